@@ -1,0 +1,190 @@
+"""The network that all schemes share (Table 3): one-hot, r LSTM layers, dense 1024, dense |V|."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from charrnn.errors import BadInput, require, require_whole
+from charrnn.lstm import Peepholes, PeepholeLSTM, State
+
+LEAKINESS = 0.01
+"""Slope of the leaky ReLU below zero (Table 3)."""
+
+
+class Backbone(nn.Module):
+    """Token sequence in, logits out. T time steps, B sequences, H = ``hidden_size``.
+
+    Args:
+        vocabulary_size: number of distinct tokens, the paper's |V|.
+        num_layers: recurrent layers, the paper's r.
+        hidden_size: units in a recurrent layer, the paper's gamma.
+        dense_size: units in the hidden dense layer; None leaves that layer out.
+        peepholes: `lasagne`, `paper` or `none`, see PeepholeLSTM.
+        forget_bias: initial bias of the forget gates.
+        grad_clip: elementwise bound on the gates' gradients at every time step; None for no bound.
+        dropout: probability of dropping an input of either dense layer (Section 4.3).
+        seed: seed of the initial values. They depend on it and on the architecture alone.
+
+    Raises:
+        BadInput: if an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_layers: int = 1,
+        hidden_size: int = 512,
+        dense_size: int | None = 1024,
+        peepholes: Peepholes = "lasagne",
+        forget_bias: float = 5.0,
+        grad_clip: float | None = 50.0,
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        require_whole("num_layers", num_layers, 1, "recurrent layer")
+        if dense_size is not None:
+            require_whole("dense_size", dense_size, 1, "unit, or null")
+        require_whole("seed", seed, 0)
+        require(0 <= dropout < 1, "dropout", dropout, "a probability from 0 up to, not including, 1")  # fmt: skip
+        self.layers = nn.ModuleList(
+            PeepholeLSTM(
+                vocabulary_size if n == 0 else hidden_size,
+                hidden_size,
+                peepholes,
+                forget_bias,
+                grad_clip,
+            )
+            for n in range(num_layers)
+        )
+        self.dense = nn.Linear(hidden_size, dense_size) if dense_size is not None else None
+        self.output = nn.Linear(dense_size or hidden_size, vocabulary_size)
+        self.dropout = nn.Dropout(dropout)
+        self.reset_parameters(seed)
+
+    def reset_parameters(self, seed: int) -> None:
+        """Draw the initial values of Table 3 from ``seed`` alone, layer by layer."""
+        if self.output.weight.is_meta:  # shapes without memory, to check a configuration
+            return
+        generator = torch.Generator().manual_seed(seed)
+        # The last bits of a QR decomposition may depend on the number of threads.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for layer in self.layers:
+                layer.reset_parameters(generator)
+            for linear in (self.dense, self.output):
+                if linear is not None:
+                    nn.init.xavier_uniform_(linear.weight, generator=generator)
+                    nn.init.zeros_(linear.bias)
+        finally:
+            torch.set_num_threads(threads)
+
+    def initial_state(self, batch_size: int) -> list[State]:
+        """The learned state before the first token, per layer, each (batch_size, H)."""
+        return [layer.initial_state(batch_size) for layer in self.layers]
+
+    def freeze_initial_state(self) -> None:
+        """Keep the initial state at its present value, zero unless it was loaded."""
+        for layer in self.layers:
+            layer.h0_H.requires_grad_(False)
+            layer.c0_H.requires_grad_(False)
+
+    def recur(self, tokens_TB: Tensor, state: list[State]) -> tuple[Tensor, list[State]]:
+        """Run the recurrent layers.
+
+        Args:
+            tokens_TB: token indices (T, B).
+            state: per layer, the state before the first token.
+
+        Returns:
+            The top layer's hidden states (T, B, H), and per layer the states after every token,
+            hidden and cell, each (T, B, H).
+        """
+        x = tokens_TB
+        trajectory = []
+        for layer, before in zip(self.layers, state, strict=True):
+            x, cells_TBH = layer(x, before)
+            trajectory.append((x, cells_TBH))
+        return x, trajectory
+
+    def readout(self, hidden: Tensor) -> Tensor:
+        """The dense layers: logits (..., |V|) of hidden states (..., H)."""
+        if self.dense is not None:
+            hidden = nn.functional.leaky_relu(self.dense(self.dropout(hidden)), LEAKINESS)
+        return self.output(self.dropout(hidden))
+
+
+def state_after(trajectory: list[State], index: int) -> list[State]:
+    """The state after token ``index`` of a sequence, cut off from the graph that computed it."""
+    # A copy, since a view would keep the whole sequence's states in memory.
+    return [(h[index].detach().clone(), c[index].detach().clone()) for h, c in trajectory]
+
+
+def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
+    """Set initial weights from arrays, such as another implementation's.
+
+    Every matrix is oriented (inputs, outputs), as in ``x @ W``. Gates stand side by side along the
+    last axis in the order input, forget, cell candidate, output. With layers numbered from 0, I
+    inputs (|V| in layer 0, H above), H = gamma, D = ``dense_size``:
+
+    ==================  ==========  ==========================================================
+    name                shape
+    ==================  ==========  ==========================================================
+    ``lstm0.W_in``      (I, 4H)     input to gates
+    ``lstm0.W_hid``     (H, 4H)     previous hidden state to gates
+    ``lstm0.b``         (4H,)       biases of the gates
+    ``lstm0.W_peep``    (3, H)      peepholes of input, forget, output gate; absent for ``none``
+    ``lstm0.h0``        (H,)        initial hidden state
+    ``lstm0.c0``        (H,)        initial cell state
+    ``dense.W``         (H, D)      absent, like ``dense.b``, when ``dense_size`` is null
+    ``dense.b``         (D,)
+    ``output.W``        (D, |V|)    (H, |V|) when ``dense_size`` is null
+    ``output.b``        (|V|,)
+    ==================  ==========  ==========================================================
+
+    Lasagne keeps a matrix per gate: ``W_in = np.concatenate([W_in_to_ingate, W_in_to_forgetgate,
+    W_in_to_cell, W_in_to_outgate], axis=1)``, and ``W_peep = np.stack([W_cell_to_ingate,
+    W_cell_to_forgetgate, W_cell_to_outgate])``.
+
+    Raises:
+        BadInput: if a name is missing or unknown, or a shape or value cannot be used. Nothing has
+            been set then.
+    """
+    targets = _named_parameters(backbone)
+    unknown, missing = sorted(arrays.keys() - targets), sorted(targets.keys() - arrays.keys())
+    if unknown or missing:
+        problem = [f"unknown {', '.join(unknown)}"] * bool(unknown)
+        problem += [f"missing {', '.join(missing)}"] * bool(missing)
+        raise BadInput("initial_weights", "; ".join(problem), "an array for each parameter")
+    for name, parameter in targets.items():
+        shape, found = tuple(parameter.shape), arrays[name].shape
+        require(found == shape, f"initial_weights[{name}]", f"array of shape {found}", f"of shape {shape}")  # fmt: skip
+        require(bool(np.isfinite(arrays[name]).all()), f"initial_weights[{name}]", "array with NaN or infinity", "finite")  # fmt: skip
+    with torch.no_grad():
+        for name, parameter in targets.items():
+            parameter.copy_(torch.from_numpy(np.ascontiguousarray(arrays[name])))
+
+
+def _named_parameters(backbone: Backbone) -> dict[str, Tensor]:
+    """The parameters under the names, and in the orientation, of load_arrays."""
+    named: dict[str, Tensor] = {}
+    for n, layer in enumerate(backbone.layers):
+        assert isinstance(layer, PeepholeLSTM)
+        named |= {
+            f"lstm{n}.W_in": layer.W_in_IG,
+            f"lstm{n}.W_hid": layer.W_hid_HG,
+            f"lstm{n}.b": layer.bias_G,
+            f"lstm{n}.h0": layer.h0_H,
+            f"lstm{n}.c0": layer.c0_H,
+        }
+        if layer.W_peep_3H is not None:
+            named[f"lstm{n}.W_peep"] = layer.W_peep_3H
+    for name, linear in (("dense", backbone.dense), ("output", backbone.output)):
+        if linear is not None:
+            named |= {f"{name}.W": linear.weight.t(), f"{name}.b": linear.bias}
+    return named

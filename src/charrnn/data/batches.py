@@ -1,0 +1,132 @@
+"""The train/test split and the order in which training sequences are read (Section 4.1, Eq. 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charrnn.errors import require
+
+Order = Literal["equidistant", "shuffled"]
+
+# What a random number is drawn for; keeps the draws from one seed independent of each other.
+_SPLIT, _ROTATION, _SHUFFLE = range(3)
+
+
+class Batch(NamedTuple):
+    """One training batch of B sequences, time-major.
+
+    Attributes:
+        inputs_TB: tokens (k2, B).
+        targets_TB: the token after each input token, (k2, B).
+        index: number of the batch in its epoch, i of Eq. 8.
+    """
+
+    inputs_TB: Tensor
+    targets_TB: Tensor
+    index: int
+
+
+def split(
+    tokens: np.ndarray, test_size: int, offset: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rotate the corpus by ``offset`` tokens, and cut off the last ``test_size`` as the test split.
+
+    Args:
+        tokens: the corpus (N,).
+        test_size: tokens in the test split.
+        offset: the corpus is read from this token on, cyclically; None draws it from ``seed``.
+        seed: the data seed.
+
+    Returns:
+        Train split (N - test_size,) and test split (test_size,).
+    """
+    require(len(tokens) > test_size, "test_size", test_size, f"less than the {len(tokens)} tokens of the corpus")  # fmt: skip
+    if offset is None:
+        offset = int(np.random.default_rng([seed, _SPLIT]).integers(len(tokens)))
+    rotated = np.roll(tokens, -offset)
+    return rotated[:-test_size], rotated[-test_size:]
+
+
+class TrainBatches:
+    """The batches of successive epochs; each `iter` starts the next epoch.
+
+    ``equidistant`` is Eq. 8, for batch i = 0, 1, 2, ... of B sequences from N train tokens::
+
+        |<--- floor(N / B) --->|<--- floor(N / B) --->|                      |
+        |  i=0 [== k2 + 1 ==]  |  i=0 [== k2 + 1 ==]  |  ...  for j = B - 1  | N mod B
+        |  i=1   [== k2 + 1 ==]|  i=1   [== k2 + 1 ==]|                      |
+             ->k1<-
+
+    until the last sequence would leave the train split. ``shuffled`` takes the sequences that
+    start at 0, k1, 2 k1, ... in random order, and drops those that do not fill a batch.
+
+    Args:
+        train: the train split (N,).
+        k1: tokens between the starts of successive sequences.
+        k2: tokens in a sequence.
+        batch_size: B, sequences in a batch.
+        order: `equidistant` or `shuffled`.
+        rotation: tokens by which the train split is rotated after each epoch; None draws the
+            rotation of every epoch from ``seed``. The first epoch is never rotated.
+        seed: the data seed.
+
+    Raises:
+        BadInput: if the train split is too short for one batch.
+    """
+
+    def __init__(
+        self,
+        train: np.ndarray,
+        k1: int,
+        k2: int,
+        batch_size: int = 64,
+        order: Order = "equidistant",
+        rotation: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        N = len(train)
+        longest = N // batch_size - 1
+        require(k2 <= longest, "k2", k2, f"at most {longest}, for {batch_size} lanes of k2 + 1 tokens in the {N} train tokens; or take a smaller batch_size, or a longer corpus")  # fmt: skip
+        self.train, self.k1, self.k2, self.batch_size = train, k1, k2, batch_size
+        self.order, self.rotation, self.seed = order, rotation, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        N, B = len(self.train), self.batch_size
+        if self.order == "shuffled":
+            return len(range(0, N - self.k2, self.k1)) // B
+        return len(range(N // B * (B - 1), N - self.k2, self.k1))
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        return self._batches(epoch)
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        rotated = np.roll(self.train, -self.rotation_of(epoch))
+        windows = np.lib.stride_tricks.sliding_window_view(rotated, self.k2 + 1)
+        for index, starts in enumerate(self.starts(epoch)):
+            tokens_TB = torch.from_numpy(windows[starts].T.astype(np.int64, order="C"))
+            yield Batch(tokens_TB[:-1], tokens_TB[1:], index)
+
+    def rotation_of(self, epoch: int) -> int:
+        """Tokens by which the train split is rotated in ``epoch``."""
+        if self.rotation is not None or epoch == 0:
+            return epoch * (self.rotation or 0) % len(self.train)
+        return int(np.random.default_rng([self.seed, _ROTATION, epoch]).integers(len(self.train)))
+
+    def starts(self, epoch: int) -> Iterator[np.ndarray]:
+        """For every batch of ``epoch``, where its sequences start in the train split, (B,)."""
+        if self.order == "shuffled":
+            starts = np.arange(0, len(self.train) - self.k2, self.k1)
+            np.random.default_rng([self.seed, _SHUFFLE, epoch]).shuffle(starts)
+            yield from starts[: len(self) * self.batch_size].reshape(-1, self.batch_size)
+        else:
+            lanes = np.arange(self.batch_size) * (len(self.train) // self.batch_size)
+            for i in range(len(self)):
+                yield lanes + i * self.k1

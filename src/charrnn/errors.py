@@ -1,0 +1,41 @@
+"""What a user is told when something cannot be done: one sentence, raised before work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+class CharRNNError(Exception):
+    """An error whose message is written for the user and needs no traceback."""
+
+
+class BadInput(CharRNNError, ValueError):
+    """A setting that cannot be used.
+
+    Args:
+        field: the setting's name as the user writes it.
+        value: the value it has.
+        wanted: what would do instead.
+    """
+
+    def __init__(self, field: str, value: Any, wanted: str) -> None:
+        super().__init__(f"{field}={value} cannot be used: it has to be {wanted}.")
+
+
+def require(condition: bool, field: str, value: Any, wanted: str) -> None:
+    """Raise BadInput unless ``condition`` holds."""
+    if not condition:
+        raise BadInput(field, value, wanted)
+
+
+def require_whole(field: str, value: Any, least: int, unit: str = "") -> None:
+    """Raise BadInput unless ``value`` is a whole number, at least ``least``."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    require(whole and value >= least, field, value, f"a whole number, at least {least} {unit}".rstrip())  # fmt: skip
+
+
+def require_choice(field: str, value: Any, choices: Iterable[Any]) -> None:
+    """Raise BadInput unless ``value`` is one of ``choices``."""
+    choices = list(choices)
+    require(value in choices, field, value, f"one of {', '.join(map(str, choices))}")

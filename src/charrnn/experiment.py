@@ -1,0 +1,110 @@
+"""From a configuration to the parts of a run; and the check that it can be run at all."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from charrnn.backbone import Backbone, load_arrays
+from charrnn.data.module import CharDataModule
+from charrnn.errors import BadInput, CharRNNError, require, require_choice, require_whole
+from charrnn.schemes import MakeOptimizer, Scheme
+
+DTYPES = {32: torch.float32, 64: torch.float64}
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuse a configuration that cannot be run, without reading a corpus or drawing a weight.
+
+    Raises:
+        BadInput: naming the field, its value and what would do.
+    """
+    require_choice("scheme", str(cfg.scheme), [str(name).removeprefix("s") for name in cfg.schemes])
+    require_whole("num_batches", cfg.num_batches, 1, "batch")
+    require_whole("log_every", cfg.log_every, 1, "batch")
+    require_whole("seed", cfg.seed, 0)
+    require_choice("precision", cfg.precision, DTYPES)
+    if cfg.threads is not None:
+        require_whole("threads", cfg.threads, 1, "thread, or null")
+    counts = cfg.evaluate_at
+    if counts is not None:
+        fits = OmegaConf.is_list(counts) and all(isinstance(n, int) and n >= 1 for n in counts)
+        require(fits, "evaluate_at", counts, "a list of batch counts, each at least 1, or null")
+    require_whole("sampling.length", cfg.sampling.length, 0, "token")
+    require(cfg.sampling.prompt != "", "sampling.prompt", "''", "at least 1 token, or null")
+    build(cfg.sampling.choice)
+    order = build_datamodule(cfg).order
+    orders = get_class(cfg.model._target_).orders
+    require(order in orders, "datamodule.order", order, f"{' or '.join(orders)} in scheme {cfg.scheme}, which carries the state from batch to batch")  # fmt: skip
+    with torch.device("meta"):
+        backbone = build(cfg.backbone, vocabulary_size=2)
+    scheme = build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
+    try:
+        scheme.configure_optimizers()
+    except (TypeError, ValueError) as error:
+        raise CharRNNError(f"the optimizer cannot be set up: {error}.") from error
+    if cfg.initial_weights is not None:
+        read_initial_weights(cfg.initial_weights)
+
+
+def build_datamodule(cfg: DictConfig) -> CharDataModule:
+    """The data module; nothing is read yet.
+
+    Raises:
+        BadInput: if an argument is out of its range or missing.
+    """
+    return build(cfg.datamodule, corpus=build(cfg.data))
+
+
+def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
+    """The scheme with its backbone, initial weights drawn or loaded.
+
+    Raises:
+        BadInput: if an argument is out of its range, or initial weights do not fit.
+    """
+    backbone: Backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
+    backbone.to(DTYPES[cfg.precision])
+    if cfg.initial_weights is not None:
+        load_arrays(backbone, read_initial_weights(cfg.initial_weights))
+    return build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
+
+
+def optimizer(cfg: DictConfig) -> MakeOptimizer:
+    """What makes the optimizer of given parameters."""
+    return instantiate(cfg.optimizer, _convert_="all")
+
+
+def read_initial_weights(path: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, under the names of charrnn.backbone.load_arrays.
+
+    Raises:
+        BadInput: if it is no such file.
+    """
+    try:
+        with np.load(Path(path).expanduser(), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise BadInput("initial_weights", path, f"a readable .npz file ({error})") from error
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """What ``node`` describes, with further arguments that are no configuration.
+
+    Raises:
+        CharRNNError: if an argument is out of its range, missing or unknown.
+    """
+    try:
+        make = instantiate(node, _partial_=True, _convert_="all")
+    except MissingMandatoryValue as error:
+        raise BadInput(str(error.full_key), "???", "given: it has no default") from error
+    try:
+        return make(**arguments)
+    except TypeError as error:
+        raise CharRNNError(f"the settings do not fit {node._target_}: {error}.") from error

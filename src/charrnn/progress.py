@@ -1,0 +1,59 @@
+"""The progress bar of a run, with the time left for it and for the sweep that it is part of."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from charrnn.console import console, duration
+
+
+class RunProgress(pl.Callback):
+    """A bar over the batches of a run. Without a terminal, nothing: the log tells enough.
+
+    The estimate for the sweep takes every run that is still to come to last as long as this one.
+
+    Args:
+        label: what is being trained.
+        num_batches: batches in the run.
+        number: place of the run among those that the sweep trains, from 1.
+        of: runs that the sweep trains.
+    """
+
+    def __init__(self, label: str, num_batches: int, number: int = 1, of: int = 1) -> None:
+        self.num_batches, self.number, self.of = num_batches, number, of
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[left]}")
+        self.progress = Progress(
+            *(TextColumn(c) if isinstance(c, str) else c for c in columns),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            refresh_per_second=4,
+        )
+        place = f"run {number} of {of}: " if of > 1 else ""
+        self.task = self.progress.add_task(place + label, total=num_batches, left="")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.started = time.perf_counter()
+        self.progress.start()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        batches = trainer.global_step
+        elapsed = time.perf_counter() - self.started
+        self.progress.update(self.task, completed=batches, left=self._time_left(batches, elapsed))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.progress.stop()
+
+    def on_exception(self, *_: Any) -> None:
+        self.progress.stop()
+
+    def _time_left(self, batches: int, elapsed: float) -> str:
+        whole = elapsed / batches * self.num_batches
+        left = f"{duration(whole - elapsed)} left"
+        if self.of > 1:
+            left += f", sweep {duration(whole - elapsed + whole * (self.of - self.number))}"
+        return left

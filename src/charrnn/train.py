@@ -1,0 +1,150 @@
+"""One training run, from its configuration to its finished folder."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+import traceback
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor
+
+from charrnn.callbacks import Evaluate, LogLoss, log_spaced
+from charrnn.console import duration
+from charrnn.data.module import CharDataModule
+from charrnn.experiment import build, build_datamodule, build_scheme, check
+from charrnn.progress import RunProgress
+from charrnn.provenance import provenance
+from charrnn.runs import RunFolder, locate_run
+from charrnn.sampling import SAMPLERS, Diverged
+from charrnn.schemes import Scheme
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> RunFolder:
+    """Train the run that ``cfg`` describes, unless it is there already.
+
+    Returns:
+        The finished run's folder.
+
+    Raises:
+        BadInput: if the configuration cannot be run; nothing has been written then.
+        CharRNNError: if the corpus cannot be had.
+    """
+    check(cfg)
+    if cfg.threads is not None:
+        torch.set_num_threads(cfg.threads)
+    datamodule = build_datamodule(cfg)
+    datamodule.setup()
+    prompt_N = _prompt(cfg, datamodule)
+    folder, identity = locate_run(cfg, datamodule.tokens)
+    title = f"scheme {cfg.scheme}, {datamodule.tokens.name}, k1={cfg.k1}"
+
+    with folder.claimed(lambda: log.info("%s: another process trains it; waiting.", title)):
+        if folder.is_finished:
+            log.info("%s: trained before, reused: %s", title, folder.path)
+            return folder
+        place = f"run {cfg.cell.number} of {cfg.cell.of}: " if cfg.cell.of > 1 else ""
+        log.info("%s%s: %s", place, title, folder.path)
+        if cfg.k1 > cfg.k2:
+            log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
+        scheme = build_scheme(cfg, len(datamodule.tokens.vocabulary))
+        folder.start(OmegaConf.to_yaml(cfg, resolve=True), identity, provenance())
+        try:
+            started = time.perf_counter()
+            progress = RunProgress(title, cfg.num_batches, cfg.cell.number, cfg.cell.of)
+            final = _fit(cfg, scheme, datamodule, folder, progress)
+            _write_samples(cfg, scheme, datamodule, prompt_N, folder)
+        except Exception:
+            folder.fail(traceback.format_exc())
+            raise
+        seconds = time.perf_counter() - started
+        folder.finish({"perplexity": final, "seconds": round(seconds, 3)})
+        to_come = cfg.cell.of - cfg.cell.number
+        left = f"; about {duration(seconds * to_come)} left for the sweep" if to_come else ""
+        log.info("%s: finished in %s%s", title, duration(seconds), left)
+    return folder
+
+
+def _prompt(cfg: DictConfig, datamodule: CharDataModule) -> Tensor:
+    """The seed sequence of the text that is written at the end."""
+    prompt = cfg.sampling.prompt
+    if prompt is None:
+        return datamodule.test_tokens[: cfg.k2]
+    vocabulary = datamodule.tokens.vocabulary
+    return torch.from_numpy(vocabulary.encode(str(prompt), field="sampling.prompt"))
+
+
+def _fit(
+    cfg: DictConfig,
+    scheme: Scheme,
+    datamodule: CharDataModule,
+    folder: RunFolder,
+    progress: RunProgress,
+) -> dict[str, float]:
+    """Train and evaluate; the final perplexity of each sampling procedure."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    torch.manual_seed(cfg.seed)  # of dropout: the initial weights have a generator of their own
+    counts = cfg.evaluate_at or log_spaced(cfg.num_batches)
+    evaluate = Evaluate([*counts, cfg.num_batches], folder)
+    logger = TensorBoardLogger(folder.path, name="", version="", default_hp_metric=False)
+    trainer = pl.Trainer(
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        devices=1,
+        precision="64-true" if cfg.precision == 64 else "32-true",
+        max_steps=cfg.num_batches,
+        max_epochs=-1,
+        logger=logger,
+        callbacks=[evaluate, LogLoss(cfg.log_every), progress],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(scheme, datamodule=datamodule)
+    metrics = {f"final_perplexity/{name}": value for name, value in evaluate.final().items()}
+    logger.log_hyperparams(_hyperparameters(cfg, datamodule), metrics)
+    logger.finalize("success")
+    folder.write_weights(scheme.backbone.state_dict())
+    return evaluate.final()
+
+
+def _hyperparameters(cfg: DictConfig, datamodule: CharDataModule) -> dict[str, Any]:
+    """What TensorBoard's table of runs shows."""
+    return {
+        "corpus": datamodule.tokens.name,
+        "scheme": cfg.scheme,
+        "k1": cfg.k1,
+        "k2": cfg.k2,
+        "num_layers": cfg.backbone.num_layers,
+        "hidden_size": cfg.backbone.hidden_size,
+        "lr": cfg.optimizer.lr,
+        "num_batches": cfg.num_batches,
+        "seed": cfg.seed,
+    }
+
+
+def _write_samples(
+    cfg: DictConfig, scheme: Scheme, datamodule: CharDataModule, prompt_N: Tensor, folder: RunFolder
+) -> None:
+    """Let the trained model write a text by each sampling procedure that the run records."""
+    if cfg.sampling.length == 0:
+        return
+    vocabulary = datamodule.tokens.vocabulary
+    choice = build(cfg.sampling.choice)
+    backbone = scheme.backbone.eval()
+    for procedure in scheme.recorded_procedures:
+        sampler = SAMPLERS[procedure](backbone, prompt_N.to(scheme.device), cfg.k2, choice)
+        try:
+            tokens = list(itertools.islice(sampler, cfg.sampling.length))
+        except Diverged as diverged:
+            log.warning("no sample: %s", diverged)
+            return
+        text = vocabulary.decode(prompt_N.numpy()) + vocabulary.decode(np.array(tokens))
+        folder.write_sample(procedure, text)

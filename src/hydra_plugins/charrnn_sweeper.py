@@ -1,0 +1,63 @@
+"""The project's Hydra sweeper. It stands here since Hydra takes plugins from this package only."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+
+from charrnn import sweep
+from charrnn.cli import announce_scale, refuse
+from charrnn.errors import BadInput
+
+log = logging.getLogger(__name__)
+
+
+class GridSweeper(BasicSweeper):
+    """All combinations of the swept values, like Hydra's own sweeper, and more than it does.
+
+    Every cell is checked before the first one is trained. Cells with the same training are trained
+    once, finished ones not again. A failed run leaves the others running.
+    """
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Train what the cells of the sweep need; exits with status 1 if one has no result."""
+        assert self.config is not None
+        assert self.launcher is not None
+        announce_scale(self.config)
+        cells = self._cells(arguments)
+        try:
+            sweep.check_all(cells)
+        except BadInput as error:
+            refuse(error)
+        sweep.locate(cells)
+        cfg = self.config
+        name = cfg.hydra.runtime.choices.experiment or "sweep"
+        sweep.write_grid(cells, sweep.grid_path(cfg.output_dir, name, cfg.scale.name))
+        chosen = sweep.to_train(cells)
+        returns = self.launcher.launch(list(sweep.jobs(chosen)), 0) if chosen else []
+        sweep.record_errors(chosen, returns)
+        failed = [cell for cell in cells if cell.error]
+        for cell in failed:
+            log.error("failed: %s: %s", cell, cell.error)
+        if failed:
+            log.error("%d of %d cells have no result.", len(failed), len(cells))
+            sys.exit(1)
+        return [returns]
+
+    def _cells(self, arguments: list[str]) -> list[sweep.Cell]:
+        """The cells of the sweep, each composed on its own."""
+        assert self.config is not None
+        assert self.hydra_context is not None
+        loader = self.hydra_context.config_loader
+        parser = OverridesParser.create(config_loader=loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        (combinations,) = self.split_arguments(overrides, max_batch_size=None)
+        return [
+            sweep.Cell(combination, loader.load_sweep_config(self.config, combination))
+            for combination in combinations
+        ]
