@@ -131,6 +131,12 @@ def _empty_states(x: Tensor, like_BH: Tensor) -> State:
     return like_BH.new_empty(shape), like_BH.new_empty(shape)
 
 
+def _split(gates_BG: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Input and forget gate together, cell candidate, output gate."""
+    H = gates_BG.shape[1] // 4
+    return gates_BG[:, : 2 * H], gates_BG[:, 2 * H : 3 * H], gates_BG[:, 3 * H :]
+
+
 def _step_(
     z_BG: Tensor,
     h_BH: Tensor,
@@ -145,7 +151,7 @@ def _step_(
     """One time step; ``z_BG`` holds the inputs' part and becomes the activated gates."""
     H = h_BH.shape[1]
     z_BG.addmm_(h_BH, W_hid_HG)
-    i_f_B2H, g_BH, o_BH = z_BG[:, : 2 * H], z_BG[:, 2 * H : 3 * H], z_BG[:, 3 * H :]
+    i_f_B2H, g_BH, o_BH = _split(z_BG)
     i_BH, f_BH = i_f_B2H[:, :H], i_f_B2H[:, H:]
     if W_peep_3H is not None:
         i_f_B2H.view(-1, 2, H).addcmul_(c_BH.unsqueeze(1), W_peep_3H[:2])
@@ -182,8 +188,7 @@ class _Recurrence(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         h_TBH, c_TBH = _empty_states(z_TBG, h_BH)
         tanh_c_TBH = torch.empty_like(c_TBH)
-        # The caller's fresh projection is overwritten with the activated gates: one large buffer
-        # serves as pre-activations, gates and, in backward, gradients.
+        # The caller's fresh projection is overwritten with the activated gates.
         gates_TBG = z_TBG.detach()
         previous = h_BH, c_BH
         for t in range(len(gates_TBG)):
@@ -209,11 +214,13 @@ class _Recurrence(torch.autograd.Function):
         di_f_B2H = h_TBH.new_empty(B, 2 * H)
         dg_BH = torch.empty_like(dh_BH)
         do_BH = torch.empty_like(dh_BH)
+        dz_TBG = torch.empty_like(gates_TBG)
         for t in reversed(range(T)):
-            # From here on each gate's activation is overwritten with its pre-activation's gradient.
-            dz_BG, tanh_c_BH, c_BH = gates_TBG[t], tanh_c_TBH[t], c_TBH[t]
-            i_f_B2H, g_BH, o_BH = dz_BG[:, : 2 * H], dz_BG[:, 2 * H : 3 * H], dz_BG[:, 3 * H :]
+            gates_BG, dz_BG = gates_TBG[t], dz_TBG[t]
+            tanh_c_BH, c_BH = tanh_c_TBH[t], c_TBH[t]
             previous_c_BH = c_TBH[t - 1] if t > 0 else c0_BH
+            i_f_B2H, g_BH, o_BH = _split(gates_BG)
+            dz_i_f_B2H, dz_g_BH, dz_o_BH = _split(dz_BG)
             if dh_TBH is not None:
                 dh_BH += dh_TBH[t]
             if dc_TBH is not None:
@@ -221,33 +228,33 @@ class _Recurrence(torch.autograd.Function):
 
             # h = o * tanh(c)
             torch.mul(dh_BH, tanh_c_BH, out=do_BH)
+            sigmoid_backward(do_BH, o_BH, grad_input=dz_o_BH)
             dc_BH += tanh_backward(dh_BH.mul_(o_BH), tanh_c_BH, grad_input=dg_BH)
-            sigmoid_backward(do_BH, o_BH, grad_input=o_BH)
             if W_peep_3H is not None and ctx.peepholes == "lasagne":
-                dc_BH.addcmul_(o_BH, W_peep_3H[2])
-                dpeep_B3H[:, 2].addcmul_(o_BH, c_BH)
+                dc_BH.addcmul_(dz_o_BH, W_peep_3H[2])
+                dpeep_B3H[:, 2].addcmul_(dz_o_BH, c_BH)
 
             # c = f * previous_c + i * g
             torch.mul(dc_BH, g_BH, out=di_f_B2H[:, :H])
             torch.mul(dc_BH, previous_c_BH, out=di_f_B2H[:, H:])
             torch.mul(dc_BH, i_f_B2H[:, :H], out=dg_BH)
+            sigmoid_backward(di_f_B2H, i_f_B2H, grad_input=dz_i_f_B2H)
+            tanh_backward(dg_BH, g_BH, grad_input=dz_g_BH)
             dc_BH.mul_(i_f_B2H[:, H:])
-            sigmoid_backward(di_f_B2H, i_f_B2H, grad_input=i_f_B2H)
-            tanh_backward(dg_BH, g_BH, grad_input=g_BH)
             if W_peep_3H is not None:
-                dc_BH.addcmul_(i_f_B2H[:, :H], W_peep_3H[0])
-                dc_BH.addcmul_(i_f_B2H[:, H:], W_peep_3H[1])
-                dpeep_B3H[:, :2].addcmul_(i_f_B2H.view(B, 2, H), previous_c_BH.unsqueeze(1))
+                dc_BH.addcmul_(dz_i_f_B2H[:, :H], W_peep_3H[0])
+                dc_BH.addcmul_(dz_i_f_B2H[:, H:], W_peep_3H[1])
+                dpeep_B3H[:, :2].addcmul_(dz_i_f_B2H.view(B, 2, H), previous_c_BH.unsqueeze(1))
                 if ctx.peepholes == "paper":
-                    dc_BH.addcmul_(o_BH, W_peep_3H[2])
-                    dpeep_B3H[:, 2].addcmul_(o_BH, previous_c_BH)
+                    dc_BH.addcmul_(dz_o_BH, W_peep_3H[2])
+                    dpeep_B3H[:, 2].addcmul_(dz_o_BH, previous_c_BH)
 
             if ctx.grad_clip is not None:
                 dz_BG.clamp_(-ctx.grad_clip, ctx.grad_clip)
             torch.mm(dz_BG, W_hid_HG.t(), out=dh_BH)
 
         # One product for all steps: step t used h(t-1), and the first step the given state.
-        dW_hid_HG = h0_BH.t() @ gates_TBG[0]
-        dW_hid_HG.addmm_(h_TBH[:-1].flatten(0, 1).t(), gates_TBG[1:].flatten(0, 1))
+        dW_hid_HG = h0_BH.t() @ dz_TBG[0]
+        dW_hid_HG.addmm_(h_TBH[:-1].flatten(0, 1).t(), dz_TBG[1:].flatten(0, 1))
         dW_peep_3H = dpeep_B3H.sum(0) if W_peep_3H is not None else None
-        return gates_TBG, dh_BH, dc_BH, dW_hid_HG, dW_peep_3H, None, None
+        return dz_TBG, dh_BH, dc_BH, dW_hid_HG, dW_peep_3H, None, None
