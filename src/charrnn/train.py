@@ -6,6 +6,7 @@ import itertools
 import logging
 import time
 import traceback
+import warnings
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def _fit(
     progress: RunProgress,
 ) -> dict[str, float]:
     """Train and evaluate; the final perplexity of each sampling procedure."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    _quieten_lightning()
     torch.manual_seed(cfg.seed)  # of dropout: the initial weights have a generator of their own
     counts = cfg.evaluate_at or log_spaced(cfg.num_batches)
     evaluate = Evaluate([*counts, cfg.num_batches], folder)
@@ -113,6 +114,12 @@ def _fit(
     logger.finalize("success")
     folder.write_weights(scheme.backbone.state_dict())
     return evaluate.final()
+
+
+def _quieten_lightning() -> None:
+    """Keep its remarks on the hardware, and torch's on its code, out of the log."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", FutureWarning)
 
 
 def _hyperparameters(cfg: DictConfig, datamodule: CharDataModule) -> dict[str, Any]:
