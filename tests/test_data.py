@@ -54,14 +54,14 @@ def test_a_hand_made_epoch():
 
 def test_the_train_split_rotates_after_each_epoch_by_the_given_amount():
     batches = TrainBatches(np.arange(50), k1=2, k2=3, batch_size=5, rotation=7)
-    firsts = [int(next(iter(batches)).inputs_TB[0, 0]) for _ in range(9)]
+    firsts = [int(list(batches)[0].inputs_TB[0, 0]) for _ in range(9)]
     assert firsts == [0, 7, 14, 21, 28, 35, 42, 49, 6]
 
 
 def test_drawn_rotations_differ_by_epoch_and_seed_and_can_be_repeated():
     def firsts(seed):
         batches = TrainBatches(np.arange(5000), 2, 3, 5, rotation=None, seed=seed)
-        return [int(next(iter(batches)).inputs_TB[0, 0]) for _ in range(5)]
+        return [int(list(batches)[0].inputs_TB[0, 0]) for _ in range(5)]
 
     assert firsts(1) == firsts(1)
     assert firsts(1)[0] == firsts(2)[0] == 0

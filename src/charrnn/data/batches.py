@@ -53,7 +53,9 @@ def split(
 
 
 class TrainBatches:
-    """The batches of successive epochs; each `iter` starts the next epoch.
+    """The batches of one epoch after another: an iterator reads the epoch that comes next.
+
+    An epoch has been read when its last batch has.
 
     ``equidistant`` is Eq. 8, for batch i = 0, 1, 2, ... of B sequences from N train tokens::
 
@@ -104,13 +106,14 @@ class TrainBatches:
         return len(range(N // B * (B - 1), N - self.k2, self.k1))
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch, self.epoch = self.epoch, self.epoch + 1
-        return self._batches(epoch)
-
-    def _batches(self, epoch: int) -> Iterator[Batch]:
+        # Lightning asks for one iterator more than it reads: what moves on is the place, with every
+        # batch that is read, and not the number of iterators.
+        epoch = self.epoch
         rotated = np.roll(self.train, -self.rotation_of(epoch))
         windows = np.lib.stride_tricks.sliding_window_view(rotated, self.k2 + 1)
         for index, starts in enumerate(self.starts(epoch)):
+            if index == len(self) - 1:
+                self.epoch = epoch + 1
             tokens_TB = torch.from_numpy(windows[starts].T.astype(np.int64, order="C"))
             yield Batch(tokens_TB[:-1], tokens_TB[1:], index)
 
