@@ -9,7 +9,9 @@ from reference import Parameters
 from charrnn.backbone import Backbone, load_arrays
 
 
-def shapes(vocabulary: int, layers: int, hidden: int, dense: int | None, peepholes: str) -> dict[str, tuple[int, ...]]:  # fmt: skip
+def shapes(
+    vocabulary: int, layers: int, hidden: int, dense: int | None, peepholes: str
+) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all parameters, as `load_arrays` documents them."""
     named: dict[str, tuple[int, ...]] = {}
     for n in range(layers):
@@ -34,8 +36,14 @@ def random_arrays(seed: int = 0, scale: float = 0.5, **architecture) -> dict[str
 
 
 def model_and_parameters(
-    vocabulary=7, layers=1, hidden=5, dense: int | None = 6, peepholes="lasagne", grad_clip=None, seed=0
-) -> tuple[Backbone, Parameters]:  # fmt: skip
+    vocabulary=7,
+    layers=1,
+    hidden=5,
+    dense: int | None = 6,
+    peepholes="lasagne",
+    grad_clip=None,
+    seed=0,
+) -> tuple[Backbone, Parameters]:
     """A backbone in double precision, and the same parameters for the reference."""
     arrays = random_arrays(
         seed, vocabulary=vocabulary, layers=layers, hidden=hidden, dense=dense, peepholes=peepholes

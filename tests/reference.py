@@ -1,7 +1,7 @@
 """Plain, slow versions of the model and of its perplexities, to compare the real ones with.
 
 Written from the paper's Eq. 7 to 10 and Algorithms 1 to 5, one token and one gate at a time, with
-plain autograd. Only the parameters, under the names of `load_arrays`, are shared with the real code.
+plain autograd. Only the names of the parameters are those of `load_arrays`.
 """
 
 from __future__ import annotations

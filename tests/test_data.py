@@ -35,11 +35,13 @@ def test_equidistant_batches_are_eq_8_to_the_last_of_the_epoch(N, B, k1, k2):
     assert len(batches) == len(expected)
     for _epoch in range(2):
         found = list(batches)
-        assert [batch.index for batch in found] == list(range(len(expected)))
+        assert [batch.number for batch in found] == list(range(len(expected)))
         for batch, offsets in zip(found, expected, strict=True):
             for lane, offset in enumerate(offsets):
                 assert batch.inputs_TB[:, lane].tolist() == list(range(offset, offset + k2))
-                assert batch.targets_TB[:, lane].tolist() == list(range(offset + 1, offset + k2 + 1))  # fmt: skip
+                assert batch.targets_TB[:, lane].tolist() == list(
+                    range(offset + 1, offset + k2 + 1)
+                )
 
 
 def test_a_hand_made_epoch():
@@ -126,7 +128,7 @@ def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
 
     class Spy(pl.LightningModule):
         def training_step(self, batch):
-            seen.append((batch.index, batch.inputs_TB[0].tolist()))
+            seen.append((batch.number, batch.inputs_TB[0].tolist()))
             return torch.zeros((), requires_grad=True)
 
         def configure_optimizers(self):
@@ -135,9 +137,14 @@ def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
     offsets = list(eq8_offsets(300, 6, 4, 5))
     steps = 3 * len(offsets) + 2
     trainer = pl.Trainer(
-        max_steps=steps, max_epochs=-1, accelerator="cpu", logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+        max_steps=steps,
+        max_epochs=-1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
     trainer.fit(Spy(), datamodule=datamodule)
     expected = (
         (i, [(start + 11 * epoch) % 300 for start in starts])

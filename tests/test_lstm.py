@@ -21,13 +21,15 @@ def tokens(seed: int = 0, length: int = K2 + 1) -> torch.Tensor:
     return torch.randint(7, (length, BATCH), generator=torch.Generator().manual_seed(seed))
 
 
+def assert_same(found: torch.Tensor, expected: torch.Tensor, name: str) -> None:
+    torch.testing.assert_close(found, expected, **TOLERANCE, msg=lambda m: f"{name}: {m}")
+
+
 @pytest.mark.parametrize("grad_clip", [None, BITING_CLIP])
 @pytest.mark.parametrize("peepholes", ["lasagne", "paper", "none"])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("scheme_class", [Scheme1, Scheme2])
-def test_outputs_loss_and_gradients_equal_the_reference(
-    scheme_class, layers, peepholes, grad_clip
-):
+def test_outputs_loss_and_gradients_equal_the_reference(scheme_class, layers, peepholes, grad_clip):
     backbone, p = model_and_parameters(layers=layers, peepholes=peepholes, grad_clip=grad_clip)
     scheme = scheme_class(backbone, torch.optim.Adam, k1=3, k2=K2)
     x, y = tokens()[:-1], tokens()[1:]
@@ -45,7 +47,7 @@ def test_outputs_loss_and_gradients_equal_the_reference(
     found = gradients(backbone)
     assert found.keys() == p.keys()
     for name, parameter in p.items():
-        torch.testing.assert_close(found[name], parameter.grad, **TOLERANCE, msg=lambda m: f"{name}: {m}")  # fmt: skip
+        assert_same(found[name], parameter.grad, name)
 
 
 def test_the_biting_clip_does_bite():
@@ -62,7 +64,7 @@ def test_the_biting_clip_does_bite():
 @pytest.mark.parametrize("grad_clip", [None, BITING_CLIP])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_gradients_through_a_state_that_is_carried_on(layers, grad_clip):
-    """Two sequences, the second from the first one's state at k1-1, gradients flowing through it."""
+    """Two sequences, the second from the first one's state at k1-1; gradients flow through it."""
     backbone, p = model_and_parameters(layers=layers, grad_clip=grad_clip)
     first, second, k1 = tokens(1), tokens(2), 4
 
@@ -77,7 +79,7 @@ def test_gradients_through_a_state_that_is_carried_on(layers, grad_clip):
     reference.multi_loss(logits, second[1:]).backward()
 
     for name, gradient in gradients(backbone).items():
-        torch.testing.assert_close(gradient, p[name].grad, **TOLERANCE, msg=lambda m: f"{name}: {m}")  # fmt: skip
+        assert_same(gradient, p[name].grad, name)
 
 
 def test_state_after_is_the_references_state_and_detached():
@@ -98,12 +100,18 @@ def test_gradcheck_where_clipping_is_inactive(peepholes, is_tokens):
     torch.manual_seed(0)
     layer = PeepholeLSTM(4, 3, peepholes, grad_clip=1e6).double()
     layer.reset_parameters(torch.Generator().manual_seed(0))
-    x = torch.randint(4, (5, 2)) if is_tokens else torch.randn(5, 2, 4, dtype=torch.float64, requires_grad=True)  # fmt: skip
+    x = (
+        torch.randint(4, (5, 2))
+        if is_tokens
+        else torch.randn(5, 2, 4, dtype=torch.float64, requires_grad=True)
+    )
     state = tuple(torch.randn(2, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
     names, values = zip(*layer.named_parameters(), strict=True)
 
     def run(h, c, x, *parameters):
-        return torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (x, (h, c)))  # fmt: skip
+        return torch.func.functional_call(
+            layer, dict(zip(names, parameters, strict=True)), (x, (h, c))
+        )
 
     assert torch.autograd.gradcheck(run, (*state, x, *values))
 

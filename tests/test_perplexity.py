@@ -122,8 +122,12 @@ def test_a_diverged_model_is_not_sampled():
 
 @pytest.mark.parametrize(
     ("settings", "field"),
-    [({"temperature": 0.0}, "temperature=0.0"), ({"top_k": 0}, "top_k=0"), ({"seed": -1}, "seed=-1")],
-)  # fmt: skip
+    [
+        ({"temperature": 0.0}, "temperature=0.0"),
+        ({"top_k": 0}, "top_k=0"),
+        ({"seed": -1}, "seed=-1"),
+    ],
+)
 def test_bad_choices_are_refused(settings, field):
     with pytest.raises(BadInput, match=field):
         Choice(**settings)

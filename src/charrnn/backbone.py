@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from charrnn.errors import BadInput, require, require_whole
-from charrnn.lstm import Peepholes, PeepholeLSTM, State
+from charrnn.lstm import PeepholeLSTM, Peepholes, State
 
 LEAKINESS = 0.01
 """Slope of the leaky ReLU below zero (Table 3)."""
@@ -50,7 +50,9 @@ class Backbone(nn.Module):
         if dense_size is not None:
             require_whole("dense_size", dense_size, 1, "unit, or null")
         require_whole("seed", seed, 0)
-        require(0 <= dropout < 1, "dropout", dropout, "a probability from 0 up to, not including, 1")  # fmt: skip
+        require(
+            0 <= dropout < 1, "dropout", dropout, "a probability from 0 up to, not including, 1"
+        )
         self.layers = nn.ModuleList(
             PeepholeLSTM(
                 vocabulary_size if n == 0 else hidden_size,
@@ -66,6 +68,12 @@ class Backbone(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.reset_parameters(seed)
 
+    def lstms(self) -> Iterator[PeepholeLSTM]:
+        """The recurrent layers, from the input up."""
+        for layer in self.layers:
+            assert isinstance(layer, PeepholeLSTM)
+            yield layer
+
     def reset_parameters(self, seed: int) -> None:
         """Draw the initial values of Table 3 from ``seed`` alone, layer by layer."""
         if self.output.weight.is_meta:  # shapes without memory, to check a configuration
@@ -75,7 +83,7 @@ class Backbone(nn.Module):
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            for layer in self.layers:
+            for layer in self.lstms():
                 layer.reset_parameters(generator)
             for linear in (self.dense, self.output):
                 if linear is not None:
@@ -86,11 +94,11 @@ class Backbone(nn.Module):
 
     def initial_state(self, batch_size: int) -> list[State]:
         """The learned state before the first token, per layer, each (batch_size, H)."""
-        return [layer.initial_state(batch_size) for layer in self.layers]
+        return [layer.initial_state(batch_size) for layer in self.lstms()]
 
     def freeze_initial_state(self) -> None:
         """Keep the initial state at its present value, zero unless it was loaded."""
-        for layer in self.layers:
+        for layer in self.lstms():
             layer.h0_H.requires_grad_(False)
             layer.c0_H.requires_grad_(False)
 
@@ -107,7 +115,7 @@ class Backbone(nn.Module):
         """
         x = tokens_TB
         trajectory = []
-        for layer, before in zip(self.layers, state, strict=True):
+        for layer, before in zip(self.lstms(), state, strict=True):
             x, cells_TBH = layer(x, before)
             trajectory.append((x, cells_TBH))
         return x, trajectory
@@ -163,8 +171,18 @@ def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
         raise BadInput("initial_weights", "; ".join(problem), "an array for each parameter")
     for name, parameter in targets.items():
         shape, found = tuple(parameter.shape), arrays[name].shape
-        require(found == shape, f"initial_weights[{name}]", f"array of shape {found}", f"of shape {shape}")  # fmt: skip
-        require(bool(np.isfinite(arrays[name]).all()), f"initial_weights[{name}]", "array with NaN or infinity", "finite")  # fmt: skip
+        require(
+            found == shape,
+            f"initial_weights[{name}]",
+            f"array of shape {found}",
+            f"of shape {shape}",
+        )
+        require(
+            bool(np.isfinite(arrays[name]).all()),
+            f"initial_weights[{name}]",
+            "array with NaN or infinity",
+            "finite",
+        )
     with torch.no_grad():
         for name, parameter in targets.items():
             parameter.copy_(torch.from_numpy(np.ascontiguousarray(arrays[name])))
@@ -173,8 +191,7 @@ def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
 def _named_parameters(backbone: Backbone) -> dict[str, Tensor]:
     """The parameters under the names, and in the orientation, of load_arrays."""
     named: dict[str, Tensor] = {}
-    for n, layer in enumerate(backbone.layers):
-        assert isinstance(layer, PeepholeLSTM)
+    for n, layer in enumerate(backbone.lstms()):
         named |= {
             f"lstm{n}.W_in": layer.W_in_IG,
             f"lstm{n}.W_hid": layer.W_hid_HG,

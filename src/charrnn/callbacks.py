@@ -49,8 +49,13 @@ class Evaluate(pl.Callback):
         self._resume_clock(pl_module)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
-    ) -> None:  # fmt: skip
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
         batches = trainer.global_step
         if batches not in self.counts:
             return
@@ -64,8 +69,16 @@ class Evaluate(pl.Callback):
         for procedure in pl_module.recorded_procedures:
             value, scored = PROCEDURES[procedure](pl_module.backbone, tokens, pl_module.k2)
             self.evaluations.append(
-                Evaluation(batches, sequences, trainer.current_epoch, self.train_seconds, procedure, value, scored)
-            )  # fmt: skip
+                Evaluation(
+                    batches,
+                    sequences,
+                    trainer.current_epoch,
+                    self.train_seconds,
+                    procedure,
+                    value,
+                    scored,
+                )
+            )
             assert trainer.logger is not None
             trainer.logger.log_metrics({f"perplexity/{procedure}": value}, step=sequences)
         pl_module.train()
@@ -102,8 +115,13 @@ class LogLoss(pl.Callback):
         self.every = every
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
-    ) -> None:  # fmt: skip
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
         if trainer.global_step % self.every == 0:
             loss: Tensor = outputs["loss"]
             sequences = trainer.global_step * batch.inputs_TB.shape[1]

@@ -36,15 +36,13 @@ def train() -> None:
 def _job(cfg: DictConfig) -> None:
     """One run. Alone it ends the program on an error; in a sweep Hydra goes on with the others."""
     alone = HydraConfig.get().mode == RunMode.RUN
+    if alone:
+        announce_scale(cfg)
     try:
-        if alone:
-            announce_scale(cfg)
         train_run(cfg)
-    except CharRNNError as error:
-        if alone:
-            refuse(error)
-        raise
     except Exception as error:
+        if alone and isinstance(error, CharRNNError):
+            refuse(error)
         log.error("failed: %s", describe(error))
         raise
 
@@ -52,9 +50,11 @@ def _job(cfg: DictConfig) -> None:
 def announce_scale(cfg: DictConfig) -> None:
     """Say which scale is used, why, and how to take another one."""
     name = cfg.scale.name
-    chosen = HydraConfig.get().runtime.choices.scale if HydraConfig.initialized() else name
-    why = {"paper": "a GPU was found", "quick": "no GPU was found"}[name] if chosen == "auto" else "as asked for"  # fmt: skip
-    log.info("scale=%s (%s); to change it: scale=paper, laptop, quick or smoke", name, why)
+    if HydraConfig.get().runtime.choices["scale"] == "auto":
+        reason = "a GPU was found" if name == "paper" else "no GPU was found"
+    else:
+        reason = "as asked for"
+    log.info("scale=%s (%s); to change it: scale=paper, laptop, quick or smoke", name, reason)
 
 
 def refuse(error: CharRNNError) -> NoReturn:

@@ -27,6 +27,4 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver(
         "charrnn.scale_for_this_machine", scale_for_this_machine, replace=True
     )
-    OmegaConf.register_new_resolver(
-        "charrnn.help", lambda: help_text(conf_folder()), replace=True
-    )
+    OmegaConf.register_new_resolver("charrnn.help", lambda: help_text(conf_folder()), replace=True)

@@ -32,7 +32,9 @@ def require(condition: bool, field: str, value: Any, wanted: str) -> None:
 def require_whole(field: str, value: Any, least: int, unit: str = "") -> None:
     """Raise BadInput unless ``value`` is a whole number, at least ``least``."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    require(whole and value >= least, field, value, f"a whole number, at least {least} {unit}".rstrip())  # fmt: skip
+    require(
+        whole and value >= least, field, value, f"a whole number, at least {least} {unit}".rstrip()
+    )
 
 
 def require_choice(field: str, value: Any, choices: Iterable[Any]) -> None:

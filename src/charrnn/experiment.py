@@ -41,8 +41,9 @@ def check(cfg: DictConfig) -> None:
     require(cfg.sampling.prompt != "", "sampling.prompt", "''", "at least 1 token, or null")
     build(cfg.sampling.choice)
     order = build_datamodule(cfg).order
-    orders = get_class(cfg.model._target_).orders
-    require(order in orders, "datamodule.order", order, f"{' or '.join(orders)} in scheme {cfg.scheme}, which carries the state from batch to batch")  # fmt: skip
+    orders = scheme_class(cfg).orders
+    why = f"in scheme {cfg.scheme}, which carries the state from batch to batch"
+    require(order in orders, "datamodule.order", order, f"{' or '.join(orders)} {why}")
     with torch.device("meta"):
         backbone = build(cfg.backbone, vocabulary_size=2)
     scheme = build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
@@ -52,6 +53,11 @@ def check(cfg: DictConfig) -> None:
         raise CharRNNError(f"the optimizer cannot be set up: {error}.") from error
     if cfg.initial_weights is not None:
         read_initial_weights(cfg.initial_weights)
+
+
+def scheme_class(cfg: DictConfig) -> type[Scheme]:
+    """The class of the configuration's scheme."""
+    return get_class(cfg.model._target_)
 
 
 def build_datamodule(cfg: DictConfig) -> CharDataModule:

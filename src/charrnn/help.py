@@ -18,11 +18,13 @@ A run that is finished is never trained again. Results are in multirun/, a folde
 Fields: name=value on the command line sets one.
 """
 # A line `name: value  # comment`; a field without a comment is not for users to set.
-FIELD = re.compile(r"^(?P<indent> *)(?P<name>[a-z]\w*):\s*(?P<value>[^#]*?)(?:\s+# (?P<comment>.*))?$")
+FIELD = re.compile(
+    r"^(?P<indent> *)(?P<name>[a-z]\w*):\s*(?P<value>[^#]*?)(?:\s+# (?P<comment>.*))?$"
+)
 
 
 def help_text(conf: Path) -> str:
-    """The usage, every field of `train.yaml`, then every group with its options and their fields."""
+    """The usage, every field of `train.yaml`, then every group, its options and their fields."""
     parts = [USAGE, *documented_fields(conf / "train.yaml", ""), ""]
     for group in sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra"):
         parts.append(f"Group {group.name}: {_chosen_by(group.name)}")

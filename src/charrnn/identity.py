@@ -33,10 +33,11 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
     datamodule.pop("k1"), datamodule.pop("k2")
     scheme = _departures(cfg.model)
     del scheme["_target_"]
+    scheme_class: Any = get_class(cfg.model._target_)
     weights = cfg.initial_weights
     return {
         "corpus": {"name": corpus.name, "sha256": corpus.sha256},
-        "training": get_class(cfg.model._target_).training_procedure,
+        "training": scheme_class.training_procedure,
         "scheme": scheme,
         "datamodule": datamodule,
         "backbone": _departures(cfg.backbone),
@@ -71,12 +72,12 @@ def _departures(node: DictConfig) -> dict[str, Any]:
     arguments = OmegaConf.to_container(node, resolve=True)
     assert isinstance(arguments, dict)
     departures = {"_target_": node._target_}
-    for name, value in arguments.items():
+    for name, value in sorted((str(name), value) for name, value in arguments.items()):
         if name.startswith("_"):
             continue
         default = parameters[name].default if name in parameters else inspect.Parameter.empty
         default = list(default) if isinstance(default, tuple) else default
         if value != default:
             whole = isinstance(value, float) and value.is_integer()
-            departures[str(name)] = int(value) if whole else value
+            departures[name] = int(value) if whole else value
     return departures

@@ -119,9 +119,16 @@ class PeepholeLSTM(nn.Module):
             else:
                 z_BG = table_IG.index_select(0, x[t])
             _step_(
-                z_BG, h_BH, c_BH, self.W_hid_HG, self.W_peep_3H, self.peepholes,
-                h_TBH[t], c_TBH[t], tanh_c_BH,
-            )  # fmt: skip
+                z_BG,
+                h_BH,
+                c_BH,
+                self.W_hid_HG,
+                self.W_peep_3H,
+                self.peepholes,
+                h_TBH[t],
+                c_TBH[t],
+                tanh_c_BH,
+            )
             h_BH, c_BH = h_TBH[t], c_TBH[t]
         return h_TBH, c_TBH
 
@@ -193,13 +200,17 @@ class _Recurrence(torch.autograd.Function):
         previous = h_BH, c_BH
         for t in range(len(gates_TBG)):
             _step_(
-                gates_TBG[t], *previous, W_hid_HG, W_peep_3H, peepholes,
-                h_TBH[t], c_TBH[t], tanh_c_TBH[t],
-            )  # fmt: skip
+                gates_TBG[t],
+                *previous,
+                W_hid_HG,
+                W_peep_3H,
+                peepholes,
+                h_TBH[t],
+                c_TBH[t],
+                tanh_c_TBH[t],
+            )
             previous = h_TBH[t], c_TBH[t]
-        ctx.save_for_backward(
-            gates_TBG, h_TBH, c_TBH, tanh_c_TBH, h_BH, c_BH, W_hid_HG, W_peep_3H
-        )
+        ctx.save_for_backward(gates_TBG, h_TBH, c_TBH, tanh_c_TBH, h_BH, c_BH, W_hid_HG, W_peep_3H)
         ctx.peepholes, ctx.grad_clip = peepholes, grad_clip
         return h_TBH, c_TBH
 

@@ -79,12 +79,12 @@ PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = {
 
 def _log_likelihood(logits: Tensor, targets: Tensor) -> float:
     """Sum of log p(target), added up in double precision."""
-    losses = nn.functional.cross_entropy(
-        logits, targets, reduction="none", ignore_index=NOT_SCORED
-    )
+    losses = nn.functional.cross_entropy(logits, targets, reduction="none", ignore_index=NOT_SCORED)
     return -losses.cpu().double().sum().item()
 
 
 def _perplexity(log_p: float, tokens_scored: int) -> Perplexity:
     # torch's exp, unlike math's, takes a diverged model's overflow to infinity.
-    return Perplexity(torch.tensor(-log_p / tokens_scored, dtype=torch.float64).exp().item(), tokens_scored)
+    return Perplexity(
+        torch.tensor(-log_p / tokens_scored, dtype=torch.float64).exp().item(), tokens_scored
+    )

@@ -41,7 +41,7 @@ class Scheme(pl.LightningModule):
     """The perplexities that a run of this training procedure records."""
     orders: ClassVar[tuple[str, ...]] = ("equidistant", "shuffled")
     """The orders of training sequences that the training procedure allows."""
-    weighting: ClassVar[Weighting]
+    weighting: Weighting
     """Weights of the k2 positions in the loss."""
 
     def __init__(self, backbone: Backbone, optimizer: MakeOptimizer, k1: int, k2: int) -> None:
@@ -67,7 +67,7 @@ class MultiLoss(Scheme):
     """Algorithm 1, multi-loss training: every sequence starts from the learned state."""
 
     training_procedure = "multi-loss"
-    recorded_procedures = ("windowed", "progressive")
+    recorded_procedures: ClassVar[tuple[str, ...]] = ("windowed", "progressive")
     weighting = staticmethod(uniform)
 
     def training_step(self, batch: Batch) -> Tensor:
@@ -102,11 +102,16 @@ class ConditionalMultiLoss(Scheme):
 
     def __init__(self, backbone: Backbone, optimizer: MakeOptimizer, k1: int, k2: int) -> None:
         super().__init__(backbone, optimizer, k1, k2)
-        require(k1 <= k2, "k1", k1, f"at most k2={k2} in scheme 4, which carries the state after token k1")  # fmt: skip
+        require(
+            k1 <= k2,
+            "k1",
+            k1,
+            f"at most k2={k2} in scheme 4, which carries the state after token k1",
+        )
         backbone.freeze_initial_state()
 
     def training_step(self, batch: Batch) -> Tensor:
-        if batch.index == 0:
+        if batch.number == 0:
             self.carried = self.backbone.initial_state(batch.inputs_TB.shape[1])
         hidden_TBH, trajectory = self.backbone.recur(batch.inputs_TB, self.carried)
         self.carried = state_after(trajectory, self.k1 - 1)

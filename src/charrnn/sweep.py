@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.utils import get_class
 from omegaconf import DictConfig
 
+from charrnn.data.fetch import FetchError
 from charrnn.errors import CharRNNError
-from charrnn.experiment import build, build_datamodule, check
+from charrnn.experiment import build, check, scheme_class
 from charrnn.files import write_atomically
-from charrnn.runs import RunFolder, locate_run
+from charrnn.runs import RunFolder
+from charrnn.train import prepare
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Cell:
     Attributes:
         overrides: the values, as on the command line.
         cfg: the configuration that they make.
+        label: the values in which it differs from other cells.
         folder: of the cell's run, which it may share with other cells; None before `locate`, and
             if the corpus cannot be had.
         error: why the cell has no result, in one sentence.
@@ -34,11 +36,12 @@ class Cell:
 
     overrides: list[str]
     cfg: DictConfig
+    label: str
     folder: RunFolder | None = None
     error: str | None = None
 
     def __str__(self) -> str:
-        return " ".join(self.overrides)
+        return self.label
 
 
 def check_all(cells: Sequence[Cell]) -> None:
@@ -52,13 +55,15 @@ def check_all(cells: Sequence[Cell]) -> None:
 
 
 def locate(cells: Sequence[Cell]) -> None:
-    """Find the run of every cell, reading its corpus; a corpus that cannot be had costs its cells."""
+    """Find every cell's run, reading its corpus. One that cannot be fetched costs its cells only.
+
+    Raises:
+        BadInput: if a file named by the user cannot be used: the sweep is refused, as in check_all.
+    """
     for cell in cells:
-        datamodule = build_datamodule(cell.cfg)
         try:
-            datamodule.setup()
-            cell.folder, _ = locate_run(cell.cfg, datamodule.tokens)
-        except CharRNNError as error:
+            cell.folder = prepare(cell.cfg).folder
+        except FetchError as error:
             cell.error = str(error)
             log.error("%s: %s", cell, error)
 
@@ -86,11 +91,24 @@ def jobs(cells: Sequence[Cell]) -> Iterator[list[str]]:
         yield [*cell.overrides, f"cell.number={number}", f"cell.of={len(cells)}"]
 
 
-def record_errors(cells: Sequence[Cell], returns: Sequence[JobReturn]) -> None:
-    """Note in ``cells`` which of their jobs failed, and why."""
-    for cell, job in zip(cells, returns, strict=True):
-        if job.status is not JobStatus.COMPLETED:
-            cell.error = describe(job._return_value)
+def record_errors(
+    cells: Sequence[Cell], trained: Sequence[Cell], returns: Sequence[JobReturn]
+) -> None:
+    """Note in every one of ``cells`` if its run failed, and why.
+
+    Args:
+        cells: all cells of the sweep.
+        trained: those whose jobs were launched.
+        returns: what became of these jobs, in the same order.
+    """
+    reasons = {
+        str(cell.folder.path): describe(job._return_value)
+        for cell, job in zip(trained, returns, strict=True)
+        if cell.folder and job.status is not JobStatus.COMPLETED
+    }
+    for cell in cells:
+        if cell.folder:
+            cell.error = reasons.get(str(cell.folder.path))
 
 
 def describe(error: object) -> str:
@@ -126,7 +144,7 @@ def _row(cell: Cell) -> dict[str, object]:
     return {
         "corpus": build(cfg.data).name,
         "scheme": cfg.scheme,
-        "procedure": get_class(cfg.model._target_).sampling_procedure,
+        "procedure": scheme_class(cfg).sampling_procedure,
         "k1": cfg.k1,
         "k2": cfg.k2,
         "num_layers": cfg.backbone.num_layers,

@@ -7,6 +7,7 @@ import logging
 import time
 import traceback
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from charrnn.callbacks import Evaluate, LogLoss, log_spaced
 from charrnn.console import duration
 from charrnn.data.module import CharDataModule
 from charrnn.experiment import build, build_datamodule, build_scheme, check
+from charrnn.identity import Identity
 from charrnn.progress import RunProgress
 from charrnn.provenance import provenance
 from charrnn.runs import RunFolder, locate_run
@@ -29,6 +31,41 @@ from charrnn.schemes import Scheme
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A run whose configuration and corpus have been found to be usable.
+
+    Attributes:
+        datamodule: set up.
+        prompt_N: seed sequence (N,) of the text that is written at the end.
+        folder: that the run has, or will have.
+        identity: what the run is.
+    """
+
+    datamodule: CharDataModule
+    prompt_N: Tensor
+    folder: RunFolder
+    identity: Identity
+
+
+def prepare(cfg: DictConfig) -> Prepared:
+    """Everything that can be refused is refused here: reads the corpus, writes nothing.
+
+    Raises:
+        BadInput: if the configuration, or the file that it names, cannot be used.
+        FetchError: if the corpus cannot be fetched.
+    """
+    check(cfg)
+    datamodule = build_datamodule(cfg)
+    datamodule.setup()
+    prompt_N = datamodule.test_tokens[: cfg.k2]
+    if cfg.sampling.prompt is not None:
+        encoded = datamodule.tokens.vocabulary.encode(str(cfg.sampling.prompt), "sampling.prompt")
+        prompt_N = torch.from_numpy(encoded)
+    folder, identity = locate_run(cfg, datamodule.tokens)
+    return Prepared(datamodule, prompt_N, folder, identity)
+
+
 def train(cfg: DictConfig) -> RunFolder:
     """Train the run that ``cfg`` describes, unless it is there already.
 
@@ -36,18 +73,11 @@ def train(cfg: DictConfig) -> RunFolder:
         The finished run's folder.
 
     Raises:
-        BadInput: if the configuration cannot be run; nothing has been written then.
-        CharRNNError: if the corpus cannot be had.
+        CharRNNError: see `prepare`; nothing has been written then.
     """
-    check(cfg)
-    if cfg.threads is not None:
-        torch.set_num_threads(cfg.threads)
-    datamodule = build_datamodule(cfg)
-    datamodule.setup()
-    prompt_N = _prompt(cfg, datamodule)
-    folder, identity = locate_run(cfg, datamodule.tokens)
-    title = f"scheme {cfg.scheme}, {datamodule.tokens.name}, k1={cfg.k1}"
-
+    run = prepare(cfg)
+    title = f"scheme {cfg.scheme}, {run.datamodule.tokens.name}, k1={cfg.k1}"
+    folder = run.folder
     with folder.claimed(lambda: log.info("%s: another process trains it; waiting.", title)):
         if folder.is_finished:
             log.info("%s: trained before, reused: %s", title, folder.path)
@@ -56,15 +86,17 @@ def train(cfg: DictConfig) -> RunFolder:
         log.info("%s%s: %s", place, title, folder.path)
         if cfg.k1 > cfg.k2:
             log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
-        scheme = build_scheme(cfg, len(datamodule.tokens.vocabulary))
-        folder.start(OmegaConf.to_yaml(cfg, resolve=True), identity, provenance())
+        folder.start(OmegaConf.to_yaml(cfg, resolve=True), run.identity, provenance())
         try:
             started = time.perf_counter()
             progress = RunProgress(title, cfg.num_batches, cfg.cell.number, cfg.cell.of)
-            final = _fit(cfg, scheme, datamodule, folder, progress)
-            _write_samples(cfg, scheme, datamodule, prompt_N, folder)
+            scheme, final = _fit(cfg, run, progress)
+            _write_samples(cfg, run, scheme)
         except Exception:
             folder.fail(traceback.format_exc())
+            raise
+        except (KeyboardInterrupt, SystemExit):
+            log.warning("%s: interrupted; the same command starts it anew.", title)
             raise
         seconds = time.perf_counter() - started
         folder.finish({"perplexity": final, "seconds": round(seconds, 3)})
@@ -74,28 +106,16 @@ def train(cfg: DictConfig) -> RunFolder:
     return folder
 
 
-def _prompt(cfg: DictConfig, datamodule: CharDataModule) -> Tensor:
-    """The seed sequence of the text that is written at the end."""
-    prompt = cfg.sampling.prompt
-    if prompt is None:
-        return datamodule.test_tokens[: cfg.k2]
-    vocabulary = datamodule.tokens.vocabulary
-    return torch.from_numpy(vocabulary.encode(str(prompt), field="sampling.prompt"))
-
-
-def _fit(
-    cfg: DictConfig,
-    scheme: Scheme,
-    datamodule: CharDataModule,
-    folder: RunFolder,
-    progress: RunProgress,
-) -> dict[str, float]:
-    """Train and evaluate; the final perplexity of each sampling procedure."""
+def _fit(cfg: DictConfig, run: Prepared, progress: RunProgress) -> tuple[Scheme, dict[str, float]]:
+    """Train and evaluate: the trained scheme, the final perplexity of each sampling procedure."""
     _quieten_lightning()
+    if cfg.threads is not None:
+        torch.set_num_threads(cfg.threads)
+    scheme = build_scheme(cfg, len(run.datamodule.tokens.vocabulary))
     torch.manual_seed(cfg.seed)  # of dropout: the initial weights have a generator of their own
     counts = cfg.evaluate_at or log_spaced(cfg.num_batches)
-    evaluate = Evaluate([*counts, cfg.num_batches], folder)
-    logger = TensorBoardLogger(folder.path, name="", version="", default_hp_metric=False)
+    evaluate = Evaluate([*counts, cfg.num_batches], run.folder)
+    logger = TensorBoardLogger(run.folder.path, name="", version="", default_hp_metric=False)
     trainer = pl.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
@@ -108,12 +128,12 @@ def _fit(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(scheme, datamodule=datamodule)
+    trainer.fit(scheme, datamodule=run.datamodule)
     metrics = {f"final_perplexity/{name}": value for name, value in evaluate.final().items()}
-    logger.log_hyperparams(_hyperparameters(cfg, datamodule), metrics)
+    logger.log_hyperparams(_hyperparameters(cfg, run.datamodule), metrics)
     logger.finalize("success")
-    folder.write_weights(scheme.backbone.state_dict())
-    return evaluate.final()
+    run.folder.write_weights(scheme.backbone.state_dict())
+    return scheme, evaluate.final()
 
 
 def _quieten_lightning() -> None:
@@ -137,21 +157,19 @@ def _hyperparameters(cfg: DictConfig, datamodule: CharDataModule) -> dict[str, A
     }
 
 
-def _write_samples(
-    cfg: DictConfig, scheme: Scheme, datamodule: CharDataModule, prompt_N: Tensor, folder: RunFolder
-) -> None:
+def _write_samples(cfg: DictConfig, run: Prepared, scheme: Scheme) -> None:
     """Let the trained model write a text by each sampling procedure that the run records."""
     if cfg.sampling.length == 0:
         return
-    vocabulary = datamodule.tokens.vocabulary
+    vocabulary = run.datamodule.tokens.vocabulary
     choice = build(cfg.sampling.choice)
     backbone = scheme.backbone.eval()
     for procedure in scheme.recorded_procedures:
-        sampler = SAMPLERS[procedure](backbone, prompt_N.to(scheme.device), cfg.k2, choice)
+        sampler = SAMPLERS[procedure](backbone, run.prompt_N.to(scheme.device), cfg.k2, choice)
         try:
             tokens = list(itertools.islice(sampler, cfg.sampling.length))
         except Diverged as diverged:
             log.warning("no sample: %s", diverged)
             return
-        text = vocabulary.decode(prompt_N.numpy()) + vocabulary.decode(np.array(tokens))
-        folder.write_sample(procedure, text)
+        text = vocabulary.decode(np.array([*run.prompt_N.tolist(), *tokens]))
+        run.folder.write_sample(procedure, text)

@@ -10,9 +10,18 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 
-from charrnn import sweep
 from charrnn.cli import announce_scale, refuse
-from charrnn.errors import BadInput
+from charrnn.errors import CharRNNError
+from charrnn.sweep import (
+    Cell,
+    check_all,
+    grid_path,
+    jobs,
+    locate,
+    record_errors,
+    to_train,
+    write_grid,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +40,16 @@ class GridSweeper(BasicSweeper):
         announce_scale(self.config)
         cells = self._cells(arguments)
         try:
-            sweep.check_all(cells)
-        except BadInput as error:
+            check_all(cells)
+            locate(cells)
+        except CharRNNError as error:
             refuse(error)
-        sweep.locate(cells)
         cfg = self.config
         name = cfg.hydra.runtime.choices.experiment or "sweep"
-        sweep.write_grid(cells, sweep.grid_path(cfg.output_dir, name, cfg.scale.name))
-        chosen = sweep.to_train(cells)
-        returns = self.launcher.launch(list(sweep.jobs(chosen)), 0) if chosen else []
-        sweep.record_errors(chosen, returns)
+        write_grid(cells, grid_path(cfg.output_dir, name, cfg.scale.name))
+        chosen = to_train(cells)
+        returns = self.launcher.launch(list(jobs(chosen)), 0) if chosen else []
+        record_errors(cells, chosen, returns)
         failed = [cell for cell in cells if cell.error]
         for cell in failed:
             log.error("failed: %s: %s", cell, cell.error)
@@ -49,7 +58,7 @@ class GridSweeper(BasicSweeper):
             sys.exit(1)
         return [returns]
 
-    def _cells(self, arguments: list[str]) -> list[sweep.Cell]:
+    def _cells(self, arguments: list[str]) -> list[Cell]:
         """The cells of the sweep, each composed on its own."""
         assert self.config is not None
         assert self.hydra_context is not None
@@ -57,7 +66,12 @@ class GridSweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         (combinations,) = self.split_arguments(overrides, max_batch_size=None)
+        fixed = set.intersection(*map(set, combinations))
         return [
-            sweep.Cell(combination, loader.load_sweep_config(self.config, combination))
+            Cell(
+                overrides=combination,
+                cfg=loader.load_sweep_config(self.config, combination),
+                label=" ".join(o for o in combination if o not in fixed) or "the only cell",
+            )
             for combination in combinations
         ]

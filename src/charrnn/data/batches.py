@@ -23,12 +23,12 @@ class Batch(NamedTuple):
     Attributes:
         inputs_TB: tokens (k2, B).
         targets_TB: the token after each input token, (k2, B).
-        index: number of the batch in its epoch, i of Eq. 8.
+        number: of the batch in its epoch, i of Eq. 8.
     """
 
     inputs_TB: Tensor
     targets_TB: Tensor
-    index: int
+    number: int
 
 
 def split(
@@ -45,7 +45,12 @@ def split(
     Returns:
         Train split (N - test_size,) and test split (test_size,).
     """
-    require(len(tokens) > test_size, "test_size", test_size, f"less than the {len(tokens)} tokens of the corpus")  # fmt: skip
+    require(
+        len(tokens) > test_size,
+        "test_size",
+        test_size,
+        f"less than the {len(tokens)} tokens of the corpus",
+    )
     if offset is None:
         offset = int(np.random.default_rng([seed, _SPLIT]).integers(len(tokens)))
     rotated = np.roll(tokens, -offset)
@@ -93,7 +98,9 @@ class TrainBatches:
     ) -> None:
         N = len(train)
         longest = N // batch_size - 1
-        require(k2 <= longest, "k2", k2, f"at most {longest}, for {batch_size} lanes of k2 + 1 tokens in the {N} train tokens; or take a smaller batch_size, or a longer corpus")  # fmt: skip
+        room = f"{batch_size} lanes of k2 + 1 tokens out of {N} train tokens"
+        remedy = f"at most {longest} for {room}; or take a smaller batch_size or a longer corpus"
+        require(k2 <= longest, "k2", k2, remedy)
         self.train, self.k1, self.k2, self.batch_size = train, k1, k2, batch_size
         self.order, self.rotation, self.seed = order, rotation, seed
         self.epoch = 0
@@ -111,11 +118,11 @@ class TrainBatches:
         epoch = self.epoch
         rotated = np.roll(self.train, -self.rotation_of(epoch))
         windows = np.lib.stride_tricks.sliding_window_view(rotated, self.k2 + 1)
-        for index, starts in enumerate(self.starts(epoch)):
-            if index == len(self) - 1:
+        for number, starts in enumerate(self.starts(epoch)):
+            if number == len(self) - 1:
                 self.epoch = epoch + 1
             tokens_TB = torch.from_numpy(windows[starts].T.astype(np.int64, order="C"))
-            yield Batch(tokens_TB[:-1], tokens_TB[1:], index)
+            yield Batch(tokens_TB[:-1], tokens_TB[1:], number)
 
     def rotation_of(self, epoch: int) -> int:
         """Tokens by which the train split is rotated in ``epoch``."""

