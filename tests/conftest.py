@@ -31,12 +31,12 @@ def config(tmp_path, text_file):
     def make(*overrides: str) -> DictConfig:
         defaults = [
             f"output_dir={tmp_path / 'runs'}",
-            "data=textfile",
-            f"data.path={text_file}",
             "scale=smoke",
             "sampling.length=5",
             "threads=1",
         ]
+        if not any(override.startswith("data=") for override in overrides):
+            defaults += ["data=textfile", f"data.path={text_file}"]
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
             return compose("train", [*defaults, *overrides])
 
@@ -48,11 +48,13 @@ def command(tmp_path, text_file):
     """Runs `python src/train.py` on the small text at smoke scale, in a process of its own."""
 
     def run(*overrides: str, defaults: bool = True) -> subprocess.CompletedProcess[str]:
-        words = [*overrides, f"output_dir={tmp_path / 'runs'}"] if overrides else []
+        flags = [word for word in overrides if word.startswith("-")]
+        values = [word for word in overrides if not word.startswith("-")]
+        words = [f"output_dir={tmp_path / 'runs'}"]
         if defaults:
             words += ["data=textfile", f"data.path={text_file}", "scale=smoke", "sampling.length=5"]
         return subprocess.run(
-            [sys.executable, ROOT / "src" / "train.py", *words],
+            [sys.executable, ROOT / "src" / "train.py", *flags, *words, *values],
             capture_output=True,
             text=True,
             check=False,

@@ -37,7 +37,7 @@ def _job(cfg: DictConfig) -> None:
     """One run. Alone it ends the program on an error; in a sweep Hydra goes on with the others."""
     alone = HydraConfig.get().mode == RunMode.RUN
     if alone:
-        announce_scale(cfg)
+        announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
     try:
         train_run(cfg)
     except Exception as error:
@@ -47,13 +47,16 @@ def _job(cfg: DictConfig) -> None:
         raise
 
 
-def announce_scale(cfg: DictConfig) -> None:
-    """Say which scale is used, why, and how to take another one."""
-    name = cfg.scale.name
-    if HydraConfig.get().runtime.choices["scale"] == "auto":
+def announce_scale(name: str, choice: str) -> None:
+    """Say which scale is used, why, and how to take another one.
+
+    Args:
+        name: of the scale.
+        choice: what was chosen, which may be `auto`.
+    """
+    reason = "as asked for"
+    if choice == "auto":
         reason = "a GPU was found" if name == "paper" else "no GPU was found"
-    else:
-        reason = "as asked for"
     log.info("scale=%s (%s); to change it: scale=paper, laptop, quick or smoke", name, reason)
 
 

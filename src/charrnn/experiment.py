@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
 
 from charrnn.backbone import Backbone, load_arrays
 from charrnn.data.module import CharDataModule
@@ -106,10 +105,9 @@ def build(node: DictConfig, **arguments: Any) -> Any:
     Raises:
         CharRNNError: if an argument is out of its range, missing or unknown.
     """
-    try:
-        make = instantiate(node, _partial_=True, _convert_="all")
-    except MissingMandatoryValue as error:
-        raise BadInput(str(error.full_key), "???", "given: it has no default") from error
+    missing = sorted(OmegaConf.missing_keys(node))
+    require(not missing, ", ".join(missing), "???", "given: there is no default")
+    make = instantiate(node, _partial_=True, _convert_="all")
     try:
         return make(**arguments)
     except TypeError as error:

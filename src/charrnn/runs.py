@@ -109,7 +109,8 @@ class RunFolder:
     def read_table(self) -> pd.DataFrame:
         """The table, columns as in Evaluation; without rows if nothing was evaluated yet."""
         try:
-            return pd.read_csv(self.path / "evaluations.csv", float_precision="round_trip")
+            # The Python engine reads a float back to the bit in every version of pandas.
+            return pd.read_csv(self.path / "evaluations.csv", engine="python")
         except FileNotFoundError:
             return pd.DataFrame(columns=[field.name for field in fields(Evaluation)])
 

@@ -76,6 +76,8 @@ def train(cfg: DictConfig) -> RunFolder:
         CharRNNError: see `prepare`; nothing has been written then.
     """
     run = prepare(cfg)
+    if cfg.threads is not None:
+        torch.set_num_threads(cfg.threads)
     title = f"scheme {cfg.scheme}, {run.datamodule.tokens.name}, k1={cfg.k1}"
     folder = run.folder
     with folder.claimed(lambda: log.info("%s: another process trains it; waiting.", title)):
@@ -109,8 +111,6 @@ def train(cfg: DictConfig) -> RunFolder:
 def _fit(cfg: DictConfig, run: Prepared, progress: RunProgress) -> tuple[Scheme, dict[str, float]]:
     """Train and evaluate: the trained scheme, the final perplexity of each sampling procedure."""
     _quieten_lightning()
-    if cfg.threads is not None:
-        torch.set_num_threads(cfg.threads)
     scheme = build_scheme(cfg, len(run.datamodule.tokens.vocabulary))
     torch.manual_seed(cfg.seed)  # of dropout: the initial weights have a generator of their own
     counts = cfg.evaluate_at or log_spaced(cfg.num_batches)
@@ -124,6 +124,7 @@ def _fit(cfg: DictConfig, run: Prepared, progress: RunProgress) -> tuple[Scheme,
         max_epochs=-1,
         logger=logger,
         callbacks=[evaluate, LogLoss(cfg.log_every), progress],
+        log_every_n_steps=1,  # of self.log, which is not used: silences a warning in short epochs
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -37,15 +37,15 @@ class GridSweeper(BasicSweeper):
         """Train what the cells of the sweep need; exits with status 1 if one has no result."""
         assert self.config is not None
         assert self.launcher is not None
-        announce_scale(self.config)
+        cfg, choices = self.config, self.config.hydra.runtime.choices
+        announce_scale(cfg.scale.name, choices["scale"])
         cells = self._cells(arguments)
         try:
             check_all(cells)
             locate(cells)
         except CharRNNError as error:
             refuse(error)
-        cfg = self.config
-        name = cfg.hydra.runtime.choices.experiment or "sweep"
+        name = choices["experiment"] or "sweep"
         write_grid(cells, grid_path(cfg.output_dir, name, cfg.scale.name))
         chosen = to_train(cells)
         returns = self.launcher.launch(list(jobs(chosen)), 0) if chosen else []

@@ -1,0 +1,111 @@
+"""The commands as a user gives them, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from charrnn.config import scale_for_this_machine
+
+
+def runs(tmp_path):
+    return sorted(p.parent.name for p in (tmp_path / "runs").glob("*/finished.json"))
+
+
+def test_the_sweep_of_the_four_schemes(command, tmp_path):
+    first = command("-m", "scheme=1,2,3,4", "k1=20,40")
+    assert first.returncode == 0, first.stderr
+    lines = first.stderr.splitlines()
+    assert (
+        lines[0] == "scale=smoke (as asked for); to change it: scale=paper, laptop, quick or smoke"
+    )
+    assert "scheme=3 k1=20: same training as scheme=1 k1=20, trained once" in lines
+    assert "8 cells, 6 distinct runs, 6 of them to train" in lines
+    assert any("left for the sweep" in line for line in lines)
+    assert "Warning" not in first.stderr
+    assert len(runs(tmp_path)) == 6
+
+    grid = pd.read_csv(tmp_path / "runs" / "grids" / "sweep-smoke.csv")
+    assert len(grid) == 8
+    assert sorted(set(grid["run"])) == runs(tmp_path)
+    by_cell = grid.set_index(["scheme", "k1"])
+    assert by_cell.loc[(1, 20), "run"] == by_cell.loc[(3, 20), "run"]
+    assert by_cell.loc[(1, 20), "procedure"] == "windowed"
+    assert by_cell.loc[(3, 20), "procedure"] == "progressive"
+
+    marker = tmp_path / "runs" / runs(tmp_path)[0] / "finished.json"
+    before = marker.stat().st_mtime_ns
+    again = command("-m", "scheme=1,2,3,4", "k1=20,40")
+    assert again.returncode == 0
+    assert "8 cells, 6 distinct runs, 0 of them to train" in again.stderr
+    assert "scheme=2 k1=40: trained before, reused" in again.stderr
+    assert marker.stat().st_mtime_ns == before
+
+
+def test_one_run_with_the_default_scale_says_which_and_why(command, tmp_path):
+    result = command("scale=auto", "num_batches=1", "backbone.hidden_size=4", "scheme=4")
+    assert result.returncode == 0, result.stderr
+    reason = {"quick": "no GPU was found", "paper": "a GPU was found"}[scale_for_this_machine()]
+    assert f"({reason}); to change it: scale=" in result.stderr.splitlines()[0]
+    assert len(runs(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("mode", [[], ["-m"]])
+def test_bad_input_is_one_sentence_and_nothing_is_written(command, tmp_path, mode):
+    values = "k1=20,0" if mode else "k1=0"
+    result = command(*mode, values)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert last == "error: k1=0 cannot be used: it has to be a whole number, at least 1 token."
+    assert not runs(tmp_path)
+
+
+def test_one_failing_run_leaves_the_others_running(command, tmp_path, text_file):
+    """A file that cannot be written where the run's folder should be: a real failure."""
+    command("-m", "k1=20,40,60")
+    (middle,) = (tmp_path / "runs").glob("*k1-40*/finished.json")
+    folder = middle.parent
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    folder.write_text("in the way")
+    result = command("-m", "k1=40,60,80", "scheme=1,3")
+    assert result.returncode == 1
+    assert "2 of 6 cells have no result." in result.stderr
+    assert "failed: k1=40 scheme=1: NotADirectoryError" in result.stderr
+    assert "failed: k1=40 scheme=3: NotADirectoryError" in result.stderr
+    assert any("k1-80" in run for run in runs(tmp_path))
+
+
+def test_a_corpus_that_cannot_be_fetched_costs_its_cells_only(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARRNN_DATA", "/proc/nowhere")  # nothing can be written there
+    words = ["-m", "data=stdlib,shakespeare", "scale=smoke", "k1=20", "sampling.length=0"]
+    result = command(*words, defaults=False)
+    assert result.returncode == 1
+    assert "1 of 2 cells have no result." in result.stderr
+    assert "name another folder in the environment variable CHARRNN_DATA" in result.stderr
+    assert len(runs(tmp_path)) == 1
+
+
+def test_help_tells_the_commands_and_the_groups(command):
+    result = command("--help", defaults=False)
+    assert result.returncode == 0
+    assert "python src/train.py -m scheme=1,2,3,4 k1=20,40" in result.stdout
+    for word in ("k1=20", "Group scale:", "laptop:", "datamodule.order=equidistant"):
+        assert word in result.stdout
+
+
+def test_the_console_script_is_the_same_command(tmp_path):
+    script = [sys.executable, "-c", "from charrnn.cli import main; main()"]
+    result = subprocess.run(
+        [*script, "train", "k1=0"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("error: k1=0 ")
+    result = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("usage: charrnn train")

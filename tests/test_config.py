@@ -1,0 +1,158 @@
+"""The shipped configurations, `--help`, and the refusal of what cannot be run."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hydra.errors import ConfigCompositionException
+from omegaconf import DictConfig, OmegaConf
+
+from charrnn.config import conf_folder, scale_for_this_machine
+from charrnn.errors import CharRNNError
+from charrnn.experiment import check
+from charrnn.help import help_text
+from charrnn.train import prepare, train
+
+GROUPS = ("backbone", "data", "datamodule", "optimizer", "sampling", "scale")
+OPTIONS = [
+    (group, file.stem)
+    for group in GROUPS
+    for file in sorted((conf_folder() / group).glob("*.yaml"))
+]
+EXPERIMENTS = sorted(file.stem for file in (conf_folder() / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_of_every_group_composes_and_passes_the_check(config, group, option):
+    cfg = config(f"{group}={option}", *(["data.path=x"] if option == "textfile" else []))
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    check(cfg)
+
+
+@pytest.mark.parametrize("scheme", [1, 2, 3, 4])
+def test_every_scheme_composes(config, scheme):
+    cfg = config(f"scheme={scheme}")
+    check(cfg)
+    assert cfg.model._target_ == f"charrnn.schemes.Scheme{scheme}"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_trains_at_smoke_scale(config, experiment, text_file):
+    settings = [f"experiment={experiment}"]
+    if experiment == "authors_code":
+        settings.append("datamodule.test_size=154")  # of 20,000 characters, for the test's sake
+    folder = train(config(*settings))
+    assert folder.is_finished
+
+
+def test_authors_code_is_their_experiment(config):
+    cfg = config("experiment=authors_code")
+    assert (cfg.k1, cfg.k2, cfg.precision) == (15, 25, 64)
+    assert (cfg.backbone.num_layers, cfg.backbone.hidden_size) == (1, 50)
+    assert cfg.backbone.dense_size is None
+    assert (cfg.datamodule.batch_size, cfg.datamodule.test_size) == (50, 11154)
+    assert (cfg.datamodule.offset, cfg.datamodule.rotation) == (0, 0)
+    assert cfg.optimizer._target_ == "charrnn.optimizers.AdamLasagne"
+    run = prepare(config("experiment=authors_code", "datamodule.test_size=154"))
+    assert run.datamodule.test_tokens.shape == (154,)
+
+
+def test_paper_scale_is_the_papers(config):
+    cfg = config("scale=paper", "datamodule=eq8")
+    assert (cfg.num_batches, cfg.k2, cfg.datamodule.batch_size) == (12800, 100, 64)
+    assert (cfg.backbone.hidden_size, cfg.backbone.dense_size) == (512, 1024)
+    assert cfg.datamodule.test_size == 11100
+    assert cfg.scale.k1 == "20,40,60,80,100"
+    assert (cfg.optimizer.lr, cfg.optimizer.betas, cfg.optimizer.eps) == (0.001, [0.9, 0.999], 1e-8)
+
+
+def test_auto_scale_is_the_one_of_this_machine(config):
+    assert config("scale=auto").scale.name == scale_for_this_machine()
+
+
+def leaves(node: DictConfig, prefix: str = ""):
+    """Full names of all values, mappings that one comment documents taken as one."""
+    for name, value in OmegaConf.to_container(node).items():
+        if isinstance(value, dict) and name not in ("hidden_size", "cell"):
+            yield from leaves(node[name], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adam_lasagne", "rmsprop"])
+def test_help_documents_every_field(config, optimizer):
+    documented = re.findall(r"^    ([\w.]+)=.*\n        \S", help_text(conf_folder()), re.MULTILINE)
+    fields = set(leaves(config(f"optimizer={optimizer}")))
+    own = {f for f in fields if not f.endswith(("_target_", "_partial_", "scale.name"))}
+    assert own - set(documented) == set()
+    assert len(own) > 40
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["k1=0"], r"^k1=0 cannot be used: it has to be a whole number, at least 1 token\.$"),
+        (["k1=-3"], r"^k1=-3 "),
+        (["k1=many"], r"^k1=many "),
+        (["k2=0"], r"^k2=0 cannot be used: it has to be a whole number, at least 1 token\.$"),
+        (["scheme=4", "k1=60", "k2=40"], r"^k1=60 cannot be used: it has to be at most k2=40 "),
+        (["scheme=5"], r"^scheme=5 cannot be used: it has to be one of 1, 2, 3, 4\.$"),
+        (["scheme=0"], r"^scheme=0 "),
+        (["scheme=two"], r"^scheme=two "),
+        (["scheme=4", "datamodule.order=shuffled"], r"^datamodule.order=shuffled .*equidistant"),
+        (["datamodule.order=random"], r"^order=random .*equidistant, shuffled\.$"),
+        (["datamodule.test_size=100"], r"^test_size=100 .*at least 101 "),
+        (["datamodule.batch_size=0"], r"^batch_size=0 "),
+        (["num_batches=0"], r"^num_batches=0 "),
+        (["precision=16"], r"^precision=16 .*32, 64"),
+        (["seed=-1"], r"^seed=-1 "),
+        (["threads=0"], r"^threads=0 "),
+        (["evaluate_at=[0]"], r"^evaluate_at=\[0\] "),
+        (["evaluate_at=5"], r"^evaluate_at=5 "),
+        (["backbone.peepholes=some"], r"^peepholes=some .*lasagne, paper, none"),
+        (["backbone.hidden_size=0"], r"^hidden_size=0 "),
+        (["backbone.num_layers=0"], r"^num_layers=0 "),
+        (["backbone.grad_clip=0"], r"^grad_clip=0"),
+        (["backbone.dropout=1"], r"^dropout=1"),
+        (["sampling.choice.temperature=0"], r"^temperature=0"),
+        (["sampling.prompt=''"], r"^sampling.prompt='' "),
+        (["optimizer.lr=-1"], r"learning rate: -1"),
+        (["+backbone.layers=3"], r"unexpected keyword argument 'layers'"),
+        (["initial_weights=nowhere.npz"], r"^initial_weights=nowhere.npz .*readable .npz"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is_read(config, overrides, message):
+    with pytest.raises(CharRNNError, match=message):
+        check(config(*overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.path=nowhere.txt"], r"^data.path=nowhere.txt .*readable text file \(no such file"),
+        (["datamodule.test_size=20000"], r"^test_size=20000 .*less than the 20000 tokens"),
+        (["datamodule.test_size=19990"], r"^k2=100 .*longer corpus"),
+        (
+            ["datamodule.batch_size=500"],
+            r"^k2=100 .*500 lanes of k2 \+ 1 tokens.*smaller batch_size",
+        ),
+        (["sampling.prompt=xyz"], r"^sampling.prompt='xyz' .* without 'x', 'y', 'z'\.$"),
+    ],
+)
+def test_what_does_not_fit_the_corpus_is_refused_before_anything_is_written(
+    config, tmp_path, overrides, message
+):
+    with pytest.raises(CharRNNError, match=message):
+        train(config(*overrides))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_text_file_without_a_path_is_refused(config):
+    with pytest.raises(CharRNNError, match=r"^data.path=\?\?\? cannot be used: it has to be given"):
+        check(config("data.path=???"))
+
+
+def test_a_misspelt_field_is_refused(config):
+    with pytest.raises(ConfigCompositionException, match="k3"):
+        config("k3=1")

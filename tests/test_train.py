@@ -1,0 +1,248 @@
+"""Whole runs: what they leave, that they repeat to the bit, and that nothing is trained twice."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from helpers import random_arrays
+from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from charrnn.backbone import Backbone
+from charrnn.callbacks import log_spaced
+from charrnn.errors import BadInput
+from charrnn.perplexity import PROCEDURES
+from charrnn.train import prepare, train
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return torch.load(folder.path / "weights.pt", weights_only=True)
+
+
+def test_log_spaced_counts_are_those_of_the_authors_code():
+    expected = [1, 3, 6, 13, 26, 51, 101, 201, 401, 801, 1601, 3201, 6401, 12800]
+    assert log_spaced(12800) == expected
+    assert log_spaced(5) == [1, 3, 5]
+    assert log_spaced(1) == [1]
+    assert log_spaced(51) == [1, 3, 6, 13, 26, 51]
+
+
+def test_a_run_leaves_its_table_configuration_provenance_and_weights(config):
+    cfg = config("scheme=1", "num_batches=7", "k1=100")
+    folder = train(cfg)
+    table = folder.read_table()
+    assert table["batches"].tolist() == [1, 1, 3, 3, 6, 6, 7, 7]
+    assert table["train_sequences"].tolist() == [64 * b for b in table["batches"]]
+    assert table["procedure"].tolist() == ["windowed", "progressive"] * 4
+    assert (table["tokens_scored"] == 300 - 100).all()
+    assert table["train_seconds"].is_monotonic_increasing
+    # 19,700 train tokens are 64 lanes of 307: with k1 = 100 an epoch has 3 batches.
+    assert (table["epoch"] == (table["batches"] - 1) // 3).all()
+
+    # The last row is the perplexity of the weights that were kept, on the split of that seed.
+    run = prepare(cfg)
+    backbone = Backbone(len(run.datamodule.tokens.vocabulary), 1, 16, 16).eval()
+    backbone.load_state_dict(weights(folder))
+    for procedure, row in table.tail(2).set_index("procedure").iterrows():
+        value = PROCEDURES[procedure](backbone, run.datamodule.test_tokens, 100).value
+        assert row["perplexity"] == pytest.approx(value, rel=1e-6)
+
+    assert OmegaConf.load(folder.path / "config.yaml").backbone.hidden_size == 16
+    provenance = json.loads((folder.path / "provenance.json").read_text())
+    assert provenance["packages"]["torch"] == torch.__version__
+    assert provenance["machine"]["threads"] == 1
+    for procedure in ("windowed", "progressive"):
+        sample = (folder.path / f"sample-{procedure}.txt").read_text()
+        assert len(sample) == 100 + 5
+    assert folder.is_finished
+
+
+def test_tensorboard_shows_the_same_perplexities_and_the_hyperparameters(config):
+    folder = train(config("scheme=2", "log_every=2"))
+    events = EventAccumulator(str(folder.path), size_guidance={"scalars": 0}).Reload()
+    shown = [(e.step, e.value) for e in events.Scalars("perplexity/windowed")]
+    table = folder.read_table()
+    assert [step for step, _ in shown] == table["train_sequences"].tolist()
+    assert [value for _, value in shown] == pytest.approx(table["perplexity"].tolist(), rel=1e-6)
+    assert [e.step for e in events.Scalars("train/loss")] == [128, 256, 384]
+    final = events.Scalars("final_perplexity/windowed")[-1].value
+    assert final == pytest.approx(table["perplexity"].iloc[-1], rel=1e-6)
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+@pytest.mark.parametrize("scheme", [1, 2, 4])
+def test_two_runs_with_the_same_seed_are_identical_to_the_bit(config, tmp_path, scheme):
+    # 3 batches are an epoch here; dropout draws random numbers.
+    settings = (f"scheme={scheme}", "num_batches=20", "k1=100", "backbone.dropout=0.25")
+    one = train(config(*settings))
+    two = train(config(*settings, f"output_dir={tmp_path / 'again'}"))
+    other = train(config(*settings, "seed=1"))
+    assert one.path.name == two.path.name != other.path.name
+    assert one.read_table()["epoch"].iloc[-1] == 19 // 3
+    columns = ["batches", "procedure", "perplexity"]
+    assert one.read_table()[columns].equals(two.read_table()[columns])
+    first, second, third = weights(one), weights(two), weights(other)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["output.weight"], third["output.weight"])
+
+
+def test_schemes_1_and_3_are_one_run(config, caplog):
+    caplog.set_level("INFO")
+    one = train(config("scheme=1"))
+    written = (one.path / "finished.json").stat().st_mtime_ns
+    three = train(config("scheme=3"))
+    assert three.path == one.path
+    assert (one.path / "finished.json").stat().st_mtime_ns == written
+    assert "reused" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("override", "same"),
+    [
+        ("log_every=7", True),
+        ("evaluate_at=[2]", True),
+        ("sampling.length=3", True),
+        ("scheme=3", True),
+        ("optimizer.lr=0.0010", True),
+        ("scheme=2", False),
+        ("scheme=4", False),
+        ("k1=30", False),
+        ("k2=90", False),
+        ("seed=1", False),
+        ("datamodule.seed=1", False),
+        ("datamodule.order=shuffled", False),
+        ("datamodule.rotation=0", False),
+        ("datamodule.batch_size=32", False),
+        ("backbone.forget_bias=1", False),
+        ("backbone.peepholes=none", False),
+        ("optimizer=rmsprop", False),
+        ("optimizer.lr=0.01", False),
+        ("num_batches=5", False),
+        ("precision=64", False),
+    ],
+)
+def test_the_identity_is_what_changes_the_training(config, override, same):
+    base, other = prepare(config("scheme=1")), prepare(config("scheme=1", override))
+    assert (base.folder.path == other.folder.path) is same
+
+
+def test_the_identity_tells_corpora_of_one_name_apart(config, text_file):
+    before = prepare(config()).folder.path
+    text_file.write_text(text_file.read_text()[1:])
+    from charrnn.data.corpora import load_once
+
+    load_once.cache_clear()
+    assert prepare(config()).folder.path != before
+
+
+def test_a_run_that_was_cut_short_starts_anew(config):
+    cfg = config()
+    folder = train(cfg)
+    expected = folder.read_table()[["batches", "procedure", "perplexity"]]
+    (folder.path / "finished.json").unlink()
+    (folder.path / "evaluations.csv").write_text("half a li")
+    (folder.path / "failed.txt").write_text("of the earlier try")
+    train(cfg)
+    assert folder.read_table()[["batches", "procedure", "perplexity"]].equals(expected)
+    assert not (folder.path / "failed.txt").exists()
+
+
+def test_a_run_that_another_process_trains_is_waited_for(config, caplog):
+    cfg = config()
+    caplog.set_level("INFO")
+    path = prepare(cfg).folder.path
+    path.parent.mkdir(parents=True)
+    code = (
+        "import sys, time, filelock\n"
+        "with filelock.FileLock(sys.argv[1]):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(3)"
+    )
+    lock = path.parent / f".{path.name}.lock"
+    command = [sys.executable, "-c", code, lock]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        folder = train(cfg)
+    assert "another process trains it; waiting" in caplog.text
+    assert folder.is_finished
+
+
+def test_a_diverged_run_is_a_result(config, caplog):
+    folder = train(config("optimizer=adam", "optimizer.lr=1e30", "num_batches=6"))
+    assert folder.is_finished
+    table = folder.read_table()
+    assert table["batches"].max() == 6
+    assert not np.isfinite(table["perplexity"]).all()
+    assert not any(folder.path.glob("sample-*"))
+    assert "nothing to sample" in caplog.text
+
+
+def test_a_failed_run_keeps_its_traceback_and_is_no_result(config, monkeypatch):
+    from charrnn.schemes import Scheme1
+
+    def fail(self, batch):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(Scheme1, "training_step", fail)
+    cfg = config()
+    with pytest.raises(RuntimeError, match="out of luck"):
+        train(cfg)
+    folder = prepare(cfg).folder
+    assert not folder.is_finished
+    assert "out of luck" in (folder.path / "failed.txt").read_text()
+
+
+def test_k1_above_k2_is_allowed_with_one_warning(config, caplog):
+    train(config("scheme=1", "k1=150", "k2=100"))
+    warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert [w for w in warnings if "k1" in w] == [
+        "k1=150 is greater than k2=100: tokens are skipped."
+    ]
+
+
+def test_training_time_leaves_evaluation_out(config, monkeypatch):
+    import time
+
+    def slow(*_):
+        time.sleep(0.5)
+        from charrnn.perplexity import Perplexity
+
+        return Perplexity(2.0, 200)
+
+    monkeypatch.setitem(PROCEDURES, "windowed", slow)
+    started = time.perf_counter()
+    table = train(config("scheme=2", "evaluate_at=[1,2,3,4,5,6]")).read_table()
+    passed = time.perf_counter() - started
+    # Whatever the machine's speed: six sleeps of half a second are in one and not in the other.
+    assert table["train_seconds"].iloc[-1] < passed - 6 * 0.5
+
+
+def test_initial_weights_come_from_an_npz_file_and_count_for_the_identity(config, tmp_path):
+    arrays = random_arrays(vocabulary=9, layers=1, hidden=16, dense=16, peepholes="lasagne")
+    path = tmp_path / "weights.npz"
+    np.savez(path, **arrays)
+    settings = (f"initial_weights={path}", "optimizer.lr=0", "precision=64")
+    cfg = config(*settings)
+    symbols = prepare(cfg).datamodule.tokens.vocabulary.symbols
+    assert len(symbols) == 9
+    folder = train(cfg)
+    np.testing.assert_array_equal(weights(folder)["layers.0.W_in_IG"], arrays["lstm0.W_in"])
+    np.testing.assert_array_equal(weights(folder)["output.weight"], arrays["output.W"].T)
+    arrays["output.b"] = arrays["output.b"] + 1
+    np.savez(path, **arrays)
+    assert prepare(cfg).folder.path != folder.path
+    path.write_bytes(b"not a zip")
+    with pytest.raises(BadInput, match=r"^initial_weights=.*readable .npz file"):
+        prepare(cfg)
+
+
+def test_perplexity_of_an_untrained_model_is_near_v(config):
+    table = train(config("optimizer.lr=0")).read_table()
+    assert table["perplexity"].iloc[-1] == pytest.approx(9, rel=0.2)
+    assert math.isclose(*table["perplexity"].iloc[[0, -2]], rel_tol=1e-9)
