@@ -9,7 +9,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 
 from charrnn.data.batches import Batch
 from charrnn.data.module import CharDataModule
@@ -46,62 +45,49 @@ class Evaluate(pl.Callback):
         self.train_seconds = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._resume_clock(pl_module)
+        self.resumed = time.perf_counter()
 
     def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
-        batches = trainer.global_step
-        if batches not in self.counts:
+        if trainer.global_step not in self.counts:
             return
-        self._stop_clock(pl_module)
-        assert isinstance(pl_module, Scheme)
-        datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(datamodule, CharDataModule)
-        tokens = datamodule.test_tokens.to(pl_module.device)
-        sequences = batches * datamodule.batch_size
-        pl_module.eval()
-        for procedure in pl_module.recorded_procedures:
-            value, scored = PROCEDURES[procedure](pl_module.backbone, tokens, pl_module.k2)
-            self.evaluations.append(
-                Evaluation(
-                    batches,
-                    sequences,
-                    trainer.current_epoch,
-                    self.train_seconds,
-                    procedure,
-                    value,
-                    scored,
-                )
-            )
-            assert trainer.logger is not None
-            trainer.logger.log_metrics({f"perplexity/{procedure}": value}, step=sequences)
-        pl_module.train()
-        self.folder.write_table(self.evaluations)
-        self._report(batches)
-        self._resume_clock(pl_module)
-
-    def final(self) -> dict[str, float]:
-        """The last perplexity of each sampling procedure."""
-        return {row.procedure: row.perplexity for row in self.evaluations}
-
-    def _report(self, batches: int) -> None:
-        latest = [row for row in self.evaluations if row.batches == batches]
-        values = "   ".join(f"{row.procedure} {row.perplexity:8.2f}" for row in latest)
-        log.info("  batch %6d   perplexity: %s", batches, values)
-
-    def _stop_clock(self, pl_module: pl.LightningModule) -> None:
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize()  # work that is queued is still training
         self.train_seconds += time.perf_counter() - self.resumed
-
-    def _resume_clock(self, pl_module: pl.LightningModule) -> None:
+        self._evaluate(trainer, pl_module)
         self.resumed = time.perf_counter()
+
+    def _evaluate(self, trainer: pl.Trainer, scheme: pl.LightningModule) -> None:
+        assert isinstance(scheme, Scheme)
+        assert trainer.logger is not None
+        datamodule: CharDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        tokens_N = datamodule.test_tokens.to(scheme.device)
+        batches = trainer.global_step
+        scheme.eval()
+        for procedure in scheme.recorded_procedures:
+            perplexity = PROCEDURES[procedure](scheme.backbone, tokens_N, scheme.k2)
+            row = Evaluation(
+                batches=batches,
+                train_sequences=batches * datamodule.batch_size,
+                epoch=trainer.current_epoch,
+                train_seconds=self.train_seconds,
+                procedure=procedure,
+                perplexity=perplexity.value,
+                tokens_scored=perplexity.tokens_scored,
+            )
+            self.evaluations.append(row)
+            trainer.logger.log_metrics(
+                {f"perplexity/{procedure}": row.perplexity}, step=row.train_sequences
+            )
+        scheme.train()
+        self.folder.write_table(self.evaluations)
+        values = (f"{name} {value:8.2f}" for name, value in self.final().items())
+        log.info("  batch %6d   perplexity: %s", batches, "   ".join(values))
+
+    def final(self) -> dict[str, float]:
+        """The latest perplexity of each sampling procedure."""
+        return {row.procedure: row.perplexity for row in self.evaluations}
 
 
 class LogLoss(pl.Callback):
@@ -120,10 +106,9 @@ class LogLoss(pl.Callback):
         pl_module: pl.LightningModule,
         outputs: Any,
         batch: Batch,
-        batch_idx: int,
+        *_: Any,
     ) -> None:
         if trainer.global_step % self.every == 0:
-            loss: Tensor = outputs["loss"]
-            sequences = trainer.global_step * batch.inputs_TB.shape[1]
             assert trainer.logger is not None
+            loss, sequences = outputs["loss"], trainer.global_step * batch.inputs_TB.shape[1]
             trainer.logger.log_metrics({"train/loss": loss.item()}, step=sequences)

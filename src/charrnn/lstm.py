@@ -111,25 +111,16 @@ class PeepholeLSTM(nn.Module):
         h_TBH, c_TBH = _empty_states(x, state[0])
         # One table for all steps: adding the bias inside the loop would cost as much as a step.
         table_IG = None if x.is_floating_point() else self.W_in_IG + self.bias_G
-        h_BH, c_BH = state
+        previous = state
         tanh_c_BH = torch.empty_like(h_TBH[0])
         for t in range(len(x)):
             if table_IG is None:
                 z_BG = torch.addmm(self.bias_G, x[t], self.W_in_IG)
             else:
                 z_BG = table_IG.index_select(0, x[t])
-            _step_(
-                z_BG,
-                h_BH,
-                c_BH,
-                self.W_hid_HG,
-                self.W_peep_3H,
-                self.peepholes,
-                h_TBH[t],
-                c_TBH[t],
-                tanh_c_BH,
-            )
-            h_BH, c_BH = h_TBH[t], c_TBH[t]
+            new = h_TBH[t], c_TBH[t]
+            _step_(z_BG, previous, new, tanh_c_BH, self.W_hid_HG, self.W_peep_3H, self.peepholes)
+            previous = new
         return h_TBH, c_TBH
 
 
@@ -146,16 +137,19 @@ def _split(gates_BG: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _step_(
     z_BG: Tensor,
-    h_BH: Tensor,
-    c_BH: Tensor,
+    state: State,
+    new_state: State,
+    tanh_c_BH: Tensor,
     W_hid_HG: Tensor,
     W_peep_3H: Tensor | None,
     peepholes: Peepholes,
-    new_h_BH: Tensor,
-    new_c_BH: Tensor,
-    tanh_c_BH: Tensor,
 ) -> None:
-    """One time step; ``z_BG`` holds the inputs' part and becomes the activated gates."""
+    """One time step, from ``state`` to ``new_state``.
+
+    ``z_BG`` holds the inputs' part and becomes the activated gates; ``tanh_c_BH`` is written.
+    """
+    h_BH, c_BH = state
+    new_h_BH, new_c_BH = new_state
     H = h_BH.shape[1]
     z_BG.addmm_(h_BH, W_hid_HG)
     i_f_B2H, g_BH, o_BH = _split(z_BG)
@@ -199,17 +193,9 @@ class _Recurrence(torch.autograd.Function):
         gates_TBG = z_TBG.detach()
         previous = h_BH, c_BH
         for t in range(len(gates_TBG)):
-            _step_(
-                gates_TBG[t],
-                *previous,
-                W_hid_HG,
-                W_peep_3H,
-                peepholes,
-                h_TBH[t],
-                c_TBH[t],
-                tanh_c_TBH[t],
-            )
-            previous = h_TBH[t], c_TBH[t]
+            new = h_TBH[t], c_TBH[t]
+            _step_(gates_TBG[t], previous, new, tanh_c_TBH[t], W_hid_HG, W_peep_3H, peepholes)
+            previous = new
         ctx.save_for_backward(gates_TBG, h_TBH, c_TBH, tanh_c_TBH, h_BH, c_BH, W_hid_HG, W_peep_3H)
         ctx.peepholes, ctx.grad_clip = peepholes, grad_clip
         return h_TBH, c_TBH
