@@ -5,7 +5,8 @@ VENV ?= .venv
 CONSTRAINTS ?= constraints.txt
 # What a figure is made from: auto is paper on a machine with a GPU and quick on one without.
 SCALE ?= auto
-CORPORA ?= stdlib,shakespeare
+# Whose corpora: authors, substitutes, auto (the authors' if they can be had), or names.
+CORPORA ?= auto
 # Where `make benchmark` writes its table.
 OUT ?= multirun/benchmark
 
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce-fig9 tensorboard test lint format benchmark clean
+.PHONY: help setup reproduce-fig9 data tensorboard test lint format benchmark clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
@@ -21,8 +22,11 @@ help: ## list the targets
 setup: $(INSTALLED) ## create the environment in .venv and install into it
 
 reproduce-fig9: $(INSTALLED) ## train what is missing of Figure 9 and draw it (SCALE=, CORPORA=)
-	@status=0; $(BIN)/python src/train.py experiment=fig9 scale=$(SCALE) data=$(CORPORA) || status=$$?; \
+	@status=0; $(BIN)/python src/train.py experiment=fig9 scale=$(SCALE) 'corpora="$(CORPORA)"' || status=$$?; \
 	$(BIN)/python -m analysis.fig9 --scale $(SCALE) && exit $$status
+
+data: $(INSTALLED) ## fetch all corpora that this machine can reach, and say what they are
+	$(BIN)/charrnn data list
 
 tensorboard: $(INSTALLED) ## serve what has been trained, on 127.0.0.1
 	$(BIN)/tensorboard --logdir multirun --host 127.0.0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import mido
 import pandas as pd
 import pytest
 
@@ -99,13 +100,49 @@ def test_help_tells_the_commands_and_the_groups(command):
         assert word in result.stdout
 
 
-def test_the_console_script_is_the_same_command(tmp_path):
-    script = [sys.executable, "-c", "from charrnn.cli import main; main()"]
-    result = subprocess.run(
-        [*script, "train", "k1=0"], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
+def test_the_console_script_is_the_same_command():
+    result = charrnn("train", "k1=0")
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].startswith("error: k1=0 ")
-    result = subprocess.run(script, capture_output=True, text=True, check=False)
+    result = charrnn()
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage: charrnn [-h]")
+
+
+def charrnn(*words):
+    script = [sys.executable, "-c", "from charrnn.cli import main; main()"]
+    return subprocess.run([*script, *words], capture_output=True, text=True, check=False)
+
+
+def test_corpora_are_built_from_midi_and_from_gutenberg(tmp_path):
+    folder = tmp_path / "midi"
+    folder.mkdir()
+    track = mido.MidiTrack([mido.Message("note_on", note=60, velocity=64, time=1)])
+    mido.MidiFile(tracks=[track]).save(folder / "a.mid")
+    out = tmp_path / "music.txt"
+    result = charrnn("data", "build", "midi", str(folder), str(out))
+    assert result.returncode == 0, result.stderr
+    assert out.read_text() == "60\n"
+    text = tmp_path / "text.txt"
+    text.write_text("To be.\n")
+    result = charrnn("data", "build", "gutenberg", str(text), str(text), str(tmp_path / "all.txt"))
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "all.txt").read_text() == "To be.\n\nTo be.\n"
+    result = charrnn("data", "build", "midi", str(tmp_path / "nowhere"), str(out))
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: data.path=")
+    assert out.read_text() == "60\n"
+
+
+def test_the_corpora_of_a_figure_are_chosen_in_one_word(command, tmp_path):
+    """Names stay as they are; what the experiment sweeps can be replaced on the command line."""
+    words = ["experiment=fig9", "scale=smoke", "corpora='stdlib'", "scheme=4", "num_batches=1"]
+    result = command(*words, defaults=False)
+    assert result.returncode == 0, result.stderr
+    grid = pd.read_csv(tmp_path / "runs" / "grids" / "fig9-smoke.csv")
+    assert set(grid["corpus"]) == {"stdlib"}
+    assert set(grid["scheme"]) == {4}
+    assert set(grid["k1"]) == {20, 100}
+    result = command("experiment=fig9", "scale=smoke", "corpora=nothing", defaults=False)
     assert result.returncode == 1
-    assert result.stderr.startswith("usage: charrnn train")
+    assert "Could not find 'data/nothing'" in result.stderr

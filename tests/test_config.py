@@ -25,7 +25,7 @@ EXPERIMENTS = sorted(file.stem for file in (conf_folder() / "experiment").glob("
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_of_every_group_composes_and_passes_the_check(config, group, option):
-    cfg = config(f"{group}={option}", *(["data.path=x"] if option == "textfile" else []))
+    cfg = config(f"{group}={option}", *(["data.path=x"] if option in ("textfile", "midi") else []))
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     check(cfg)
 

@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 import torch
 
 from charrnn.data.batches import TrainBatches, split
-from charrnn.data.corpora import Shakespeare, StandardLibrary, TextFile
+from charrnn.data.corpora import StandardLibrary, TextFile
 from charrnn.data.module import CharDataModule
-from charrnn.data.vocabulary import tokenize_characters
+from charrnn.data.vocabulary import CHARACTERS, NOTES
 from charrnn.errors import BadInput
 
 
@@ -102,7 +102,7 @@ def test_the_drawn_offset_depends_on_the_data_seed_alone():
 
 def test_vocabulary_is_sorted_and_the_round_trip_exact():
     text = "Äpfel, naïve – 😀\r\n\tzz"
-    tokens, vocabulary = tokenize_characters(text)
+    tokens, vocabulary = CHARACTERS.tokenize(text)
     assert list(vocabulary.symbols) == sorted(set(text))
     assert vocabulary.decode(tokens) == text
     assert tokens.dtype == np.uint8
@@ -111,7 +111,7 @@ def test_vocabulary_is_sorted_and_the_round_trip_exact():
 
 def test_more_than_256_unique_tokens_take_two_bytes():
     text = "".join(map(chr, range(300)))
-    tokens, vocabulary = tokenize_characters(text)
+    tokens, vocabulary = CHARACTERS.tokenize(text)
     assert (tokens.dtype, len(vocabulary)) == (np.uint16, 300)
     assert vocabulary.decode(tokens) == text
 
@@ -155,7 +155,8 @@ def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
 
 
 def test_stdlib_is_real_ascii_code_without_its_tests():
-    text = StandardLibrary().read()
+    library = StandardLibrary()
+    text = library.read(library.source())
     assert text.isascii()
     assert 5_000_000 < len(text) < 20_000_000
     assert "class OrderedDict(dict):" in text
@@ -171,9 +172,16 @@ def test_a_text_file_is_taken_exactly_as_it_is(tmp_path):
     assert loaded.vocabulary.decode(loaded.tokens) == "a\r\nb\n\nÄ"
 
 
-def test_shakespeare_is_what_it_says(tmp_path, monkeypatch):
-    loaded = Shakespeare().load()
-    assert (len(loaded.tokens), len(loaded.vocabulary)) == (5_318_730, 84)
+def test_music_is_tokenised_by_note_and_line():
+    text = "60 64 67\n64\n100 60\n"
+    tokens, vocabulary = NOTES.tokenize(text)
+    assert vocabulary.symbols == ("\n", "100", "60", "64", "67")
+    assert tokens.tolist() == [2, 3, 4, 0, 3, 0, 1, 2, 0]
+    assert tokens.dtype == np.uint8
+    assert vocabulary.decode(tokens) == text
+    assert vocabulary.encode("64\n60", "x").tolist() == [3, 0, 2]
+    with pytest.raises(BadInput, match=r"^x='60 61' .* without '61'"):
+        vocabulary.encode("60 61", "x")
 
 
 def datamodule(tmp_path, text="abcdefghij" * 100, **settings):

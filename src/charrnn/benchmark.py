@@ -20,7 +20,7 @@ from charrnn.backbone import LEAKINESS, Backbone
 from charrnn.console import console
 from charrnn.data.batches import Batch
 from charrnn.files import write_atomically
-from charrnn.provenance import provenance
+from charrnn.provenance import machine
 from charrnn.schemes import Scheme1
 
 BATCH, K2, VOCABULARY, DENSE = 64, 100, 85, 1024
@@ -111,7 +111,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     cases = [(512, 1), (128, 1), (128, 2)]
     table = pd.concat([train_step_rows(*case, arguments.repeats) for case in cases])
-    processor = provenance()["machine"]["processor"]
+    processor = machine()["processor"]
     print(f"{processor}; torch {torch.__version__}; batch {BATCH}, |V|={VOCABULARY}, dense {DENSE}")
     print(table.round(3).to_string(index=False))
     arguments.out.mkdir(parents=True, exist_ok=True)

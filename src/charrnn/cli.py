@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import hydra
@@ -12,6 +14,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from charrnn.config import conf_folder, register_resolvers
+from charrnn.console import ConsoleHandler
+from charrnn.data.build import build_gutenberg
+from charrnn.data.catalogue import overview
+from charrnn.data.midi import build as build_midi
 from charrnn.errors import CharRNNError
 from charrnn.sweep import describe
 from charrnn.train import train as train_run
@@ -21,10 +27,44 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """The console script `charrnn`."""
-    if sys.argv[1:2] != ["train"]:
-        sys.exit("usage: charrnn train [--help] [-m] [name=value ...]")
-    del sys.argv[1]
-    train()
+    if sys.argv[1:2] == ["train"]:
+        del sys.argv[1]  # the rest is Hydra's
+        train()
+        return
+    parser = argparse.ArgumentParser(prog="charrnn")
+    commands = parser.add_subparsers(required=True)
+    commands.add_parser("train", help="train a run or a sweep: charrnn train --help")
+    data = commands.add_parser("data", help="the corpora").add_subparsers(required=True)
+    listing = data.add_parser("list", help="fetch what this machine can reach, and say what it is")
+    listing.set_defaults(command=_list)
+    build = data.add_parser("build", help="make a corpus from its sources")
+    kinds = build.add_subparsers(required=True)
+    midi = kinds.add_parser("midi", help="notes of all MIDI files in a folder, as the paper did")
+    midi.add_argument("folder", metavar="FOLDER", type=Path)
+    midi.set_defaults(command=_build_midi)
+    gutenberg = kinds.add_parser("gutenberg", help="texts of Project Gutenberg, without licences")
+    gutenberg.add_argument("files", metavar="FILES", type=Path, nargs="+")
+    gutenberg.set_defaults(command=_build_gutenberg)
+    for kind in (midi, gutenberg):
+        kind.add_argument("out", metavar="OUT", type=Path)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
+    try:
+        arguments.command(arguments)
+    except CharRNNError as error:
+        refuse(error)
+
+
+def _list(_: argparse.Namespace) -> None:
+    print(overview())
+
+
+def _build_midi(arguments: argparse.Namespace) -> None:
+    print(build_midi(arguments.folder, arguments.out))
+
+
+def _build_gutenberg(arguments: argparse.Namespace) -> None:
+    print(f"{build_gutenberg(arguments.files, arguments.out):,} characters: {arguments.out}")
 
 
 def train() -> None:

@@ -55,5 +55,5 @@ class RunProgress(pl.Callback):
         whole = elapsed / batches * self.num_batches
         left = f"{duration(whole - elapsed)} left"
         if self.of > 1:
-            left += f", sweep {duration(whole - elapsed + whole * (self.of - self.number))}"
+            left += f"; sweep: {duration(whole - elapsed + whole * (self.of - self.number))}"
         return left

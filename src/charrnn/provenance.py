@@ -24,21 +24,31 @@ PACKAGES = (
 )
 
 
-def provenance() -> dict[str, Any]:
-    """Versions of the packages, git commit of the code, and the machine, as JSON takes them."""
+def provenance(corpus: dict[str, Any]) -> dict[str, Any]:
+    """Versions of the packages, git commit of the code, machine and corpus, as JSON takes them.
+
+    Args:
+        corpus: what is recorded of the corpus.
+    """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": _git_commit(),
+        "corpus": corpus,
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
-        "machine": {
-            "name": platform.node(),
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        },
+        "machine": machine(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """The machine, as JSON takes it."""
+    return {
+        "name": platform.node(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 
 

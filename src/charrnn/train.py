@@ -88,7 +88,11 @@ def train(cfg: DictConfig) -> RunFolder:
         log.info("%s%s: %s", place, title, folder.path)
         if cfg.k1 > cfg.k2:
             log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
-        folder.start(OmegaConf.to_yaml(cfg, resolve=True), run.identity, provenance())
+        folder.start(
+            OmegaConf.to_yaml(cfg, resolve=True),
+            run.identity,
+            provenance(run.datamodule.tokens.describe()),
+        )
         try:
             started = time.perf_counter()
             progress = RunProgress(title, cfg.num_batches, cfg.cell.number, cfg.cell.of)

@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 
 from charrnn.cli import announce_scale, refuse
+from charrnn.data.catalogue import choose
 from charrnn.errors import CharRNNError
 from charrnn.sweep import (
     Cell,
@@ -57,6 +58,12 @@ class GridSweeper(BasicSweeper):
             log.error("%d of %d cells have no result.", len(failed), len(cells))
             sys.exit(1)
         return [returns]
+
+    def _parse_config(self) -> list[str]:
+        """The experiment's own sweep, with the corpora that its figure is drawn for."""
+        if "data" in self.params:
+            self.params = {**self.params, "data": choose(self.params["data"])}
+        return super()._parse_config()
 
     def _cells(self, arguments: list[str]) -> list[Cell]:
         """The cells of the sweep, each composed on its own."""
