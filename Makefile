@@ -23,6 +23,7 @@ setup: $(INSTALLED) ## create the environment in .venv and install into it
 
 reproduce-fig9: $(INSTALLED) ## train what is missing of Figure 9 and draw it (SCALE=, CORPORA=)
 	@status=0; $(BIN)/python src/train.py experiment=fig9 scale=$(SCALE) 'corpora="$(CORPORA)"' || status=$$?; \
+	if [ $$status -eq 2 ]; then exit 2; fi; \
 	$(BIN)/python -m analysis.fig9 --scale $(SCALE) && exit $$status
 
 data: $(INSTALLED) ## fetch all corpora that this machine can reach, and say what they are

@@ -32,8 +32,10 @@ def draw(
     """
     sns.set_theme(style="whitegrid", context="paper")
     curves = results.curves.assign(line=_line(results.curves))
+    finite = np.isfinite(curves["perplexity"])
     above = ~(curves["perplexity"] <= PERPLEXITY_LIMIT)  # NaN is above, too
-    curves["shown"] = curves["perplexity"].where(~above, PERPLEXITY_LIMIT)
+    # What is above the axis is clipped by it, so that slopes are true; infinity has no place to be.
+    curves["shown"] = curves["perplexity"].where(finite, PERPLEXITY_LIMIT)
     panels = curves[panel].unique()
     grid = sns.relplot(
         curves,
@@ -55,7 +57,11 @@ def draw(
         off_scale = curves[above & (curves[panel] == value)]
         colours = [palette[c] for c in off_scale[colour]]
         axes.scatter(
-            off_scale["train_sequences"], off_scale["shown"], marker="x", c=colours, clip_on=False
+            off_scale["train_sequences"],
+            np.full(len(off_scale), PERPLEXITY_LIMIT),
+            marker="x",
+            c=colours,
+            clip_on=False,
         )
     grid.set(xscale="log", ylim=(0, PERPLEXITY_LIMIT), yticks=range(0, 91, 10))
     grid.set_axis_labels("Number of input train sequences", "Perplexity")
@@ -79,7 +85,7 @@ def caption(results: Results, width: int = 110) -> str:
         f" k1={values('k1')}; k2={values('k2')}; seed={values('seed')};"
         f" {results.num_runs} runs for {len(cells)} cells."
     ]
-    if (~np.isfinite(results.curves["perplexity"])).any():
+    if (~(results.curves["perplexity"] <= PERPLEXITY_LIMIT)).any():
         sentences.append("Crosses at the top: above the axis, or diverged.")
     if len(missing):
         names = [

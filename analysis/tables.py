@@ -38,7 +38,7 @@ def read_results(grid: Path) -> Results:
     """
     if not grid.exists():
         raise CharRNNError(f"{grid} does not exist: train the sweep first.")
-    cells = pd.read_csv(grid, dtype={"run": str}, keep_default_na=False)
+    cells = pd.read_csv(grid, dtype={"run": str, "corpus": str}, keep_default_na=False)
     folders = [RunFolder(grid.parent.parent / run) if run else None for run in cells["run"]]
     cells["finished"] = [folder is not None and folder.is_finished for folder in folders]
     curves = [

@@ -69,7 +69,7 @@ def test_the_figure_draws_the_tables(grid, tmp_path):
     }
     assert drawn["tab:blue"] == [(64, 80.0), (640, 20.0)]
     assert drawn["tab:red"] == [(64, 82.0), (640, 25.0)]
-    assert drawn["tab:green"] == [(64, PERPLEXITY_LIMIT), (640, PERPLEXITY_LIMIT)]
+    assert drawn["tab:green"] == [(64, 120.0), (640, PERPLEXITY_LIMIT)]  # infinite
     (crosses,) = panels["a"].collections
     assert crosses.get_offsets().tolist() == [[64, PERPLEXITY_LIMIT], [640, PERPLEXITY_LIMIT]]
     for axes in panels.values():

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+ABOVE = {
+    "hydra_plugins": ROOT / "src" / "hydra_plugins" / "charrnn_sweeper.py",
+    **{f"analysis.{path.stem}": path for path in (ROOT / "analysis").glob("*.py")},
+}
 MODULES = {
     ".".join(path.relative_to(ROOT / "src" / "charrnn").with_suffix("").parts): path
     for path in (ROOT / "src" / "charrnn").rglob("*.py")
@@ -27,7 +31,9 @@ def imported(path: Path) -> set[str]:
     """The project's modules that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("charrnn."):
+        if isinstance(node, ast.ImportFrom) and node.module == "charrnn":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("charrnn."):
             names.add(node.module.removeprefix("charrnn."))
         elif isinstance(node, ast.Import):
             names |= {a.name.removeprefix("charrnn.") for a in node.names if "charrnn." in a.name}
@@ -43,6 +49,13 @@ def test_a_module_imports_from_lower_levels_only(module):
     level = levels()
     for name in imported(MODULES[module]):
         assert level[name] < level[module], f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", ABOVE)
+def test_figures_and_the_sweeper_import_what_exists_below_them(module):
+    known = levels()
+    assert imported(ABOVE[module]) <= known.keys()
+    assert known[module.split(".")[0]] == max(known.values())
 
 
 def test_every_path_in_architecture_md_exists():

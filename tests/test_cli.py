@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import mido
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 from charrnn.config import scale_for_this_machine
 
@@ -110,8 +114,8 @@ def test_the_console_script_is_the_same_command():
 
 
 def charrnn(*words):
-    script = [sys.executable, "-c", "from charrnn.cli import main; main()"]
-    return subprocess.run([*script, *words], capture_output=True, text=True, check=False)
+    script = Path(sys.executable).with_name("charrnn")
+    return subprocess.run([script, *words], capture_output=True, text=True, check=False)
 
 
 def test_corpora_are_built_from_midi_and_from_gutenberg(tmp_path):
@@ -146,3 +150,36 @@ def test_the_corpora_of_a_figure_are_chosen_in_one_word(command, tmp_path):
     result = command("experiment=fig9", "scale=smoke", "corpora=nothing", defaults=False)
     assert result.returncode == 1
     assert "Could not find 'data/nothing'" in result.stderr
+
+
+def test_figure_9_from_its_experiment_to_its_files(command, tmp_path):
+    result = command("experiment=fig9")  # on the small text, at smoke scale
+    assert result.returncode == 0, result.stderr
+    assert "8 cells, 6 distinct runs, 6 of them to train" in result.stderr
+    grid = pd.read_csv(tmp_path / "runs" / "grids" / "fig9-smoke.csv")
+    cells = {(scheme, k1) for scheme in (1, 2, 3, 4) for k1 in (20, 100)}
+    assert set(zip(grid["scheme"], grid["k1"], strict=True)) == cells
+    assert set(grid["num_layers"]) == {1}
+    draw = [sys.executable, "-m", "analysis.fig9", "--scale", "smoke", "--runs", tmp_path / "runs"]
+    drawn = subprocess.run(draw, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert drawn.returncode == 0, drawn.stderr
+    png, svg = map(Path, drawn.stdout.split())
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in svg.read_text()
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_is_no_success_and_no_result(tmp_path, text_file, sent, status):
+    words = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
+    words += ["scale=smoke", "num_batches=100000", "evaluate_at=[3]"]
+    script = [sys.executable, ROOT / "src" / "train.py", *words]
+    with subprocess.Popen(script, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if "batch      3" in line:
+                break
+        time.sleep(0.5)
+        process.send_signal(sent)
+        rest = process.stderr.read()
+    assert process.returncode == status
+    assert "interrupted; the same command starts it anew." in rest
+    assert not runs(tmp_path)

@@ -123,9 +123,9 @@ def test_a_diverged_model_is_not_sampled():
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
-        ({"temperature": 0.0}, "temperature=0.0"),
-        ({"top_k": 0}, "top_k=0"),
-        ({"seed": -1}, "seed=-1"),
+        ({"temperature": 0.0}, r"^sampling.choice.temperature=0.0"),
+        ({"top_k": 0}, r"^sampling.choice.top_k=0"),
+        ({"seed": -1}, r"^sampling.choice.seed=-1"),
     ],
 )
 def test_bad_choices_are_refused(settings, field):

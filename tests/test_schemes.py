@@ -84,10 +84,10 @@ def test_training_equals_the_algorithms_step_by_step(tmp_path, scheme):
     datamodule.setup()
     architecture = {"layers": 2, "hidden": 5, "dense": 6, "peepholes": "lasagne"}
     arrays = random_arrays(vocabulary=7, **architecture)
-    if scheme == 4:
-        arrays |= {n: np.zeros_like(a) for n, a in arrays.items() if n.endswith(("h0", "c0"))}
     backbone = Backbone(7, 2, 5, 6, grad_clip=clip).double()
     load_arrays(backbone, arrays)
+    if scheme == 4:
+        arrays |= {n: np.zeros_like(a) for n, a in arrays.items() if n.endswith(("h0", "c0"))}
     fit(SCHEMES[scheme](backbone, AdamLasagne, k1, k2), datamodule, batches=15)
     assert len(datamodule.batches) < 15
 
@@ -210,3 +210,18 @@ def test_arrays_that_do_not_fit_are_refused_and_nothing_is_set(change, message):
     with pytest.raises(BadInput, match=message):
         load_arrays(backbone, arrays)
     assert all(torch.equal(value, before[n]) for n, value in backbone.state_dict().items())
+
+
+def test_a_scheme_that_trains_otherwise_has_to_name_its_training():
+    with pytest.raises(TypeError, match="Decay changes weighting and has to name its own"):
+        type("Decay", (Scheme1,), {"weighting": staticmethod(last)})
+    own = {"weighting": staticmethod(last), "training_procedure": "decay"}
+    assert type("Decay", (Scheme1,), own).training_procedure == "decay"
+
+
+def test_scheme_4_starts_from_zero_whatever_was_loaded():
+    backbone = Backbone(7, hidden_size=4)
+    with torch.no_grad():
+        backbone.layers[0].h0_H.fill_(1)
+    Scheme4(backbone, torch.optim.SGD, k1=3, k2=3)
+    assert not backbone.initial_state(2)[0][0].any()

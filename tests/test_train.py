@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -16,8 +17,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from charrnn.backbone import Backbone
 from charrnn.callbacks import log_spaced
+from charrnn.data.corpora import TextFile
+from charrnn.data.vocabulary import NOTES
 from charrnn.errors import BadInput
+from charrnn.identity import run_identity
 from charrnn.perplexity import PROCEDURES
+from charrnn.schemes import Scheme1
 from charrnn.train import prepare, train
 
 
@@ -34,7 +39,7 @@ def test_log_spaced_counts_are_those_of_the_authors_code():
 
 
 def test_a_run_leaves_its_table_configuration_provenance_and_weights(config):
-    cfg = config("scheme=1", "num_batches=7", "k1=100")
+    cfg = config("scheme=1", "num_batches=7", "k1=100", "backbone.dropout=0.5")
     folder = train(cfg)
     table = folder.read_table()
     assert table["batches"].tolist() == [1, 1, 3, 3, 6, 6, 7, 7]
@@ -45,7 +50,8 @@ def test_a_run_leaves_its_table_configuration_provenance_and_weights(config):
     # 19,700 train tokens are 64 lanes of 307: with k1 = 100 an epoch has 3 batches.
     assert (table["epoch"] == (table["batches"] - 1) // 3).all()
 
-    # The last row is the perplexity of the weights that were kept, on the split of that seed.
+    # The last row is the perplexity of the weights that were kept, on the split of that seed,
+    # without dropout, which training goes on with.
     run = prepare(cfg)
     backbone = Backbone(len(run.datamodule.tokens.vocabulary), 1, 16, 16).eval()
     backbone.load_state_dict(weights(folder))
@@ -61,6 +67,43 @@ def test_a_run_leaves_its_table_configuration_provenance_and_weights(config):
         sample = (folder.path / f"sample-{procedure}.txt").read_text()
         assert len(sample) == 100 + 5
     assert folder.is_finished
+
+
+def test_training_goes_on_with_dropout_after_an_evaluation(config, monkeypatch):
+    modes = []
+    step = Scheme1.training_step
+
+    def spy(self, batch):
+        modes.append((self.training, self.backbone.dropout.training))
+        return step(self, batch)
+
+    monkeypatch.setattr(Scheme1, "training_step", spy)
+    train(config("evaluate_at=[1,2]"))
+    assert modes == [(True, True)] * 6
+
+
+def test_a_finished_run_says_what_it_did_not_measure(config, caplog):
+    train(config("evaluate_at=[2]"))
+    train(config("evaluate_at=[2,4]"))
+    assert "it was not evaluated at batches [4] then." in caplog.text
+
+
+def test_the_evaluations_can_be_none_but_the_last(config):
+    assert set(train(config("evaluate_at=[]")).read_table()["batches"]) == {6}
+
+
+def test_music_and_text_of_one_file_are_two_corpora(config, tmp_path):
+    (tmp_path / "tune.txt").write_text("60 61 62 64\n" * 2000)
+    as_text = prepare(config("data=textfile", f"data.path={tmp_path / 'tune.txt'}"))
+
+    @dataclass(frozen=True)
+    class Tune(TextFile):
+        tokenization = NOTES
+
+    as_music = Tune(str(tmp_path / "tune.txt")).load()
+    assert as_music.sha256 == as_text.datamodule.tokens.sha256
+    cfg = config("data=textfile", f"data.path={tmp_path / 'tune.txt'}")
+    assert run_identity(cfg, as_music) != as_text.identity
 
 
 def test_tensorboard_shows_the_same_perplexities_and_the_hyperparameters(config):
@@ -184,8 +227,6 @@ def test_a_diverged_run_is_a_result(config, caplog):
 
 
 def test_a_failed_run_keeps_its_traceback_and_is_no_result(config, monkeypatch):
-    from charrnn.schemes import Scheme1
-
     def fail(self, batch):
         raise RuntimeError("out of luck")
 

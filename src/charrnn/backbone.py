@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from charrnn.errors import BadInput, require, require_whole
+from charrnn.errors import BadInput, require, require_number, require_whole
 from charrnn.lstm import PeepholeLSTM, Peepholes, State
 
 LEAKINESS = 0.01
@@ -46,13 +46,11 @@ class Backbone(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        require_whole("num_layers", num_layers, 1, "recurrent layer")
+        require_whole("backbone.num_layers", num_layers, 1, "recurrent layer")
         if dense_size is not None:
-            require_whole("dense_size", dense_size, 1, "unit, or null")
-        require_whole("seed", seed, 0)
-        require(
-            0 <= dropout < 1, "dropout", dropout, "a probability from 0 up to, not including, 1"
-        )
+            require_whole("backbone.dense_size", dense_size, 1, "unit, or null")
+        require_whole("backbone.seed", seed, 0)
+        require_number("backbone.dropout", dropout, "at least 0 and below 1", lambda x: 0 <= x < 1)
         self.layers = nn.ModuleList(
             PeepholeLSTM(
                 vocabulary_size if n == 0 else hidden_size,
@@ -96,11 +94,11 @@ class Backbone(nn.Module):
         """The learned state before the first token, per layer, each (batch_size, H)."""
         return [layer.initial_state(batch_size) for layer in self.lstms()]
 
-    def freeze_initial_state(self) -> None:
-        """Keep the initial state at its present value, zero unless it was loaded."""
+    def zero_initial_state(self) -> None:
+        """Start from the zero state, and do not learn another one."""
         for layer in self.lstms():
-            layer.h0_H.requires_grad_(False)
-            layer.c0_H.requires_grad_(False)
+            for initial_H in (layer.h0_H, layer.c0_H):
+                initial_H.requires_grad_(False).zero_()
 
     def recur(self, tokens_TB: Tensor, state: list[State]) -> tuple[Tensor, list[State]]:
         """Run the recurrent layers.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -29,12 +30,21 @@ def require(condition: bool, field: str, value: Any, wanted: str) -> None:
         raise BadInput(field, value, wanted)
 
 
+LARGEST = 2**63 - 1
+"""What a whole number, such as a seed, can be at most."""
+
+
 def require_whole(field: str, value: Any, least: int, unit: str = "") -> None:
     """Raise BadInput unless ``value`` is a whole number, at least ``least``."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    require(
-        whole and value >= least, field, value, f"a whole number, at least {least} {unit}".rstrip()
-    )
+    wanted = f"a whole number, at least {least} {unit}".rstrip()
+    require(whole and least <= value <= LARGEST, field, value, wanted)
+
+
+def require_number(field: str, value: Any, wanted: str, accepts: Callable[[float], bool]) -> None:
+    """Raise BadInput unless ``value`` is a finite number that ``accepts`` takes."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    require(number and math.isfinite(value) and accepts(value), field, value, wanted)
 
 
 def require_choice(field: str, value: Any, choices: Iterable[Any]) -> None:

@@ -13,7 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from charrnn.backbone import Backbone, load_arrays
 from charrnn.data.module import CharDataModule
-from charrnn.errors import BadInput, CharRNNError, require, require_choice, require_whole
+from charrnn.errors import (
+    BadInput,
+    CharRNNError,
+    require,
+    require_choice,
+    require_number,
+    require_whole,
+)
 from charrnn.schemes import MakeOptimizer, Scheme
 
 DTYPES = {32: torch.float32, 64: torch.float64}
@@ -29,7 +36,14 @@ def check(cfg: DictConfig) -> None:
     require_whole("num_batches", cfg.num_batches, 1, "batch")
     require_whole("log_every", cfg.log_every, 1, "batch")
     require_whole("seed", cfg.seed, 0)
-    require_choice("precision", cfg.precision, DTYPES)
+    known = isinstance(cfg.precision, int) and cfg.precision in DTYPES
+    require(known, "precision", cfg.precision, " or ".join(map(str, DTYPES)))
+    for part in ("datamodule", "model"):
+        for field in ("k1", "k2"):
+            value = cfg[part][field]
+            require(
+                value == cfg[field], f"{part}.{field}", value, f"{field}={cfg[field]}: set {field}"
+            )
     if cfg.threads is not None:
         require_whole("threads", cfg.threads, 1, "thread, or null")
     counts = cfg.evaluate_at
@@ -43,15 +57,27 @@ def check(cfg: DictConfig) -> None:
     orders = scheme_class(cfg).orders
     why = f"in scheme {cfg.scheme}, which carries the state from batch to batch"
     require(order in orders, "datamodule.order", order, f"{' or '.join(orders)} {why}")
-    with torch.device("meta"):
+    if "lr" in cfg.optimizer:
+        require_number("optimizer.lr", cfg.optimizer.lr, "at least 0", lambda x: x >= 0)
+    with torch.device("meta"):  # shapes without values
         backbone = build(cfg.backbone, vocabulary_size=2)
     scheme = build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
     try:
         scheme.configure_optimizers()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         raise CharRNNError(f"the optimizer cannot be set up: {error}.") from error
+
+
+def check_initial_weights(cfg: DictConfig, vocabulary_size: int) -> None:
+    """Refuse initial weights that do not fit the configuration's backbone.
+
+    Raises:
+        BadInput: naming what does not fit.
+    """
     if cfg.initial_weights is not None:
-        read_initial_weights(cfg.initial_weights)
+        with torch.device("meta"):
+            backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
+        load_arrays(backbone, read_initial_weights(cfg.initial_weights))
 
 
 def scheme_class(cfg: DictConfig) -> type[Scheme]:

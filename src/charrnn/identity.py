@@ -1,6 +1,7 @@
 """What a run is: everything that determines its training, and nothing else.
 
-Two configurations with the same identity train the same model to the bit, and share one run.
+Two configurations with the same identity train the same model, to the bit on the same machine and
+number of threads, and share one run.
 """
 
 from __future__ import annotations
@@ -36,13 +37,18 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
     scheme_class: Any = get_class(cfg.model._target_)
     weights = cfg.initial_weights
     return {
-        "corpus": {"name": corpus.name, "sha256": corpus.sha256},
+        "corpus": {
+            "name": corpus.name,
+            "sha256": corpus.sha256,
+            "tokens": type(corpus.vocabulary.tokenization).__name__.lower(),
+        },
         "training": scheme_class.training_procedure,
         "scheme": scheme,
         "datamodule": datamodule,
         "backbone": _departures(cfg.backbone),
         "optimizer": _departures(cfg.optimizer),
-        "initial_weights": weights and hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
+        "initial_weights": weights
+        and hashlib.sha256(Path(weights).expanduser().read_bytes()).hexdigest(),
         "num_batches": cfg.num_batches,
         "precision": cfg.precision,
         "seed": cfg.seed,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from charrnn.errors import require, require_choice, require_whole
+from charrnn.errors import require_choice, require_number, require_whole
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -51,9 +51,13 @@ class PeepholeLSTM(nn.Module):
         grad_clip: float | None = 50.0,
     ) -> None:
         super().__init__()
-        require_whole("hidden_size", hidden_size, 1, "unit")
-        require_choice("peepholes", peepholes, get_args(Peepholes))
-        require(grad_clip is None or grad_clip > 0, "grad_clip", grad_clip, "above 0, or null")
+        require_whole("backbone.hidden_size", hidden_size, 1, "unit")
+        require_choice("backbone.peepholes", peepholes, get_args(Peepholes))
+        require_number("backbone.forget_bias", forget_bias, "a number", lambda _: True)
+        if grad_clip is not None:
+            require_number(
+                "backbone.grad_clip", grad_clip, "a number above 0, or null", lambda x: x > 0
+            )
         self.hidden_size = hidden_size
         self.peepholes = peepholes
         self.forget_bias = forget_bias

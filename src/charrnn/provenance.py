@@ -61,10 +61,13 @@ def _version(package: str) -> str | None:
 
 def _git_commit() -> str | None:
     """The commit of this checkout, with `-dirty` for local changes; None outside of one."""
+    root = Path(__file__).parents[2]
+    if not (root / "conf" / "train.yaml").exists():
+        return None  # installed: the repository around it, if any, is another one
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="],
-            cwd=Path(__file__).parent,
+            cwd=root,
             capture_output=True,
             text=True,
             check=True,

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from charrnn.data.corpora import Tokens
+from charrnn.errors import BadInput
 from charrnn.files import write_atomically
 from charrnn.identity import Identity, run_identity, run_name
 
@@ -69,18 +70,17 @@ class RunFolder:
         """Whether the run has been trained to its end."""
         return (self.path / "finished.json").exists()
 
-    @property
-    def identity(self) -> Identity:
-        """What the run is."""
-        return json.loads((self.path / "identity.json").read_text())
-
     @contextmanager
     def claimed(self, on_wait: Callable[[], object]) -> Iterator[None]:
         """Hold the run for this process; ``on_wait()`` is called first if another one holds it.
 
         The lock goes with its process, however that ends.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            wanted = f"a folder that can be written ({(error.strerror or str(error)).lower()})"
+            raise BadInput("output_dir", self.path.parent, wanted) from error
         lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
         try:
             lock.acquire(timeout=0)

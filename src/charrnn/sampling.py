@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 
 from charrnn.backbone import Backbone, state_after
-from charrnn.errors import CharRNNError, require, require_whole
+from charrnn.errors import CharRNNError, require_number, require_whole
+
+COLDEST = 1e-3
+"""Least temperature: the most likely token is all but certain, and logits do not overflow."""
 
 
 class Diverged(CharRNNError):
@@ -34,10 +37,11 @@ class Choice:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(self.temperature > 0, "temperature", self.temperature, "above 0")
+        field, wanted = "sampling.choice.temperature", f"a number, at least {COLDEST}"
+        require_number(field, self.temperature, wanted, lambda x: x >= COLDEST)
         if self.top_k is not None:
-            require_whole("top_k", self.top_k, 1, "token, or null")
-        require_whole("sampling.seed", self.seed, 0)
+            require_whole("sampling.choice.top_k", self.top_k, 1, "token, or null")
+        require_whole("sampling.choice.seed", self.seed, 0)
 
     def generator(self) -> torch.Generator:
         """A generator at the start of this seed's draws."""

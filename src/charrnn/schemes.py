@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 from torch import Tensor, nn
@@ -43,6 +43,15 @@ class Scheme(pl.LightningModule):
     """The orders of training sequences that the training procedure allows."""
     weighting: Weighting
     """Weights of the k2 positions in the loss."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        changes = {"weighting", "training_step", "recorded_procedures"} & vars(cls).keys()
+        if changes and "training_procedure" not in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} changes {', '.join(sorted(changes))} and has to name its own "
+                "training_procedure: runs of one procedure are shared."
+            )
 
     def __init__(self, backbone: Backbone, optimizer: MakeOptimizer, k1: int, k2: int) -> None:
         super().__init__()
@@ -108,7 +117,7 @@ class ConditionalMultiLoss(Scheme):
             k1,
             f"at most k2={k2} in scheme 4, which carries the state after token k1",
         )
-        backbone.freeze_initial_state()
+        backbone.zero_initial_state()
 
     def training_step(self, batch: Batch) -> Tensor:
         if batch.number == 0:

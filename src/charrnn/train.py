@@ -20,7 +20,7 @@ from torch import Tensor
 from charrnn.callbacks import Evaluate, LogLoss, log_spaced
 from charrnn.console import duration
 from charrnn.data.module import CharDataModule
-from charrnn.experiment import build, build_datamodule, build_scheme, check
+from charrnn.experiment import build, build_datamodule, build_scheme, check, check_initial_weights
 from charrnn.identity import Identity
 from charrnn.progress import RunProgress
 from charrnn.provenance import provenance
@@ -29,6 +29,9 @@ from charrnn.sampling import SAMPLERS, Diverged
 from charrnn.schemes import Scheme
 
 log = logging.getLogger(__name__)
+
+INTERRUPTED = 143
+"""Exit status after SIGTERM, as a shell has it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def prepare(cfg: DictConfig) -> Prepared:
     check(cfg)
     datamodule = build_datamodule(cfg)
     datamodule.setup()
+    check_initial_weights(cfg, len(datamodule.tokens.vocabulary))
     prompt_N = datamodule.test_tokens[: cfg.k2]
     if cfg.sampling.prompt is not None:
         encoded = datamodule.tokens.vocabulary.encode(str(cfg.sampling.prompt), "sampling.prompt")
@@ -83,6 +87,9 @@ def train(cfg: DictConfig) -> RunFolder:
     with folder.claimed(lambda: log.info("%s: another process trains it; waiting.", title)):
         if folder.is_finished:
             log.info("%s: trained before, reused: %s", title, folder.path)
+            not_measured = set(cfg.evaluate_at or []) - set(folder.read_table()["batches"])
+            if not_measured:
+                log.warning("it was not evaluated at batches %s then.", sorted(not_measured))
             return folder
         place = f"run {cfg.cell.number} of {cfg.cell.of}: " if cfg.cell.of > 1 else ""
         log.info("%s%s: %s", place, title, folder.path)
@@ -101,9 +108,10 @@ def train(cfg: DictConfig) -> RunFolder:
         except Exception:
             folder.fail(traceback.format_exc())
             raise
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit) as stop:
             log.warning("%s: interrupted; the same command starts it anew.", title)
-            raise
+            # Lightning ends a run on SIGTERM without a status, which would look like success.
+            raise SystemExit(getattr(stop, "code", None) or INTERRUPTED) from stop
         seconds = time.perf_counter() - started
         folder.finish({"perplexity": final, "seconds": round(seconds, 3)})
         to_come = cfg.cell.of - cfg.cell.number
@@ -117,7 +125,7 @@ def _fit(cfg: DictConfig, run: Prepared, progress: RunProgress) -> tuple[Scheme,
     _quieten_lightning()
     scheme = build_scheme(cfg, len(run.datamodule.tokens.vocabulary))
     torch.manual_seed(cfg.seed)  # of dropout: the initial weights have a generator of their own
-    counts = cfg.evaluate_at or log_spaced(cfg.num_batches)
+    counts = log_spaced(cfg.num_batches) if cfg.evaluate_at is None else cfg.evaluate_at
     evaluate = Evaluate([*counts, cfg.num_batches], run.folder)
     logger = TensorBoardLogger(run.folder.path, name="", version="", default_hp_metric=False)
     trainer = pl.Trainer(
@@ -134,8 +142,10 @@ def _fit(cfg: DictConfig, run: Prepared, progress: RunProgress) -> tuple[Scheme,
         enable_model_summary=False,
     )
     trainer.fit(scheme, datamodule=run.datamodule)
+    if trainer.global_step != cfg.num_batches:
+        raise RuntimeError(f"training ended after {trainer.global_step} batches")
     metrics = {f"final_perplexity/{name}": value for name, value in evaluate.final().items()}
-    logger.log_hyperparams(_hyperparameters(cfg, run.datamodule), metrics)
+    logger.log_hyperparams(_hyperparameters(run.identity), metrics)
     logger.finalize("success")
     run.folder.write_weights(scheme.backbone.state_dict())
     return scheme, evaluate.final()
@@ -147,19 +157,17 @@ def _quieten_lightning() -> None:
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", FutureWarning)
 
 
-def _hyperparameters(cfg: DictConfig, datamodule: CharDataModule) -> dict[str, Any]:
-    """What TensorBoard's table of runs shows."""
-    return {
-        "corpus": datamodule.tokens.name,
-        "scheme": cfg.scheme,
-        "k1": cfg.k1,
-        "k2": cfg.k2,
-        "num_layers": cfg.backbone.num_layers,
-        "hidden_size": cfg.backbone.hidden_size,
-        "lr": cfg.optimizer.lr,
-        "num_batches": cfg.num_batches,
-        "seed": cfg.seed,
-    }
+def _hyperparameters(identity: Identity) -> dict[str, Any]:
+    """What TensorBoard's table of runs shows: the identity, a column a field."""
+    flat: dict[str, Any] = {}
+    for name, value in identity.items():
+        if isinstance(value, dict):
+            flat |= {
+                f"{name}/{key}": str(v) if isinstance(v, list) else v for key, v in value.items()
+            }
+        elif value is not None:
+            flat[name] = value
+    return flat
 
 
 def _write_samples(cfg: DictConfig, run: Prepared, scheme: Scheme) -> None:

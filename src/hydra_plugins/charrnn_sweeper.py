@@ -47,7 +47,8 @@ class GridSweeper(BasicSweeper):
         except CharRNNError as error:
             refuse(error)
         name = choices["experiment"] or "sweep"
-        write_grid(cells, grid_path(cfg.output_dir, name, cfg.scale.name))
+        scales = "+".join(dict.fromkeys(cell.cfg.scale.name for cell in cells))
+        write_grid(cells, grid_path(cfg.output_dir, name, scales))
         chosen = to_train(cells)
         returns = self.launcher.launch(list(jobs(chosen)), 0) if chosen else []
         record_errors(cells, chosen, returns)

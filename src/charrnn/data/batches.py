@@ -47,7 +47,7 @@ def split(
     """
     require(
         len(tokens) > test_size,
-        "test_size",
+        "datamodule.test_size",
         test_size,
         f"less than the {len(tokens)} tokens of the corpus",
     )
@@ -97,13 +97,16 @@ class TrainBatches:
         seed: int = 0,
     ) -> None:
         N = len(train)
-        longest = N // batch_size - 1
-        room = f"{batch_size} lanes of k2 + 1 tokens out of {N} train tokens"
-        remedy = f"at most {longest} for {room}; or take a smaller batch_size or a longer corpus"
-        require(k2 <= longest, "k2", k2, remedy)
+        lane = f"lanes of k2 + 1 = {k2 + 1} tokens out of {N} train tokens"
+        require(k2 < N, "k2", k2, f"less than the {N} train tokens; or take a longer corpus")
+        most = N // (k2 + 1)
+        remedy = f"at most {most} for {lane}; or take a smaller k2, or a longer corpus"
+        require(batch_size <= most, "datamodule.batch_size", batch_size, remedy)
         self.train, self.k1, self.k2, self.batch_size = train, k1, k2, batch_size
         self.order, self.rotation, self.seed = order, rotation, seed
         self.epoch = 0
+        remedy = f"small enough for {batch_size} sequences in {N} train tokens"
+        require(len(self) >= 1, "k1", k1, remedy)
 
     def __len__(self) -> int:
         """Batches in an epoch."""

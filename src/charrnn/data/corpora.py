@@ -15,7 +15,7 @@ import numpy as np
 
 from charrnn.data.cache import read_cached, write_cached
 from charrnn.data.vocabulary import CHARACTERS, Tokenization, Vocabulary
-from charrnn.errors import BadInput
+from charrnn.errors import BadInput, require
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,11 @@ class TextFile(Corpus):
 
     @property
     def name(self) -> str:
-        return Path(self.path).stem
+        return Path(str(self.path)).stem
 
     def source(self) -> Source:
-        return Source("a file of the user's", "unknown", Path(self.path).expanduser())
+        require(self.path is not None, "data.path", "null", "a text file")
+        return Source("a file of the user's", "unknown", Path(str(self.path)).expanduser())
 
     def read(self, source: Source) -> str:
         return read_text(source.path, field="data.path")

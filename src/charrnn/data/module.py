@@ -44,11 +44,13 @@ class CharDataModule(pl.LightningDataModule):
         super().__init__()
         require_whole("k1", k1, 1, "token")
         require_whole("k2", k2, 1, "token")
-        require_whole("batch_size", batch_size, 1, "sequence")
-        require_whole("test_size", test_size, k2 + 1, "token, k2 to start from and one to score")
+        require_whole("datamodule.batch_size", batch_size, 1, "sequence")
+        require_whole(
+            "datamodule.test_size", test_size, k2 + 1, "token, k2 to start from and one to score"
+        )
         require_whole("datamodule.seed", seed, 0)
-        require_choice("order", order, get_args(Order))
-        for field, value in (("rotation", rotation), ("offset", offset)):
+        require_choice("datamodule.order", order, get_args(Order))
+        for field, value in (("datamodule.rotation", rotation), ("datamodule.offset", offset)):
             if value is not None:
                 require_whole(field, value, 0, "token")
         self.corpus, self.k1, self.k2, self.batch_size = corpus, k1, k2, batch_size
@@ -59,10 +61,6 @@ class CharDataModule(pl.LightningDataModule):
     def tokens(self) -> Tokens:
         """The tokenised corpus, fetched or read at the first call."""
         return load_once(self.corpus)
-
-    def prepare_data(self) -> None:
-        """Fetch the corpus, once a machine."""
-        load_once(self.corpus)
 
     def setup(self, stage: str | None = None) -> None:
         """Split the corpus; `train_dataloader` and `test_tokens` can be used from here on.
