@@ -30,7 +30,7 @@ def main() -> None:
     except CharRNNError as error:
         sys.exit(f"error: {error}")
     grid = draw(results, "corpus", "scheme", PALETTE, "Comparing schemes (Figure 9)")
-    for path in save(grid, out / f"fig9-{scale}"):
+    for path in save(grid, results, out / f"fig9-{scale}"):
         print(path)
 
 

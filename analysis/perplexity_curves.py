@@ -96,13 +96,15 @@ def caption(results: Results, width: int = 110) -> str:
     return "\n".join(textwrap.wrap(" ".join(sentences), width))
 
 
-def save(grid: sns.FacetGrid, stem: Path) -> list[Path]:
-    """Write the figure to ``stem``.png and ``stem``.svg."""
+def save(grid: sns.FacetGrid, results: Results, stem: Path) -> list[Path]:
+    """Write the figure to ``stem``.png and ``stem``.svg, and the data behind it to ``stem``.csv."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg")]
     for path in paths:
         grid.figure.savefig(path, dpi=150, bbox_inches="tight")
-    return paths
+    table = stem.with_name(f"{stem.name}.csv")
+    results.curves.to_csv(table, index=False, na_rep="nan")
+    return [*paths, table]
 
 
 def _line(curves: pd.DataFrame) -> pd.Series:

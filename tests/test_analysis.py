@@ -75,9 +75,11 @@ def test_the_figure_draws_the_tables(grid, tmp_path):
     for axes in panels.values():
         assert axes.get_xscale() == "log"
         assert axes.get_ylim() == (0, 90)
-    png, svg = save(figure, tmp_path / "out" / "fig9")
+    png, svg, table = save(figure, read_results(grid), tmp_path / "out" / "fig9")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "<svg" in svg.read_text()
+    data = pd.read_csv(table)
+    assert data.loc[data["scheme"] == 3, "perplexity"].tolist() == [82.0, 25.0]
 
 
 def test_the_caption_names_scale_corpora_seed_runs_and_what_is_missing(grid):

@@ -163,9 +163,10 @@ def test_figure_9_from_its_experiment_to_its_files(command, tmp_path):
     draw = [sys.executable, "-m", "analysis.fig9", "--scale", "smoke", "--runs", tmp_path / "runs"]
     drawn = subprocess.run(draw, capture_output=True, text=True, check=False, cwd=ROOT)
     assert drawn.returncode == 0, drawn.stderr
-    png, svg = map(Path, drawn.stdout.split())
+    png, svg, table = map(Path, drawn.stdout.split())
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "<svg" in svg.read_text()
+    assert len(pd.read_csv(table)) == 8 * 3  # evaluations after 1, 3 and 6 batches
 
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])

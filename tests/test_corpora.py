@@ -67,6 +67,7 @@ def test_linux61_is_the_kernels_c_code_in_path_order():
     assert text.startswith("// SPDX-License-Identifier: GPL-2.0\n/*\n *  linux/kernel/acct.c")
     assert text.index("acct.c") < text.index("async.c") < text.index("auditfilter.c")
     assert loaded.source.origin.startswith("Debian linux-source-6.1 6.1.")
+    assert hashlib.sha256(text.encode()).hexdigest() == loaded.sha256
 
 
 @pytest.mark.parametrize("data", ["kalevala", "chorales"])

@@ -157,6 +157,8 @@ def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
 def test_stdlib_is_real_ascii_code_without_its_tests():
     library = StandardLibrary()
     text = library.read(library.source())
+    loaded = library.load()
+    assert loaded.vocabulary.decode(loaded.tokens) == text
     assert text.isascii()
     assert 5_000_000 < len(text) < 20_000_000
     assert "class OrderedDict(dict):" in text

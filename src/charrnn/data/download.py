@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from filelock import FileLock
-from rich import progress
+from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from charrnn.console import console
 from charrnn.data.fetch import FetchError
 
-ANSWER_SECONDS = 15.0  # until a server answers, names, addresses and redirects included
+ANSWER_SECONDS = 8.0  # until a server answers, names, addresses and redirects included
 STALL_SECONDS = 10.0  # without a byte
 LARGEST = 1 << 28  # bytes of a file whose size is not known beforehand
 
@@ -56,11 +56,7 @@ def git_blob_id(path: Path) -> str:
 
 
 def verify(path: Path, file: RemoteFile) -> None:
-    """Check that ``path`` holds the content of ``file``.
-
-    Raises:
-        FetchError: if it does not, or cannot be read.
-    """
+    """Raise FetchError unless ``path`` can be read and holds the content of ``file``."""
     try:
         found = git_blob_id(path)
     except OSError as error:
@@ -92,7 +88,7 @@ def download(file: RemoteFile, folder: Path) -> Path:
         damaged = f", and {path} is damaged" if path.exists() else ""
         raise FetchError(
             f"{file.filename} cannot be downloaded from {file.url} ({error.reason}){damaged}: "
-            "check the network, HTTPS_PROXY and SSL_CERT_FILE, try again later, or put the file at "
+            "check the network (HTTPS_PROXY, SSL_CERT_FILE), try again later, or put the file at "
             f"{path} yourself."
         ) from error
     except OSError as error:
@@ -129,10 +125,8 @@ def _fetch(file: RemoteFile, path: Path) -> None:
 def _body(file: RemoteFile) -> Generator[bytes, None, None]:
     """What the server sends. Whatever goes wrong is a URLError, which a disk never raises."""
     room = LARGEST if file.size is None else file.size
-    columns = "{task.description}", progress.BarColumn(), progress.DownloadColumn()
-    more = progress.TransferSpeedColumn(), progress.TimeRemainingColumn()
-    hidden = not console.is_terminal
-    bar = progress.Progress(*columns, *more, console=console, transient=True, disable=hidden)
+    columns = *Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     try:
         with _answer(file.url) as response, bar:
             task = bar.add_task(file.filename, total=file.size or response.length)
@@ -184,10 +178,16 @@ def _answer(url: str) -> HTTPResponse:
 
 
 class _Redirects(HTTPRedirectHandler):
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
+        if 300 <= response.status < 400:
+            response.close()  # else urllib reads the redirect's own body, however long that is
+        return response
+
+    https_response = http_response
+
     def redirect_request(
         self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
-        fp.close()  # else urllib reads the redirect's own body, however long that is
         if not _is_allowed(newurl, from_https=req.type == "https"):
             raise HTTPError(req.full_url, code, msg, headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
