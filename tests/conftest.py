@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from charrnn.config import conf_folder, register_resolvers
 
 ROOT = Path(__file__).parent.parent
+
+# The models are small and the tests run side by side: more threads only wait for each other.
+torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -33,7 +37,6 @@ def config(tmp_path, text_file):
             f"output_dir={tmp_path / 'runs'}",
             "scale=smoke",
             "sampling.length=5",
-            "threads=1",
         ]
         if not any(override.startswith("data=") for override in overrides):
             defaults += ["data=textfile", f"data.path={text_file}"]

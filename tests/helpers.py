@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 from reference import Parameters
 
 from charrnn.backbone import Backbone, load_arrays
+from charrnn.data.module import CharDataModule
 
 
 def shapes(
@@ -70,3 +72,17 @@ def gradients(backbone: Backbone) -> dict[str, torch.Tensor]:
         named |= {"dense.W": backbone.dense.weight.grad.t(), "dense.b": backbone.dense.bias.grad}
     named |= {"output.W": backbone.output.weight.grad.t(), "output.b": backbone.output.bias.grad}
     return named
+
+
+def fit(scheme: pl.LightningModule, datamodule: CharDataModule, batches: int) -> None:
+    """Train on the CPU for a number of batches, silently."""
+    trainer = pl.Trainer(
+        max_steps=batches,
+        max_epochs=-1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(scheme, datamodule=datamodule)

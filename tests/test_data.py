@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from helpers import fit
 
 from charrnn.data.batches import TrainBatches, split
 from charrnn.data.corpora import StandardLibrary, TextFile
@@ -17,7 +18,7 @@ from charrnn.errors import BadInput
 
 
 def eq8_offsets(N, B, k1, k2):
-    """Eq. 8 with the end-of-epoch rule, as PROTOCOL and the authors' code state it."""
+    """Eq. 8 with the end-of-epoch rule, as the authors' code states it."""
     i = 0
     while N // B * (B - 1) + i * k1 + k2 < N:
         yield [j * (N // B) + i * k1 for j in range(B)]
@@ -136,16 +137,7 @@ def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
 
     offsets = list(eq8_offsets(300, 6, 4, 5))
     steps = 3 * len(offsets) + 2
-    trainer = pl.Trainer(
-        max_steps=steps,
-        max_epochs=-1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(Spy(), datamodule=datamodule)
+    fit(Spy(), datamodule, steps)
     expected = (
         (i, [(start + 11 * epoch) % 300 for start in starts])
         for epoch in itertools.count()

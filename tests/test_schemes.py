@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import reference
 import torch
-from helpers import random_arrays
+from helpers import fit, random_arrays
 from torch import nn
 
 from charrnn.backbone import Backbone, load_arrays
@@ -23,21 +22,8 @@ from charrnn.schemes import Scheme1, Scheme2, Scheme3, Scheme4
 SCHEMES = {1: Scheme1, 2: Scheme2, 3: Scheme3, 4: Scheme4}
 
 
-def fit(scheme: pl.LightningModule, datamodule: CharDataModule, batches: int) -> None:
-    trainer = pl.Trainer(
-        max_steps=batches,
-        max_epochs=-1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(scheme, datamodule=datamodule)
-
-
 class LasagneAdam:
-    """Lasagne's formula, term by term, as PROTOCOL gives it."""
+    """Lasagne's formula, term by term, as the protocol gives it."""
 
     def __init__(self, parameters, lr=0.001, b1=0.9, b2=0.999, eps=1e-8):
         self.parameters, self.lr, self.b1, self.b2, self.eps = parameters, lr, b1, b2, eps
