@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import subprocess
 import sys
@@ -174,13 +175,18 @@ def test_an_interrupted_run_is_no_success_and_no_result(tmp_path, text_file, sen
     words = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
     words += ["scale=smoke", "num_batches=100000", "evaluate_at=[3]"]
     script = [sys.executable, ROOT / "src" / "train.py", *words]
-    with subprocess.Popen(script, stderr=subprocess.PIPE, text=True) as process:
+    # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(script, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         for line in process.stderr:
             if "batch      3" in line:
                 break
         time.sleep(0.5)
         process.send_signal(sent)
-        rest = process.stderr.read()
+        try:
+            _, rest = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == status
     assert "interrupted; the same command starts it anew." in rest
     assert not runs(tmp_path)
