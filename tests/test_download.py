@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import signal
 import socket
@@ -117,7 +118,7 @@ def environment(monkeypatch):
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "CHARRNN_DATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(Path(module.__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(module.__file__).parents[2]), prepend=os.pathsep)
 
 
 @pytest.fixture
