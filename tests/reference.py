@@ -6,6 +6,7 @@ plain autograd. Only the names of the parameters are those of `load_arrays`.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -112,3 +113,42 @@ def progressive_perplexity(p: Parameters, tokens: list[int], k2: int, peepholes=
         if n + 1 >= k2:
             log_p.append(-cross_entropy(y, torch.tensor([tokens[n + 1]])).item())
     return math.exp(-sum(log_p) / len(log_p))
+
+
+def truncated_bptt(p: Parameters, tokens: Tensor, k1: int, k2: int) -> list[Parameters]:
+    """Section 2.1 for tokens (T + 1, B), in one pass from the zero state: every time's gradients.
+
+    After k2 tokens, and then every k1, the losses of the last k1 tokens go back through k2 steps,
+    each of which was computed when its token was read, and not again. The weights stay.
+    """
+    learned = {name: tensor for name, tensor in p.items() if not name.endswith(("h0", "c0"))}
+    state = [
+        (torch.zeros_like(h), torch.zeros_like(c)) for h, c in initial_state(p, tokens.shape[1])
+    ]
+    steps, gradients = [], []
+    for token, target in itertools.pairwise(tokens):
+        before = [tuple(s.detach().requires_grad_() for s in layer) for layer in state]
+        y, state = step(p, token, before, "lasagne", None)
+        steps.append((flat(before), cross_entropy(y, target) / k1, flat(state)))
+        if len(steps) < k2 or (len(steps) - k2) % k1:
+            continue
+        total = {name: torch.zeros_like(tensor) for name, tensor in learned.items()}
+        arriving = [torch.zeros_like(s) for s in steps[-1][2]]
+        for back, (inputs, loss, outputs) in enumerate(steps[: -k2 - 1 : -1]):
+            losses = [loss] if back < k1 else []
+            (*found,) = torch.autograd.grad(
+                [*losses, *outputs],
+                [*learned.values(), *inputs],
+                [torch.ones_like(loss)] * len(losses) + arriving,
+                retain_graph=True,
+                allow_unused=True,
+            )
+            for name, gradient in zip(learned, found, strict=False):
+                total[name] += 0 if gradient is None else gradient
+            arriving = found[len(learned) :]
+        gradients.append(total)
+    return gradients
+
+
+def flat(state: State) -> list[Tensor]:
+    return [part for layer in state for part in layer]

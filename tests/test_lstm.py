@@ -7,12 +7,28 @@ import reference
 import torch
 from helpers import gradients, model_and_parameters
 
+from charrnn import fused
 from charrnn.backbone import Backbone, state_after
 from charrnn.lstm import PeepholeLSTM
+from charrnn.recurrence import eager_only
 from charrnn.schemes import Scheme1, Scheme2
 
 K2, BATCH = 9, 4
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-12}
+
+
+@pytest.fixture(params=["fused", "eager"], autouse=True)
+def passes(request):
+    """Every test here runs with both kinds of passes."""
+    if request.param == "fused":
+        if not fused.is_available():
+            pytest.skip("the fused recurrence cannot be compiled here")
+        yield
+    else:
+        with eager_only():
+            yield
+
+
 # Small enough to clip a good part of the gates' gradients of these models.
 BITING_CLIP = 0.002
 

@@ -15,7 +15,13 @@ from charrnn import perplexity
 from charrnn.backbone import Backbone
 from charrnn.errors import BadInput
 from charrnn.perplexity import PROCEDURES
-from charrnn.sampling import SAMPLERS, Choice, Diverged
+from charrnn.sampling import (
+    SAMPLERS,
+    Choice,
+    Diverged,
+    progressive_streams,
+    rolling_streams,
+)
 
 TOKENS = torch.randint(7, (61,), generator=torch.Generator().manual_seed(0))
 
@@ -26,6 +32,7 @@ TOKENS = torch.randint(7, (61,), generator=torch.Generator().manual_seed(0))
 def test_equals_the_literal_token_by_token_perplexity(monkeypatch, procedure, k2, layers):
     # Chunks smaller than the text, so that their seams are crossed.
     monkeypatch.setattr(perplexity, "WINDOWS", 8)
+    monkeypatch.setattr(perplexity, "STEPS", 3)
     monkeypatch.setattr(perplexity, "CHUNK", 8)
     backbone, p = model_and_parameters(layers=layers)
     literal = getattr(reference, f"{procedure}_perplexity")
@@ -64,7 +71,7 @@ def test_a_diverged_model_has_an_infinite_perplexity_or_none(procedure, bias, ex
 
 def literal_distribution(p, procedure, sequence, k2):
     """The probabilities of the next token, by Algorithm 4 or 5 step by step."""
-    read = sequence[-k2:] if procedure == "windowed" else sequence
+    read = sequence if procedure == "progressive" else sequence[-k2:]
     state = reference.initial_state(p, 1)
     for token in read:
         y, state = reference.step(p, torch.tensor([token]), state, "lasagne", None)
@@ -99,6 +106,40 @@ def test_a_seed_repeats_its_sample(procedure):
         return list(itertools.islice(sampler, 30))
 
     assert sample(1) == sample(1) != sample(2)
+
+
+@pytest.mark.parametrize("peepholes", ["lasagne", "paper", "none"])
+@pytest.mark.parametrize("prompt", [1, 3, 4, 9])
+def test_rolling_windows_write_what_algorithm_4_writes(prompt, peepholes):
+    backbone, _ = model_and_parameters(layers=2, peepholes=peepholes)
+    literal, rolling = (
+        list(itertools.islice(SAMPLERS[name](backbone, TOKENS[:prompt], 4, Choice(seed=3)), 40))
+        for name in ("windowed", "rolling")
+    )
+    assert rolling == literal
+
+
+@pytest.mark.parametrize(
+    ("streams", "alone"),
+    [(rolling_streams, "windowed"), (progressive_streams, "progressive")],
+)
+def test_a_stream_writes_the_same_beside_others_as_alone(streams, alone):
+    backbone, _ = model_and_parameters(layers=2)
+    together = itertools.islice(streams(backbone, TOKENS[:9], 4, Choice(seed=5), 3), 40)
+    for seed, stream in zip((5, 6, 7), zip(*together, strict=True), strict=True):
+        sampler = SAMPLERS[alone](backbone, TOKENS[:9], 4, Choice(seed=seed))
+        assert list(itertools.islice(sampler, 40)) == list(stream)
+
+
+@pytest.mark.parametrize("top_k", [None, 3])
+def test_a_draw_is_multinomials(top_k):
+    logits_NV = torch.randn(200, 7, generator=torch.Generator().manual_seed(0)).double()
+    choice = Choice(top_k=top_k)
+    ours, torchs = choice.generator(), choice.generator()
+    for logits_V in logits_NV:
+        best = logits_V.topk(top_k or 7)
+        p_V = torch.zeros(7).double().scatter(0, best.indices, best.values.softmax(0))
+        assert choice.draw(logits_V, ours) == torch.multinomial(p_V, 1, generator=torchs)
 
 
 def test_draws_follow_the_tempered_and_truncated_distribution():

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from charrnn.eager import Peepholes, State
 from charrnn.errors import BadInput, require, require_number, require_whole
-from charrnn.lstm import PeepholeLSTM, Peepholes, State
+from charrnn.lstm import PeepholeLSTM
 
 LEAKINESS = 0.01
 """Slope of the leaky ReLU below zero (Table 3)."""
@@ -121,7 +122,9 @@ class Backbone(nn.Module):
     def readout(self, hidden: Tensor) -> Tensor:
         """The dense layers: logits (..., |V|) of hidden states (..., H)."""
         if self.dense is not None:
-            hidden = nn.functional.leaky_relu(self.dense(self.dropout(hidden)), LEAKINESS)
+            hidden = self.dense(self.dropout(hidden))
+            # In place: the largest array of a training step would otherwise be there twice.
+            hidden = nn.functional.leaky_relu(hidden, LEAKINESS, inplace=True)
         return self.output(self.dropout(hidden))
 
 

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from charrnn.backbone import Backbone, state_after
 
 WINDOWS = 256
-"""Windows read side by side: enough to fill the matrix products, in a few hundred MB."""
+"""Windows read side by side: enough to fill the matrix products."""
+STEPS = 10
+"""Tokens of each window whose states are in memory at a time: few enough to be written to cache."""
 CHUNK = 2048
 """Tokens of a progressive pass whose hidden states are in memory at a time."""
-
 
 NOT_SCORED = -100
 """Target of a token that is read without being scored."""
@@ -40,12 +41,14 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
     """
     windows_WT = tokens_N[:-1].unfold(0, k2, 1)
     log_p = 0.0
-    with torch.no_grad():
+    with torch.inference_mode():
         for chunk_BT, targets_B in zip(
             windows_WT.split(WINDOWS), tokens_N[k2:].split(WINDOWS), strict=True
         ):
             state = backbone.initial_state(len(chunk_BT))
-            hidden_TBH, _ = backbone.recur(chunk_BT.t(), state)
+            for inputs_TB in chunk_BT.t().split(STEPS):
+                hidden_TBH, trajectory = backbone.recur(inputs_TB, state)
+                state = state_after(trajectory, -1)
             log_p += _log_likelihood(backbone.readout(hidden_TBH[-1]), targets_B)
     return _perplexity(log_p, len(tokens_N) - k2)
 
@@ -61,7 +64,7 @@ def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Per
     targets_N = tokens_N[1:].clone()
     targets_N[: k2 - 1] = NOT_SCORED
     state, log_p = backbone.initial_state(1), 0.0
-    with torch.no_grad():
+    with torch.inference_mode():
         for inputs_T, targets_T in zip(
             tokens_N[:-1].split(CHUNK), targets_N.split(CHUNK), strict=True
         ):
