@@ -1,0 +1,143 @@
+"""The floor of every loop: its matrix products and nothing else, in the same shapes.
+
+Counted are the products that cannot be left out: of the recurrent weights at every step, of the
+layers above the first with their input, of the dense layers. The first layer's input is one-hot, a
+look-up, and not counted. Nothing is added, activated, copied or drawn between the products, and
+their results go to memory that is set aside before. B sequences or rows, T steps, H hidden units,
+G = 4H gate units, D dense units, V tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from charrnn.benchmark.case import Case
+from charrnn.perplexity import STEPS
+
+Products = Callable[[], None]
+
+
+class _Weights:
+    """Random weights of the case's sizes."""
+
+    def __init__(self, case: Case) -> None:
+        H, D, V = case.hidden_size, case.dense_size, case.vocabulary
+        self.hid = [torch.randn(H, 4 * H) for _ in range(case.num_layers)]
+        self.inputs = [torch.randn(H, 4 * H) for _ in range(case.num_layers - 1)]
+        self.dense, self.output = torch.randn(H, D), torch.randn(D, V)
+
+    def all(self) -> list[Tensor]:
+        return [*self.hid, *self.inputs, self.dense, self.output]
+
+
+class _Forward:
+    """The forward products of T steps of B rows; dense layers for ``scored`` of the T * B rows."""
+
+    def __init__(self, case: Case, weights: _Weights, T: int, B: int, scored: int) -> None:
+        H, G = case.hidden_size, 4 * case.hidden_size
+        self.weights = weights
+        self.hidden_TBH, self.gates_TBG = torch.randn(T, B, H), torch.empty(T, B, G)
+        self.dense_ND = torch.empty(scored, case.dense_size)
+        self.logits_NV = torch.empty(scored, case.vocabulary)
+        self.scored_NH = torch.randn(scored, H)
+
+    def recur(self) -> None:
+        """A product of the recurrent weights a step, one of the layer's input for all steps."""
+        for layer, W_hid_HG in enumerate(self.weights.hid):
+            if layer > 0:
+                inputs = self.hidden_TBH.flatten(0, 1), self.weights.inputs[layer - 1]
+                torch.mm(*inputs, out=self.gates_TBG.flatten(0, 1))
+            for h_BH, z_BG in zip(self.hidden_TBH, self.gates_TBG, strict=True):
+                torch.mm(h_BH, W_hid_HG, out=z_BG)
+
+    def readout(self) -> None:
+        """The two dense layers."""
+        torch.mm(self.scored_NH, self.weights.dense, out=self.dense_ND)
+        torch.mm(self.dense_ND, self.weights.output, out=self.logits_NV)
+
+    def __call__(self) -> None:
+        self.recur()
+        self.readout()
+
+
+def train_step(case: Case) -> Products:
+    """Forward and backward of multi-loss training.
+
+    A layer: at every step (B, H) x (H, G) and (B, G) x (G, H), and one (H, TB) x (TB, G) for the
+    recurrent weights' gradient. A layer above the first: once each (TB, H) x (H, G) for its input,
+    (TB, G) x (G, H) and (H, TB) x (TB, G) for its gradients. Dense layers: once each (TB, H) x
+    (H, D) and (TB, D) x (D, V), and for each of them the two products of its gradients.
+    """
+    T, B, H = case.k2, case.batch, case.hidden_size
+    weights = _Weights(case)
+    forward = _Forward(case, weights, T, B, T * B)
+    hidden_NH, gates_NG = forward.hidden_TBH.flatten(0, 1), forward.gates_TBG.flatten(0, 1)
+    dh_BH, dhidden_NH = torch.empty(B, H), torch.empty(T * B, H)
+    ddense_ND = torch.empty_like(forward.dense_ND)
+    dW_HG = torch.empty_like(weights.hid[0])
+    dW_HD, dW_DV = torch.empty_like(weights.dense), torch.empty_like(weights.output)
+
+    def products() -> None:
+        forward.recur()
+        forward.readout()
+        torch.mm(forward.dense_ND.t(), forward.logits_NV, out=dW_DV)
+        torch.mm(forward.logits_NV, weights.output.t(), out=ddense_ND)
+        torch.mm(forward.scored_NH.t(), ddense_ND, out=dW_HD)
+        torch.mm(ddense_ND, weights.dense.t(), out=dhidden_NH)
+        for layer, W_hid_HG in enumerate(weights.hid):
+            for dz_BG in forward.gates_TBG:
+                torch.mm(dz_BG, W_hid_HG.t(), out=dh_BH)
+            torch.mm(hidden_NH.t(), gates_NG, out=dW_HG)
+            if layer > 0:
+                torch.mm(gates_NG, weights.inputs[layer - 1].t(), out=dhidden_NH)
+                torch.mm(hidden_NH.t(), gates_NG, out=dW_HG)
+
+    return products
+
+
+def eval_windowed(case: Case, windows: int) -> Products:
+    """k2 steps of ``windows`` rows, the dense layers at the last of them."""
+    weights = _Weights(case)
+    lengths = [len(steps) for steps in torch.arange(case.k2).split(STEPS)]
+    parts = {T: _Forward(case, weights, T, windows, windows) for T in set(lengths)}
+
+    def products() -> None:
+        for length in lengths:
+            parts[length].recur()
+        parts[lengths[-1]].readout()
+
+    return products
+
+
+def eval_progressive(case: Case, steps: int) -> Products:
+    """One row, ``steps`` steps; the dense layers for all of them in one product."""
+    return _Forward(case, _Weights(case), steps, 1, steps)
+
+
+def sampling_windowed(case: Case) -> Products:
+    """A token of Algorithm 4 as it is written: one row, k2 steps, the dense layers at the last."""
+    return _Forward(case, _Weights(case), case.k2, 1, 1)
+
+
+def sampling_rolling(case: Case) -> Products:
+    """A token with k2 open windows: k2 rows, one step, the dense layers for the oldest."""
+    return _Forward(case, _Weights(case), 1, case.k2, 1)
+
+
+def sampling_progressive(case: Case) -> Products:
+    """A token of Algorithm 5: one row, one step."""
+    return _Forward(case, _Weights(case), 1, 1, 1)
+
+
+def read_weights(case: Case) -> Products:
+    """Not products: every weight of them read once, as fast as memory gives it."""
+    weights = _Weights(case).all()
+
+    def read() -> None:
+        for weight in weights:
+            weight.sum()
+
+    return read

@@ -1,0 +1,181 @@
+"""The six loops, each with the implementations that are measured in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from charrnn.backbone import Backbone
+from charrnn.benchmark import floors, peers
+from charrnn.benchmark.case import Case
+from charrnn.benchmark.measure import Entry
+from charrnn.config import conf_folder
+from charrnn.data.batches import Batch
+from charrnn.perplexity import WINDOWS, progressive_perplexity, windowed_perplexity
+from charrnn.recurrence import eager_only
+from charrnn.sampling import SAMPLERS, Choice
+from charrnn.schemes import MakeOptimizer, Scheme, Scheme1, Scheme2
+
+Entries = dict[str, Entry]
+
+PASS = 500
+"""Tokens of the one pass that eval-progressive measures; the cost of one does not depend on it."""
+TOKENS = {"windowed": 2, "rolling": 10, "progressive": 50}
+"""Tokens drawn at a time where sampling is measured."""
+
+
+def train_step(case: Case) -> Entries:
+    """Loss, backward pass and optimizer: scheme 1 on all sides, and scheme 2 beside it."""
+    tokens_TB = case.tokens(case.k2 + 1, case.batch)
+    batch = Batch(tokens_TB[:-1], tokens_TB[1:], number=0)
+    return {
+        "ours": Entry(our_step(Scheme1, case, batch)),
+        "ours, eager": Entry(_eagerly(our_step(Scheme1, case, batch))),
+        "ours, scheme 2": Entry(our_step(Scheme2, case, batch)),
+        "floor": Entry(floors.train_step(case)),
+        **{name: Entry(_peer_step(peer(case), batch)) for name, peer in peers.PEERS.items()},
+    }
+
+
+def our_step(scheme_class: type[Scheme], case: Case, batch: Batch) -> Callable[[], None]:
+    """A training step of a scheme, without Lightning."""
+    scheme = scheme_class(our_backbone(case), _adam(), k1=case.k2, k2=case.k2)
+    return _step(partial(scheme.training_step, batch), scheme.configure_optimizers())
+
+
+def _eagerly(step: Callable[[], None]) -> Callable[[], None]:
+    """The same without the fused recurrence, as it runs where that cannot be compiled."""
+
+    def run() -> None:
+        with eager_only():
+            step()
+
+    return run
+
+
+def our_backbone(case: Case) -> Backbone:
+    """The network of a case."""
+    return Backbone(case.vocabulary, case.num_layers, case.hidden_size, case.dense_size)
+
+
+def _peer_step(peer: peers.Peer, batch: Batch) -> Callable[[], None]:
+    optimizer = _adam()(peer.parameters())
+    return _step(partial(peers.loss, peer, batch.inputs_TB, batch.targets_TB), optimizer)
+
+
+def _step(loss: Callable[[], Any], optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    def step() -> None:
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+
+    return step
+
+
+def _adam() -> MakeOptimizer:
+    """The optimizer that a run has by default, on all sides alike."""
+    return instantiate(OmegaConf.load(conf_folder() / "optimizer" / "adam.yaml"))
+
+
+def eval_windowed(case: Case) -> Entries:
+    """Windowed perplexity; milliseconds are for a scored token."""
+    tokens_N, backbone = case.tokens(case.k2 + WINDOWS), our_backbone(case).eval()
+    runs: dict[str, Callable[[], object]] = {
+        "ours": partial(windowed_perplexity, backbone, tokens_N, case.k2),
+        "floor": floors.eval_windowed(case, WINDOWS),
+    }
+    for name, peer in _peers(case):
+        runs[name] = partial(peers.windowed_perplexity, peer, tokens_N, case.k2)
+    return {name: Entry(run, WINDOWS) for name, run in runs.items()}
+
+
+def eval_progressive(case: Case) -> Entries:
+    """Progressive perplexity; milliseconds are for a token read, scored or not."""
+    tokens_N, backbone = case.tokens(PASS + 1), our_backbone(case).eval()
+    runs: dict[str, Callable[[], object]] = {
+        "ours": partial(progressive_perplexity, backbone, tokens_N, case.k2),
+        "floor": floors.eval_progressive(case, PASS),
+    }
+    for name, peer in _peers(case):
+        runs[name] = partial(peers.progressive_perplexity, peer, tokens_N, case.k2)
+    return {name: Entry(run, PASS) for name, run in runs.items()}
+
+
+def sampling_windowed(case: Case) -> Entries:
+    """Algorithm 4 as it is written."""
+    prompt_N = case.tokens(case.k2)
+    return {
+        "ours": _ours("windowed", case),
+        "floor": _repeated(floors.sampling_windowed(case), TOKENS["windowed"]),
+        **{
+            name: _drawing(peers.windowed_sampling(peer, prompt_N), TOKENS["windowed"])
+            for name, peer in _peers(case)
+        },
+    }
+
+
+def sampling_rolling(case: Case) -> Entries:
+    """Windowed sampling with k2 open windows, beside literal windowed and progressive sampling.
+
+    Of nn.LSTM, what a user takes for the same tokens: literal windowed sampling.
+    """
+    torchs = peers.TorchLSTM(case).eval()
+    literal = peers.windowed_sampling(torchs, case.tokens(case.k2))
+    return {
+        "ours": _ours("rolling", case),
+        "ours, literal": _ours("windowed", case),
+        "ours, progressive": _ours("progressive", case),
+        "floor": _repeated(floors.sampling_rolling(case), TOKENS["rolling"]),
+        "nn.LSTM": _drawing(literal, TOKENS["windowed"]),
+    }
+
+
+def sampling_progressive(case: Case) -> Entries:
+    """Algorithm 5, beside reading every weight once."""
+    prompt_N, count = case.tokens(case.k2), TOKENS["progressive"]
+    return {
+        "ours": _ours("progressive", case),
+        "floor": _repeated(floors.sampling_progressive(case), count),
+        "weights read": _repeated(floors.read_weights(case), count),
+        **{
+            name: _drawing(peers.progressive_sampling(peer, prompt_N), count)
+            for name, peer in _peers(case)
+        },
+    }
+
+
+LOOPS: dict[str, Callable[[Case], Entries]] = {
+    "train-step": train_step,
+    "eval-windowed": eval_windowed,
+    "eval-progressive": eval_progressive,
+    "sampling-windowed": sampling_windowed,
+    "sampling-rolling": sampling_rolling,
+    "sampling-progressive": sampling_progressive,
+}
+
+
+def _peers(case: Case) -> Iterable[tuple[str, peers.Peer]]:
+    return [(name, peer(case).eval()) for name, peer in peers.PEERS.items()]
+
+
+def _ours(procedure: str, case: Case) -> Entry:
+    backbone = our_backbone(case).eval()
+    sampler = SAMPLERS[procedure](backbone, case.tokens(case.k2), case.k2, Choice())
+    return _drawing(sampler, TOKENS[procedure])
+
+
+def _drawing(sampler: Iterator[int], count: int) -> Entry:
+    return Entry(lambda: [next(sampler) for _ in range(count)], count)
+
+
+def _repeated(run: Callable[[], object], count: int) -> Entry:
+    def repeat() -> None:
+        for _ in range(count):
+            run()
+
+    return Entry(repeat, count)
