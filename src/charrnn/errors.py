@@ -22,6 +22,7 @@ class BadInput(CharRNNError, ValueError):
 
     def __init__(self, field: str, value: Any, wanted: str) -> None:
         super().__init__(f"{field}={value} cannot be used: it has to be {wanted}.")
+        self.field, self.value, self.wanted = field, value, wanted
 
 
 def require(condition: bool, field: str, value: Any, wanted: str) -> None:

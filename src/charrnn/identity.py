@@ -35,12 +35,14 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
     scheme = _departures(cfg.model)
     del scheme["_target_"]
     scheme_class: Any = get_class(cfg.model._target_)
+    if scheme.get("k3") == scheme_class.own_k3(cfg.k1, cfg.k2):
+        del scheme["k3"]
     weights = cfg.initial_weights
     return {
         "corpus": {
             "name": corpus.name,
             "sha256": corpus.sha256,
-            "tokens": type(corpus.vocabulary.tokenization).__name__.lower(),
+            "tokens": corpus.vocabulary.tokenization.name,
         },
         "training": scheme_class.training_procedure,
         "scheme": scheme,

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 import traceback
-import warnings
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor
 
-from charrnn.callbacks import Evaluate, LogLoss, log_spaced
+from charrnn.checkpoints import batches_in, batches_kept
 from charrnn.console import duration
-from charrnn.data.module import CharDataModule
-from charrnn.experiment import build, build_datamodule, build_scheme, check, check_initial_weights
-from charrnn.identity import Identity
+from charrnn.errors import CharRNNError
+from charrnn.experiment import build, build_datamodule, check, check_initial_weights
+from charrnn.fit import Prepared, fit
 from charrnn.progress import RunProgress
 from charrnn.provenance import provenance
 from charrnn.runs import RunFolder, locate_run
-from charrnn.sampling import SAMPLERS, Diverged
+from charrnn.sampling import Diverged, Text
 from charrnn.schemes import Scheme
 
 log = logging.getLogger(__name__)
@@ -34,21 +26,8 @@ INTERRUPTED = 143
 """Exit status after SIGTERM, as a shell has it."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A run whose configuration and corpus have been found to be usable.
-
-    Attributes:
-        datamodule: set up.
-        prompt_N: seed sequence (N,) of the text that is written at the end.
-        folder: that the run has, or will have.
-        identity: what the run is.
-    """
-
-    datamodule: CharDataModule
-    prompt_N: Tensor
-    folder: RunFolder
-    identity: Identity
+class Taken(CharRNNError):
+    """Another process trains the run."""
 
 
 def prepare(cfg: DictConfig) -> Prepared:
@@ -62,127 +41,104 @@ def prepare(cfg: DictConfig) -> Prepared:
     datamodule = build_datamodule(cfg)
     datamodule.setup()
     check_initial_weights(cfg, len(datamodule.tokens.vocabulary))
+    vocabulary = datamodule.tokens.vocabulary
     prompt_N = datamodule.test_tokens[: cfg.k2]
     if cfg.sampling.prompt is not None:
-        encoded = datamodule.tokens.vocabulary.encode(str(cfg.sampling.prompt), "sampling.prompt")
+        encoded = vocabulary.encode(str(cfg.sampling.prompt), "sampling.prompt")
         prompt_N = torch.from_numpy(encoded)
+    text = Text(prompt_N, cfg.k2, build(cfg.sampling.choice), cfg.sampling.length, vocabulary)
     folder, identity = locate_run(cfg, datamodule.tokens)
-    return Prepared(datamodule, prompt_N, folder, identity)
+    return Prepared(datamodule, text, folder, identity)
 
 
 def train(cfg: DictConfig) -> RunFolder:
-    """Train the run that ``cfg`` describes, unless it is there already.
+    """Train the run that ``cfg`` describes, unless it is there already; go on where it stopped.
 
     Returns:
         The finished run's folder.
 
     Raises:
-        CharRNNError: see `prepare`; nothing has been written then.
+        CharRNNError: see `prepare`, nothing has been written then; or if the folder cannot be
+            written; or if it failed before, in a sweep.
+        Taken: if another process trains the run, and `cell.wait` says not to wait for it.
     """
     run = prepare(cfg)
     if cfg.threads is not None:
         torch.set_num_threads(cfg.threads)
     title = f"scheme {cfg.scheme}, {run.datamodule.tokens.name}, k1={cfg.k1}"
-    folder = run.folder
-    with folder.claimed(lambda: log.info("%s: another process trains it; waiting.", title)):
-        if folder.is_finished:
-            log.info("%s: trained before, reused: %s", title, folder.path)
-            not_measured = set(cfg.evaluate_at or []) - set(folder.read_table()["batches"])
-            if not_measured:
-                log.warning("it was not evaluated at batches %s then.", sorted(not_measured))
-            return folder
-        place = f"run {cfg.cell.number} of {cfg.cell.of}: " if cfg.cell.of > 1 else ""
-        log.info("%s%s: %s", place, title, folder.path)
-        if cfg.k1 > cfg.k2:
-            log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
-        folder.start(
-            OmegaConf.to_yaml(cfg, resolve=True),
-            run.identity,
-            provenance(run.datamodule.tokens.describe()),
-        )
-        try:
-            started = time.perf_counter()
-            progress = RunProgress(title, cfg.num_batches, cfg.cell.number, cfg.cell.of)
-            scheme, final = _fit(cfg, run, progress)
-            _write_samples(cfg, run, scheme)
-        except Exception:
-            folder.fail(traceback.format_exc())
-            raise
-        except (KeyboardInterrupt, SystemExit) as stop:
-            log.warning("%s: interrupted; the same command starts it anew.", title)
-            # Lightning ends a run on SIGTERM without a status, which would look like success.
-            raise SystemExit(getattr(stop, "code", None) or INTERRUPTED) from stop
-        seconds = time.perf_counter() - started
-        folder.finish({"perplexity": final, "seconds": round(seconds, 3)})
-        to_come = cfg.cell.of - cfg.cell.number
-        left = f"; about {duration(seconds * to_come)} left for the sweep" if to_come else ""
-        log.info("%s: finished in %s%s", title, duration(seconds), left)
+    if run.folder.is_finished:
+        return _reuse(cfg, run.folder, title)
+
+    def wait() -> None:
+        if not cfg.cell.wait:
+            raise Taken(f"{title}: another process trains it; first come the others.")
+        log.info("%s: another process trains it; waiting.", title)
+
+    with run.folder.claimed(wait):
+        if run.folder.is_finished:
+            return _reuse(cfg, run.folder, title)
+        error = run.folder.error()
+        if error and cfg.cell.of > 1 and not cfg.retry_failed:
+            raise CharRNNError(f"failed before: {error} (retry_failed=true tries it again)")
+        _train(cfg, run, title)
+    run.folder.tidy()
+    return run.folder
+
+
+def _reuse(cfg: DictConfig, folder: RunFolder, title: str) -> RunFolder:
+    """Say that a run is there already, and what it did not measure."""
+    log.info("%s: trained before, reused: %s", title, folder.path)
+    not_measured = set(cfg.evaluate_at or []) - set(folder.read_table()["batches"])
+    if not_measured:
+        log.warning("it was not evaluated at batches %s then.", sorted(not_measured))
+    folder.tidy()
     return folder
 
 
-def _fit(cfg: DictConfig, run: Prepared, progress: RunProgress) -> tuple[Scheme, dict[str, float]]:
-    """Train and evaluate: the trained scheme, the final perplexity of each sampling procedure."""
-    _quieten_lightning()
-    scheme = build_scheme(cfg, len(run.datamodule.tokens.vocabulary))
-    torch.manual_seed(cfg.seed)  # of dropout: the initial weights have a generator of their own
-    counts = log_spaced(cfg.num_batches) if cfg.evaluate_at is None else cfg.evaluate_at
-    evaluate = Evaluate([*counts, cfg.num_batches], run.folder)
-    logger = TensorBoardLogger(run.folder.path, name="", version="", default_hp_metric=False)
-    trainer = pl.Trainer(
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1,
-        precision="64-true" if cfg.precision == 64 else "32-true",
-        max_steps=cfg.num_batches,
-        max_epochs=-1,
-        logger=logger,
-        callbacks=[evaluate, LogLoss(cfg.log_every), progress],
-        log_every_n_steps=1,  # of self.log, which is not used: silences a warning in short epochs
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
+    """Train a run that is claimed, from its beginning or its checkpoint to the mark of its end."""
+    folder, started = run.folder, time.perf_counter()
+    place = f"run {cfg.cell.number} of {cfg.cell.of}: " if cfg.cell.of > 1 else ""
+    log.info("%s%s: %s", place, title, folder.path)
+    if cfg.k1 > cfg.k2:
+        log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
+    checkpoint = folder.start(
+        OmegaConf.to_yaml(cfg, resolve=True),
+        run.identity,
+        provenance(run.datamodule.tokens.describe()),
     )
-    trainer.fit(scheme, datamodule=run.datamodule)
-    if trainer.global_step != cfg.num_batches:
-        raise RuntimeError(f"training ended after {trainer.global_step} batches")
-    metrics = {f"final_perplexity/{name}": value for name, value in evaluate.final().items()}
-    logger.log_hyperparams(_hyperparameters(run.identity), metrics)
-    logger.finalize("success")
-    run.folder.write_weights(scheme.backbone.state_dict())
-    return scheme, evaluate.final()
+    folder.write_vocabulary(run.datamodule.tokens.vocabulary)
+    if checkpoint:
+        log.info("goes on from batch %d.", batches_in(checkpoint))
+    progress = RunProgress(title, cfg.num_batches, cfg.cell.number, cfg.cell.of)
+    try:
+        trained = fit(cfg, run, progress, checkpoint)
+        _write_samples(run, trained.scheme)
+        seconds = {name: round(value, 3) for name, value in trained.seconds.items()}
+        folder.finish({"seconds": seconds})
+    except Exception:
+        folder.fail(traceback.format_exc())
+        raise
+    except (KeyboardInterrupt, SystemExit) as stop:
+        kept = batches_kept(folder.path)
+        how = f"goes on from batch {kept}" if kept else "starts it anew"
+        log.warning("%s: interrupted; the same command %s.", title, how)
+        # Lightning ends a run on SIGTERM without a status, which would look like success.
+        raise SystemExit(getattr(stop, "code", None) or INTERRUPTED) from stop
+    spent = time.perf_counter() - started
+    to_come = 0 if cfg.cell.prefix else cfg.cell.of - cfg.cell.number
+    left = f"; about {duration(spent * to_come)} left for the sweep" if to_come else ""
+    log.info("%s: finished in %s%s", title, duration(spent), left)
 
 
-def _quieten_lightning() -> None:
-    """Keep its remarks on the hardware, and torch's on its code, out of the log."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", FutureWarning)
-
-
-def _hyperparameters(identity: Identity) -> dict[str, Any]:
-    """What TensorBoard's table of runs shows: the identity, a column a field."""
-    flat: dict[str, Any] = {}
-    for name, value in identity.items():
-        if isinstance(value, dict):
-            flat |= {
-                f"{name}/{key}": str(v) if isinstance(v, list) else v for key, v in value.items()
-            }
-        elif value is not None:
-            flat[name] = value
-    return flat
-
-
-def _write_samples(cfg: DictConfig, run: Prepared, scheme: Scheme) -> None:
+def _write_samples(run: Prepared, scheme: Scheme) -> None:
     """Let the trained model write a text by each sampling procedure that the run records."""
-    if cfg.sampling.length == 0:
+    if run.text.length == 0:
         return
-    vocabulary = run.datamodule.tokens.vocabulary
-    choice = build(cfg.sampling.choice)
     backbone = scheme.backbone.eval()
     for procedure in scheme.recorded_procedures:
-        sampler = SAMPLERS[procedure](backbone, run.prompt_N.to(scheme.device), cfg.k2, choice)
         try:
-            tokens = list(itertools.islice(sampler, cfg.sampling.length))
+            run.folder.write_sample(procedure, run.text.write(backbone, procedure))
         except Diverged as diverged:
             log.warning("no sample: %s", diverged)
             return
-        text = vocabulary.decode(np.array([*run.prompt_N.tolist(), *tokens]))
-        run.folder.write_sample(procedure, text)

@@ -1,0 +1,96 @@
+"""Checkpoints on disk: written whole, proven by a checksum, the last two kept."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins import CheckpointIO
+
+from charrnn.files import write_atomically
+
+log = logging.getLogger(__name__)
+
+NEWEST, BEFORE, NEXT = "checkpoint.pt", "checkpoint-before.pt", "checkpoint-next.pt"
+
+
+class CheckpointFiles(CheckpointIO):
+    """How Lightning's checkpoints are written and read.
+
+    A file is a line of JSON (`run`: the folder that it belongs to, `batches`: trained so far,
+    `sha256`: of the rest), and then what torch.save writes.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint as the newest one; the newest so far becomes the one before.
+
+        Raises:
+            OSError: if it cannot be written; the others are as they were then.
+        """
+        newest, buffer = Path(path), io.BytesIO()
+        torch.save(checkpoint, buffer)
+        content = buffer.getvalue()
+        header = {
+            "run": newest.parent.name,
+            "batches": checkpoint["global_step"],
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        coming = newest.with_name(NEXT)
+        write_atomically(coming, json.dumps(header).encode() + b"\n" + content)
+        if newest.exists():
+            os.replace(newest, newest.with_name(BEFORE))
+        os.replace(coming, newest)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint that `newest_checkpoint` has found, on the CPU."""
+        with Path(path).open("rb") as file:
+            file.readline()
+            content = io.BytesIO(file.read())
+        return torch.load(content, map_location="cpu", weights_only=True)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest intact checkpoint in a run's folder; a line in the log tells of a damaged one."""
+    for path in (folder / NEWEST, folder / BEFORE):
+        header = read_header(path)
+        with open(path, "rb") if header else io.BytesIO() as file:
+            file.readline()
+            if header and hashlib.file_digest(file, "sha256").hexdigest() == header["sha256"]:
+                return path
+        if path.exists():
+            log.warning("%s is damaged, and is left out.", path)
+    return None
+
+
+def batches_kept(folder: Path) -> int:
+    """Batches in the newest checkpoint; 0 if there is none. Reads no more than a line."""
+    return next(filter(None, (batches_in(folder / name) for name in (NEWEST, BEFORE))), 0)
+
+
+def batches_in(checkpoint: Path) -> int:
+    """Batches in a checkpoint; 0 if it is none. Reads no more than a line."""
+    header = read_header(checkpoint)
+    return header["batches"] if header else 0
+
+
+def read_header(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint says of itself; None if it is none of its folder's run."""
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.readline(1024))
+        return header if header["run"] == path.parent.name else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

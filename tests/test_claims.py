@@ -1,0 +1,185 @@
+"""Who trains a run: real processes, real SIGKILL, and forged claims of other machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from unittest import mock
+
+import processes
+import pytest
+
+from charrnn import claims
+from charrnn.claims import ClaimLost, Claims
+from charrnn.files import create_atomically
+from charrnn.runs import RunFolder, RunState
+from charrnn.train import prepare
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from charrnn.claims import Claims
+with Claims(Path(sys.argv[1])).held(lambda: print("waits", flush=True)):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def holder(folder, seconds=60.0):
+    command = [sys.executable, "-c", HOLD, folder, str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def waits(folder) -> bool:
+    """Whether a claim is waited for. Whoever wants it has it in the end."""
+    waited = []
+    with Claims(folder).held(lambda: waited.append(True)):
+        return bool(waited)
+
+
+def forge(folder, **changes) -> None:
+    """A claim by a process elsewhere: that of a child process which is gone, with changes."""
+    with holder(folder) as process:
+        assert process.stdout.readline() == "held\n"
+        process.kill()
+    (path,) = folder.iterdir()
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_claim_is_waited_for_and_released(tmp_path):
+    with holder(tmp_path, seconds=2) as process:
+        assert process.stdout.readline() == "held\n"
+        assert Claims(tmp_path).owner().pid == process.pid
+        assert waits(tmp_path)
+    assert process.returncode == 0
+    assert Claims(tmp_path).owner() is None
+    assert not waits(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the heartbeat tells")
+@pytest.mark.parametrize("reaped", [True, False])
+def test_a_claim_whose_process_was_killed_is_taken_over_at_once(tmp_path, reaped):
+    with holder(tmp_path) as process:
+        assert process.stdout.readline() == "held\n"
+        process.kill()
+        if reaped:
+            process.wait()
+        else:  # a zombie, whose parent is busy
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert Claims(tmp_path).owner() is None
+        assert not waits(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the heartbeat tells")
+def test_a_process_that_got_the_number_of_a_dead_one_is_not_its_owner(tmp_path):
+    forge(tmp_path, pid=os.getpid())
+    assert Claims(tmp_path).owner() is None
+    assert not waits(tmp_path)
+
+
+@pytest.mark.parametrize("content", [{"host": "elsewhere", "kernel": "another"}, None])
+def test_a_claim_from_elsewhere_is_dead_when_its_heartbeat_stops(tmp_path, monkeypatch, content):
+    """Whatever the other machine's clock shows; and also if it died before it wrote who it is."""
+    monkeypatch.setattr(claims, "STALE", 2.0)
+    monkeypatch.setattr(claims, "POLL", 0.05)
+    forge(tmp_path, **content or {})
+    (path,) = tmp_path.iterdir()
+    if content is None:
+        path.write_text("")
+    beat = "import os, sys, time\nfor n in range(8): os.utime(sys.argv[1], (n, n)); time.sleep(0.3)"
+    with subprocess.Popen([sys.executable, "-c", beat, path]) as heart:
+        assert waits(tmp_path)
+        assert heart.poll() == 0
+
+
+def test_a_claim_from_elsewhere_is_shown_as_long_as_it_lives(tmp_path):
+    forge(tmp_path / "claims", host="elsewhere", kernel="another", batches=7)
+    folder = RunFolder(tmp_path)
+    status = folder.status()
+    assert (status.state, status.batches) == (RunState.RUNNING, 7)
+    assert status.owner.startswith("elsewhere:")
+    (path,) = (tmp_path / "claims").iterdir()
+    os.utime(path, (0, 0))
+    assert folder.status().state is RunState.PLANNED
+
+
+def test_who_has_lost_a_claim_writes_nothing_more(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.claimed(lambda: None):
+        folder.write("config.yaml", "mine")
+        (tmp_path / "run" / "claims" / "000002").touch()
+        with pytest.raises(ClaimLost, match=r"run was taken over by another process\.$"):
+            folder.write("config.yaml", "still mine")
+    assert (tmp_path / "run" / "config.yaml").read_text() == "mine"
+
+
+COUNT = """
+import os, signal, sys, time
+from pathlib import Path
+import charrnn.claims
+from charrnn.claims import Claims
+charrnn.claims.POLL = 0.001
+folder = Path(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(20):
+    if child := os.fork():
+        time.sleep(0.02)
+        os.waitpid(child, 0)
+        continue
+    with Claims(folder / "claims").held(lambda: None):
+        with open(folder / "holder", "x"):  # fails if another one is in here
+            number = int((folder / "number").read_text())
+            time.sleep(0.002)
+            (folder / "number").write_text(str(number + 1))
+        (folder / "holder").unlink()
+        if n % 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the heartbeat tells")
+def test_many_that_want_one_claim_and_die_with_it_have_it_one_after_the_other(tmp_path):
+    (tmp_path / "number").write_text("0")
+    command = [sys.executable, "-c", COUNT, tmp_path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    contenders = [subprocess.Popen(command, **pipes) for _ in range(5)]
+    for contender in contenders:
+        assert contender.stdout.readline() == "ready\n"
+    for contender in contenders:
+        contender.communicate("go\n", timeout=60)
+        assert contender.returncode == 0
+    assert (tmp_path / "number").read_text() == "100"
+
+
+def test_processes_that_want_one_run_train_it_once(config, tmp_path):
+    cfg = config("num_batches=40")
+    logs = [tmp_path / f"log-{n}" for n in range(4)]
+    contenders = [processes.start(cfg, log) for log in logs]
+    for contender in contenders:
+        contender.join(60)
+        assert contender.exitcode == 0
+    said = [log.read_text() for log in logs]
+    assert sum("finished in" in text for text in said) == 1
+    assert sum("trained before, reused" in text for text in said) == 3
+    folder = prepare(cfg).folder
+    assert dataclasses.astuple(folder.status()) == (RunState.FINISHED, 40, None, None)
+    assert not (folder.path / "claims").exists()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_is_created_by_one_process_only_of_all_that_try(tmp_path, monkeypatch, links):
+    """With hard links, and on a file system that has none."""
+    if not links:
+        refuse = mock.Mock(side_effect=PermissionError(1, "Operation not permitted"))
+        monkeypatch.setattr(os, "link", refuse)
+    assert create_atomically(tmp_path / "claim", "mine")
+    assert not create_atomically(tmp_path / "claim", "yours")
+    assert (tmp_path / "claim").read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [tmp_path / "claim"]
+    with pytest.raises(FileNotFoundError):
+        create_atomically(tmp_path / "nowhere" / "claim", "mine")

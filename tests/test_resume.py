@@ -1,0 +1,223 @@
+"""A run that is killed, at whatever moment, ends with the bits of one that is not."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import processes
+import pytest
+from conftest import ROOT
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+from charrnn.checkpoints import BEFORE, NEWEST, batches_in, batches_kept
+from charrnn.runs import RunFolder
+from charrnn.train import prepare
+
+# 3 batches are an epoch; dropout draws random numbers; evaluations and checkpoints take about
+# as much of the time as training, so that random moments lie in all of them.
+SETTINGS = ("num_batches=26", "k1=100", "backbone.dropout=0.25", "checkpoint_share=1000")
+EVERY_BATCH = f"evaluate_at={[*range(1, 26)]}"
+
+
+def results(folder: RunFolder) -> tuple[pd.DataFrame, bytes]:
+    """Table and weights."""
+    table = folder.read_table()
+    assert table["train_seconds"].is_monotonic_increasing
+    return table.drop(columns="train_seconds"), (folder.path / "weights.pt").read_bytes()
+
+
+def assert_same(one: RunFolder, two: RunFolder) -> None:
+    assert one.path.name == two.path.name
+    (table, weights), (other_table, other_weights) = results(one), results(two)
+    pd.testing.assert_frame_equal(table, other_table, check_exact=True)
+    assert weights == other_weights
+
+
+def writing(folder: RunFolder, name: str) -> bool:
+    return any(folder.path.glob(f".{name}.*"))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "optimizer"), [(1, "adam_lasagne"), (2, "rmsprop"), (4, "adam")]
+)
+def test_killed_at_random_moments_a_run_ends_with_the_same_bits(
+    config, tmp_path, scheme, optimizer
+):
+    settings = (*SETTINGS, EVERY_BATCH, f"scheme={scheme}", f"optimizer={optimizer}")
+    settings += ("schemes.s4.reset=0.3", "schemes.s4.recompute=true")  # draws and carries otherwise
+    whole = config(*settings, f"output_dir={tmp_path / 'whole'}")
+    assert processes.run(whole) == 0
+    cfg, folder = config(*settings), prepare(config(*settings)).folder
+    draw = random.Random(scheme)
+    moments = [
+        lambda: False,
+        lambda: writing(folder, "checkpoint-next.pt"),
+        lambda: writing(folder, "evaluations.csv"),
+        lambda: (folder.path / "checkpoint-next.pt").exists(),
+    ]
+    kills = 0
+    for reached in range(23):
+        process = processes.start(cfg)
+        while process.is_alive() and batches_kept(folder.path) <= reached:
+            time.sleep(0.001)
+        deadline = time.monotonic() + draw.uniform(0, 0.03)
+        moment = moments[reached % len(moments)]
+        while process.is_alive() and time.monotonic() < deadline and not moment():
+            pass
+        process.kill()
+        process.join()
+        kills += process.exitcode == -9
+        assert not folder.is_finished or process.exitcode == 0
+    assert kills >= 20
+    # A long text leaves time between the weights and the mark that the run is finished.
+    process = processes.start(config(*settings, "sampling.length=5000"))
+    while process.is_alive() and not (folder.path / "weights.pt").exists():
+        pass
+    process.kill()
+    process.join()
+    assert not folder.is_finished
+    assert processes.run(cfg, tmp_path / "log") == 0
+    assert "goes on from batch 26." in (tmp_path / "log").read_text()
+    assert_same(folder, prepare(whole).folder)
+    assert not list(folder.path.glob("checkpoint*")) + list(folder.path.glob(".*"))
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def of_another_run(path):
+    path.write_bytes(path.read_bytes().replace(b'"run": "text', b'"run": "tale', 1))
+
+
+def stopped(cfg, batches: int) -> RunFolder:
+    """A run that was killed after so many batches or a few more."""
+    folder = prepare(cfg).folder
+    process = processes.start(cfg)
+    while batches_kept(folder.path) < batches:
+        assert process.is_alive()
+        time.sleep(0.001)
+    process.kill()
+    process.join()
+    # Between two renames there is none for a moment.
+    return folder if (folder.path / NEWEST).exists() else stopped(cfg, batches + 1)
+
+
+@pytest.mark.parametrize("damage", [flip, truncate, empty, of_another_run])
+def test_of_a_damaged_checkpoint_the_one_before_is_taken(config, tmp_path, damage):
+    whole = config(*SETTINGS, f"output_dir={tmp_path / 'whole'}")
+    assert processes.run(whole) == 0
+    cfg = config(*SETTINGS)
+    folder = stopped(cfg, batches=10)
+    newest, before = (folder.path / name for name in (NEWEST, BEFORE))
+    assert batches_in(before) == batches_in(newest) - 1
+    damage(newest)
+    assert processes.run(cfg, tmp_path / "log") == 0
+    said = (tmp_path / "log").read_text().splitlines()
+    assert said.count(f"{newest} is damaged, and is left out.") == 1
+    (line,) = [line for line in said if line.startswith("goes on from batch ")]
+    assert 9 <= int(line.removeprefix("goes on from batch ").rstrip(".")) < 26
+    assert_same(folder, prepare(whole).folder)
+
+
+def test_with_both_checkpoints_damaged_a_run_starts_anew(config, tmp_path):
+    whole = config(*SETTINGS, f"output_dir={tmp_path / 'whole'}")
+    assert processes.run(whole) == 0
+    folder = stopped(config(*SETTINGS), batches=10)
+    for name in (NEWEST, BEFORE):
+        flip(folder.path / name)
+    assert processes.run(config(*SETTINGS), tmp_path / "log") == 0
+    said = (tmp_path / "log").read_text()
+    assert said.count("is damaged, and is left out.") == 2
+    assert "goes on" not in said
+    assert_same(folder, prepare(whole).folder)
+
+
+def test_a_resumed_run_says_that_its_bits_may_differ_and_keeps_earlier_evaluations(
+    config, tmp_path
+):
+    settings = (*SETTINGS, "num_batches=12")
+    folder = stopped(config(*settings, "evaluate_at=[2,3]"), batches=4)
+    (folder.path / "evaluations.csv").write_text("half a li")
+    assert processes.run(config(*settings, "evaluate_at=[11]", "threads=2"), tmp_path / "log") == 0
+    said = (tmp_path / "log").read_text()
+    expected = (
+        r"made on a CPU with threads=1, (\w+) passes, this is a CPU with threads=2, \1 passes"
+    )
+    assert re.search(expected, said)
+    assert sorted(set(folder.read_table()["batches"])) == [2, 3, 11, 12]
+
+
+def test_tensorboard_reads_a_resumed_run_without_gaps_and_repetitions(config):
+    cfg = config(*SETTINGS, EVERY_BATCH, "scheme=2", "log_every=1")
+    for batches in (4, 11, 17):
+        folder = stopped(cfg, batches)
+        truncate(folder.path / NEWEST)
+    assert processes.run(cfg) == 0
+    events = EventAccumulator(str(folder.path / "windowed"), size_guidance={"tensors": 0}).Reload()
+    for tag in ("perplexity/text", "train/loss", "sample/text_summary"):
+        assert [event.step for event in events.Tensors(tag)] == [64 * b for b in range(1, 27)]
+    shown = [float(make_ndarray(e.tensor_proto)) for e in events.Tensors("perplexity/text")]
+    assert shown == pytest.approx(folder.read_table()["perplexity"].tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize("scheme", [1, 4])
+def test_told_to_stop_a_run_keeps_its_last_batch_and_ends_with_the_same_bits(
+    config, tmp_path, scheme
+):
+    """Without any other checkpoint; at and between the ends of epochs."""
+    settings = (*SETTINGS, EVERY_BATCH, f"scheme={scheme}", "checkpoint_share=0")
+    whole = config(*settings, f"output_dir={tmp_path / 'whole'}")
+    assert processes.run(whole) == 0
+    cfg, folder = config(*settings), prepare(whole).folder
+    folder = RunFolder(tmp_path / "runs" / folder.path.name)
+    for batches in range(1, 24, 5):
+        process = processes.start(cfg, tmp_path / "log")
+        while len(rows := folder.read_table()) == 0 or rows["batches"].max() < batches:
+            assert process.is_alive()
+            time.sleep(0.001)
+        process.terminate()
+        process.join()
+        assert process.exitcode == 143
+        kept = batches_kept(folder.path)
+        assert kept >= batches
+        last = (tmp_path / "log").read_text().splitlines()[-1]
+        assert last.endswith(f"interrupted; the same command goes on from batch {kept}.")
+    assert processes.run(cfg) == 0
+    assert_same(folder, prepare(whole).folder)
+
+
+def test_the_command_goes_on_after_a_kill(config, command, tmp_path, text_file):
+    settings = (*SETTINGS, "scheme=4", "num_batches=60")
+    whole = config(*settings, f"output_dir={tmp_path / 'whole'}")
+    assert processes.run(whole) == 0
+    folder = RunFolder(tmp_path / "runs" / prepare(whole).folder.path.name)
+    words = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
+    words += ["scale=smoke", "sampling.length=5", *settings]
+    with subprocess.Popen([sys.executable, ROOT / "src" / "train.py", *words]) as process:
+        while batches_kept(folder.path) < 20:
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.kill()
+    assert not folder.is_finished
+    again = command(*settings)
+    assert again.returncode == 0
+    (line,) = [line for line in again.stderr.splitlines() if line.startswith("goes on from batch")]
+    assert int(line.removeprefix("goes on from batch ").rstrip(".")) >= 20
+    assert_same(folder, prepare(whole).folder)

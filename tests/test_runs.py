@@ -1,0 +1,185 @@
+"""The life of a run, and what happens where its folder is full, read-only, damaged or edited."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import processes
+import pytest
+from test_resume import SETTINGS, assert_same, stopped
+
+from charrnn.errors import CharRNNError
+from charrnn.runs import RunFolder, RunState, RunStatus
+from charrnn.schemes import Scheme1
+from charrnn.sealed import CannotWrite, DamagedRun
+from charrnn.train import prepare, train
+
+
+@pytest.fixture
+def mount(tmp_path):
+    """Mounts a file system below the test's folder, for as long as the test takes."""
+    mounted = []
+
+    def make(path: Path, *options: str) -> None:
+        done = subprocess.run(["mount", *options, path], capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip("this account cannot mount file systems")
+        if "remount" not in " ".join(map(str, options)):
+            mounted.append(path)
+
+    if sys.platform != "linux":
+        pytest.skip("mounts as Linux has them")
+    yield make
+    for path in reversed(mounted):
+        subprocess.run(["umount", path], check=True)
+
+
+def test_the_states_of_a_run(config, monkeypatch):
+    cfg = config("num_batches=8", "checkpoint_share=1000", "evaluate_at=[2]")
+    folder = prepare(cfg).folder
+    assert folder.status() == RunStatus(RunState.PLANNED)
+    seen = []
+    step = Scheme1.training_step
+
+    def fail_at_5(self, batch):
+        seen.append(folder.status())
+        if len(seen) == 5:
+            raise RuntimeError("out of\nluck")
+        return step(self, batch)
+
+    monkeypatch.setattr(Scheme1, "training_step", fail_at_5)
+    with pytest.raises(RuntimeError):
+        train(cfg)
+    assert [status.state for status in seen] == [RunState.CLAIMED] + 4 * [RunState.RUNNING]
+    assert [status.batches for status in seen] == [0, 1, 2, 3, 4]
+    assert folder.status() == RunStatus(RunState.FAILED, 4, error="luck")
+    assert folder.seconds_per_batch() == folder.read_table()["train_seconds"].iloc[0] / 2
+    train(cfg)  # asked for by name, it is tried again
+    assert folder.status() == RunStatus(RunState.FINISHED, 8)
+    assert len(seen) == 5 + 4
+    assert not (folder.path / "failed.txt").exists()
+
+
+def test_a_diverged_run_says_so(config):
+    folder = train(config("optimizer.lr=1e30", "num_batches=6"))
+    assert folder.status() == RunStatus(RunState.DIVERGED, 6)
+
+
+def test_in_a_sweep_a_run_that_failed_meanwhile_is_tried_again_on_demand_only(config, tmp_path):
+    cfg, log = config("cell.of=2"), tmp_path / "log"
+    folder = prepare(cfg).folder
+    with folder.claimed(lambda: None):
+        other = processes.start(cfg, log)
+        while not log.exists() or "another process trains it; waiting" not in log.read_text():
+            assert other.is_alive()
+        folder.fail("Traceback\nMemoryError: all is full")
+    other.join()
+    assert other.exitcode == 1
+    expected = "failed before: MemoryError: all is full (retry_failed=true tries it again)"
+    assert log.read_text().endswith(f"{expected}\n")
+    assert folder.status() == RunStatus(RunState.FAILED, 0, error="MemoryError: all is full")
+    assert train(config("cell.of=2", "retry_failed=true")).is_finished
+
+
+def test_on_a_full_disk_a_run_says_so_and_goes_on_when_there_is_room(config, tmp_path, mount):
+    whole = config(*SETTINGS, f"output_dir={tmp_path / 'whole'}")
+    assert processes.run(whole) == 0
+    small = tmp_path / "small"
+    small.mkdir()
+    mount(small, "-t", "tmpfs", "-o", "size=48k", "none")
+    cfg = config(*SETTINGS, f"output_dir={small}")
+    assert processes.run(cfg, tmp_path / "log") == 1
+    said = (tmp_path / "log").read_text()
+    assert "no checkpoint at batch 1: [Errno 28] No space left on device" in said
+    last = said.splitlines()[-1]
+    assert last.endswith(" cannot be written: no space left on device."), last
+    folder = prepare(cfg).folder
+    assert not folder.is_finished
+    mount(small, "-o", "remount,size=10m")
+    assert processes.run(cfg) == 0
+    assert_same(folder, prepare(whole).folder)
+
+
+def test_a_read_only_folder_is_refused_by_name_or_read(config, tmp_path, mount):
+    finished, unfinished = config("seed=1"), config("seed=2", *SETTINGS)
+    train(finished)
+    folder = stopped(unfinished, batches=3)
+    mount(tmp_path / "runs", "--bind", tmp_path / "runs")
+    mount(tmp_path / "runs", "-o", "remount,bind,ro")
+    assert train(finished).read_table()["batches"].max() == 6
+    with pytest.raises(CannotWrite, match=rf"^{folder.path} cannot be written: read-only file sys"):
+        train(unfinished)
+    assert folder.status().state is RunState.PLANNED
+
+
+@pytest.mark.parametrize("name", ["evaluations.csv", "config.yaml", "identity.json"])
+@pytest.mark.parametrize("change", ["edited", "gone"])
+def test_a_finished_run_that_was_changed_is_refused_by_name(config, name, change):
+    cfg = config("k1=40")
+    path = train(cfg).path / name
+    if change == "edited":
+        path.write_text(path.read_text().replace("40", "20").replace("1", "2", 1))
+    else:
+        path.unlink()
+    with pytest.raises(DamagedRun, match=rf"^{path} is damaged, or was changed by hand: "):
+        train(cfg)
+    if name == "evaluations.csv":
+        with pytest.raises(DamagedRun, match=rf"^{path} "):
+            RunFolder(path.parent).read_table()
+    shutil.rmtree(path.parent)  # as the message says
+    assert train(cfg).is_finished
+
+
+def test_a_run_finished_before_there_were_seals_is_known_by_its_identity(config):
+    cfg = config()
+    folder = train(cfg)
+    mark = json.loads((folder.path / "finished.json").read_text())
+    del mark["sha256"], mark["batches"]
+    (folder.path / "finished.json").write_text(json.dumps(mark))
+    train(cfg)
+    assert folder.status() == RunStatus(RunState.FINISHED, 6)
+    other = json.loads((folder.path / "identity.json").read_text()) | {"seed": 1}
+    (folder.path / "identity.json").write_text(json.dumps(other))
+    with pytest.raises(DamagedRun, match=r"identity\.json is damaged"):
+        train(cfg)
+
+
+@pytest.mark.parametrize("content", ["", "null", '{"perplexity": 3}'])
+def test_a_half_written_mark_does_not_make_a_run_finished(config, caplog, content):
+    cfg = config()
+    folder = train(cfg)
+    expected = folder.read_table().drop(columns="train_seconds")
+    (folder.path / "finished.json").write_text(content)
+    (folder.path / "evaluations.csv").write_text("batches\n7\n")
+    assert folder.status() == RunStatus(RunState.PLANNED)
+    with pytest.raises(DamagedRun, match=r"evaluations\.csv is damaged"):
+        folder.read_table()
+    train(cfg)
+    assert "finished.json is damaged: the run is not taken for finished." in caplog.text
+    pd.testing.assert_frame_equal(folder.read_table().drop(columns="train_seconds"), expected)
+
+
+def test_an_unfinished_run_is_described_by_what_is_asked_for_not_by_what_was_edited(config):
+    cfg = config(*SETTINGS)
+    folder = stopped(cfg, batches=3)
+    (folder.path / "config.yaml").write_text("k1: 7")
+    (folder.path / "identity.json").write_text("{}")
+    train(cfg)
+    assert "k1: 100" in (folder.path / "config.yaml").read_text()
+    assert json.loads((folder.path / "identity.json").read_text())["num_batches"] == 26
+    provenance = json.loads((folder.path / "provenance.json").read_text())
+    (earlier,) = provenance["earlier"]
+    assert earlier.keys() == provenance.keys() - {"earlier"}
+
+
+def test_a_run_that_is_in_the_way_of_a_file_is_refused_by_name(config):
+    path = prepare(config()).folder.path
+    path.parent.mkdir()
+    path.write_text("in the way")
+    with pytest.raises(CharRNNError, match=rf"^{path} cannot be written: not a directory\.$"):
+        train(config())
