@@ -37,6 +37,7 @@ def config(tmp_path, text_file):
             f"output_dir={tmp_path / 'runs'}",
             "scale=smoke",
             "sampling.length=5",
+            "sampling.log_length=3",
         ]
         if not any(override.startswith("data=") for override in overrides):
             defaults += ["data=textfile", f"data.path={text_file}"]
@@ -53,7 +54,7 @@ def command(tmp_path, text_file):
     def run(*overrides: str, defaults: bool = True) -> subprocess.CompletedProcess[str]:
         flags = [word for word in overrides if word.startswith("-")]
         values = [word for word in overrides if not word.startswith("-")]
-        words = [f"output_dir={tmp_path / 'runs'}"]
+        words = [f"output_dir={tmp_path / 'runs'}", "jobs=1"]
         if defaults:
             words += ["data=textfile", f"data.path={text_file}", "scale=smoke", "sampling.length=5"]
         return subprocess.run(
@@ -66,3 +67,26 @@ def command(tmp_path, text_file):
         )
 
     return run
+
+
+@pytest.fixture
+def start(tmp_path, text_file):
+    """Starts `python src/train.py` on the small text at smoke scale, and does not wait for it."""
+    started = []
+
+    def sweep(*words: str) -> subprocess.Popen[str]:
+        given = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
+        given += ["scale=smoke", "sampling.length=0"]
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "src" / "train.py", *words[:1], *given, *words[1:]],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        started.append(process)
+        return process
+
+    yield sweep
+    for process in started:
+        process.kill()
+        process.communicate()

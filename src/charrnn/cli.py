@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import hydra
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from charrnn.board import serve
+from charrnn.cells import Cell, check_all, expand
+from charrnn.commands import compare, evaluate, sample
 from charrnn.config import conf_folder, register_resolvers
 from charrnn.console import ConsoleHandler
 from charrnn.data.build import build_gutenberg
 from charrnn.data.catalogue import overview
+from charrnn.data.fetch import no_fetching
 from charrnn.data.midi import build as build_midi
 from charrnn.errors import CharRNNError
+from charrnn.plan import print_plan
+from charrnn.status import print_status
 from charrnn.sweep import describe
+from charrnn.train import Taken
 from charrnn.train import train as train_run
 
 log = logging.getLogger(__name__)
@@ -34,6 +47,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="charrnn")
     commands = parser.add_subparsers(required=True)
     commands.add_parser("train", help="train a run or a sweep: charrnn train --help")
+    plan = commands.add_parser("plan", help="what experiments would cost; trains nothing")
+    plan.add_argument("words", metavar="EXPERIMENT | FIELD=VALUE", nargs="+")
+    plan.set_defaults(command=_plan)
+    status = commands.add_parser("status", help="how far every cell of every grid is")
+    status.add_argument("--runs", default="multirun", type=Path, help="folder of all runs")
+    status.set_defaults(command=_status)
+    board = commands.add_parser("tensorboard", help="look at what has been trained, in a browser")
+    board.add_argument("--runs", default="multirun", type=Path, help="folder of all runs")
+    board.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    board.add_argument("--port", default=6006, type=int, help="port; 0: any that is free (6006)")
+    board.set_defaults(command=_tensorboard)
+    for command in (sample, evaluate, compare):
+        command.add_to(commands)
     data = commands.add_parser("data", help="the corpora").add_subparsers(required=True)
     listing = data.add_parser("list", help="fetch what this machine can reach, and say what it is")
     listing.set_defaults(command=_list)
@@ -53,6 +79,38 @@ def main() -> None:
         arguments.command(arguments)
     except CharRNNError as error:
         refuse(error)
+    except BrokenPipeError:  # whoever read the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    """The plan of several experiments together, whose shared runs count once."""
+    overrides = [word for word in arguments.words if "=" in word]
+    register_resolvers()
+    experiments = {}
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"), no_fetching():
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        for name in (word for word in arguments.words if "=" not in word):
+            words = [f"experiment={name}", *overrides]
+            try:
+                cfg = hydra.compose_config("train", words, RunMode.MULTIRUN)
+                cells = expand(hydra.config_loader, cfg, cfg.hydra.overrides.task)
+            except HydraException as error:
+                raise CharRNNError(str(error)) from error
+            check_all(cells)
+            experiments[name] = cells
+        print_plan(experiments, cfg)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    print_status(arguments.runs)
+
+
+def _tensorboard(arguments: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        serve(arguments.runs, arguments.host, arguments.port)
 
 
 def _list(_: argparse.Namespace) -> None:
@@ -75,16 +133,27 @@ def train() -> None:
 
 def _job(cfg: DictConfig) -> None:
     """One run. Alone it ends the program on an error; in a sweep Hydra goes on with the others."""
+    os.chdir(HydraConfig.get().runtime.cwd)  # a worker on another machine starts elsewhere
     alone = HydraConfig.get().mode == RunMode.RUN
     if alone:
         announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
     try:
-        train_run(cfg)
+        if cfg.plan:
+            cells = [Cell([], cfg, "the run")]
+            check_all(cells)
+            print_plan({"": cells}, cfg)
+        else:
+            train_run(cfg)
+    except Taken as taken:
+        log.info("%s", taken)
     except Exception as error:
         if alone and isinstance(error, CharRNNError):
             refuse(error)
         log.error("failed: %s", describe(error))
-        raise
+        if alone:
+            raise
+        # The error may have to travel between machines, which not every class survives.
+        raise CharRNNError(describe(error)) from error
 
 
 def announce_scale(name: str, choice: str) -> None:

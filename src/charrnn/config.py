@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from charrnn.help import help_text
 
@@ -22,9 +24,18 @@ def scale_for_this_machine() -> str:
     return "paper" if torch.cuda.is_available() else "quick"
 
 
+def k2_times(share: str | float, _root_: DictConfig) -> int:
+    """A share of the configuration's k2, such as 2/3, rounded to the nearest token.
+
+    On the command line: `-m k2=30,60 'k1=${k2},${charrnn.k2_times:2/3}'`.
+    """
+    return math.floor(Fraction(str(share)) * _root_.k2 + Fraction(1, 2))
+
+
 def register_resolvers() -> None:
     """Make the project's resolvers known; to be called before a configuration is composed."""
     OmegaConf.register_new_resolver(
         "charrnn.scale_for_this_machine", scale_for_this_machine, replace=True
     )
+    OmegaConf.register_new_resolver("charrnn.k2_times", k2_times, replace=True)
     OmegaConf.register_new_resolver("charrnn.help", lambda: help_text(conf_folder()), replace=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 from rich.console import Console
+from rich.table import Table
 
 console = Console(stderr=True, highlight=False)
 
@@ -20,3 +22,9 @@ def duration(seconds: float) -> str:
     """Seconds as h:mm:ss."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def print_table(table: Table) -> None:
+    """A table on standard output; in a file or a pipe a row is a line, however long."""
+    table.box, table.pad_edge = None, False
+    Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)

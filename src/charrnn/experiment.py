@@ -11,6 +11,7 @@ import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from charrnn import fused
 from charrnn.backbone import Backbone, load_arrays
 from charrnn.data.module import CharDataModule
 from charrnn.errors import (
@@ -23,6 +24,8 @@ from charrnn.errors import (
 )
 from charrnn.schemes import MakeOptimizer, Scheme
 
+SHARED = ("k1", "k2", "k3", "weighting")
+"""Fields that parts of the configuration take from its top; the data module only the first two."""
 DTYPES = {32: torch.float32, 64: torch.float64}
 
 
@@ -36,10 +39,13 @@ def check(cfg: DictConfig) -> None:
     require_whole("num_batches", cfg.num_batches, 1, "batch")
     require_whole("log_every", cfg.log_every, 1, "batch")
     require_whole("seed", cfg.seed, 0)
+    share = cfg.checkpoint_share
+    require_number("checkpoint_share", share, "a number, at least 0", lambda x: x >= 0)
+    require_choice("retry_failed", cfg.retry_failed, [True, False])
     known = isinstance(cfg.precision, int) and cfg.precision in DTYPES
     require(known, "precision", cfg.precision, " or ".join(map(str, DTYPES)))
-    for part in ("datamodule", "model"):
-        for field in ("k1", "k2"):
+    for part, fields in (("datamodule", SHARED[:2]), ("model", SHARED)):
+        for field in fields:
             value = cfg[part][field]
             require(
                 value == cfg[field], f"{part}.{field}", value, f"{field}={cfg[field]}: set {field}"
@@ -50,7 +56,11 @@ def check(cfg: DictConfig) -> None:
     if counts is not None:
         fits = OmegaConf.is_list(counts) and all(isinstance(n, int) and n >= 1 for n in counts)
         require(fits, "evaluate_at", counts, "a list of batch counts, each at least 1, or null")
+    columns = cfg.columns
+    known = OmegaConf.is_list(columns) and all(isinstance(name, str) for name in columns)
+    require(known, "columns", columns, "a list of names of fields")
     require_whole("sampling.length", cfg.sampling.length, 0, "token")
+    require_whole("sampling.log_length", cfg.sampling.log_length, 0, "token")
     require(cfg.sampling.prompt != "", "sampling.prompt", "''", "at least 1 token, or null")
     build(cfg.sampling.choice)
     order = build_datamodule(cfg).order
@@ -61,9 +71,9 @@ def check(cfg: DictConfig) -> None:
         require_number("optimizer.lr", cfg.optimizer.lr, "at least 0", lambda x: x >= 0)
     with torch.device("meta"):  # shapes without values
         backbone = build(cfg.backbone, vocabulary_size=2)
-    scheme = build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
+    build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
     try:
-        scheme.configure_optimizers()
+        optimizer(cfg)([torch.nn.Parameter(torch.zeros(1))])
     except (TypeError, ValueError, IndexError) as error:
         raise CharRNNError(f"the optimizer cannot be set up: {error}.") from error
 
@@ -85,6 +95,19 @@ def scheme_class(cfg: DictConfig) -> type[Scheme]:
     return get_class(cfg.model._target_)
 
 
+def scheme_names(cfg: DictConfig, procedure: str) -> list[str]:
+    """The schemes that have the configuration's training, and this sampling procedure."""
+    wanted = scheme_class(cfg).training_procedure, procedure
+    classes: dict[Any, type[Scheme]] = {
+        name: get_class(node._target_) for name, node in cfg.schemes.items()
+    }
+    return [
+        str(name).removeprefix("s")
+        for name, scheme in classes.items()
+        if (scheme.training_procedure, scheme.sampling_procedure) == wanted
+    ]
+
+
 def build_datamodule(cfg: DictConfig) -> CharDataModule:
     """The data module; nothing is read yet.
 
@@ -100,6 +123,7 @@ def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
     Raises:
         BadInput: if an argument is out of its range, or initial weights do not fit.
     """
+    fused.is_available()  # before the first batch, whose time is measured
     backbone: Backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
     backbone.to(DTYPES[cfg.precision])
     if cfg.initial_weights is not None:

@@ -53,7 +53,7 @@ def documented_fields(file: Path, prefix: str) -> list[str]:
 
 def _chosen_by(group: str) -> str:
     if group == "schemes":
-        return "chosen by scheme=1, 2, 3 or 4"
+        return "chosen by scheme=1, 2, 3, 4 or bptt"
     return f"{group}=NAME chooses one of"
 
 

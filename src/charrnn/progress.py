@@ -37,7 +37,7 @@ class RunProgress(pl.Callback):
         self.task = self.progress.add_task(place + label, total=num_batches, left="")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.started = time.perf_counter()
+        self.started, self.first = time.perf_counter(), trainer.global_step
         self.progress.start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
@@ -52,8 +52,9 @@ class RunProgress(pl.Callback):
         self.progress.stop()
 
     def _time_left(self, batches: int, elapsed: float) -> str:
-        whole = elapsed / batches * self.num_batches
-        left = f"{duration(whole - elapsed)} left"
+        seconds = elapsed / (batches - self.first)  # a batch
+        rest, whole = (self.num_batches - batches) * seconds, self.num_batches * seconds
+        left = f"{duration(rest)} left"
         if self.of > 1:
-            left += f"; sweep: {duration(whole - elapsed + whole * (self.of - self.number))}"
+            left += f"; sweep: {duration(rest + whole * (self.of - self.number))}"
         return left

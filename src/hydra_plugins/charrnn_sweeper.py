@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
+from omegaconf import DictConfig
 
+from charrnn.cells import Cell, check_all, expand, locate
 from charrnn.cli import announce_scale, refuse
-from charrnn.data.catalogue import choose
-from charrnn.errors import CharRNNError
+from charrnn.config import register_resolvers
+from charrnn.data.fetch import no_fetching
+from charrnn.errors import CharRNNError, require
+from charrnn.grids import grid_path, write_grid
+from charrnn.plan import print_plan
 from charrnn.sweep import (
-    Cell,
-    check_all,
-    grid_path,
-    jobs,
-    locate,
+    cores,
+    describe,
+    give_up,
+    in_turn,
+    left_over,
+    longest_first,
     record_errors,
+    side_by_side,
+    states,
     to_train,
-    write_grid,
+    workers,
 )
 
 log = logging.getLogger(__name__)
+
+EXTRAS = {
+    "hydra_joblib_launcher": "joblib",
+    "hydra_submitit_launcher": "slurm",
+    "hydra_ray_launcher": "ray",
+}
+"""Launchers that are optional, and the extra that brings each."""
+ON_THIS_MACHINE = (".LocalLauncher", ".JoblibLauncher")
+"""Launchers whose runs share the cores of this machine."""
+
+register_resolvers()  # a launcher's worker imports this module, and then composes configurations
 
 
 class GridSweeper(BasicSweeper):
@@ -34,52 +56,98 @@ class GridSweeper(BasicSweeper):
     once, finished ones not again. A failed run leaves the others running.
     """
 
+    def setup(self, *, config: DictConfig, **others: Any) -> None:
+        """Refuse a launcher that is not installed, and a number of jobs that makes no sense."""
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # lines of different runs are no duplicates
+        try:
+            _check_launcher(config)
+            config.jobs = workers(config)
+        except CharRNNError as error:
+            refuse(error)
+        super().setup(config=config, **others)
+
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Train what the cells of the sweep need; exits with status 1 if one has no result."""
         assert self.config is not None
-        assert self.launcher is not None
+        assert self.hydra_context is not None
         cfg, choices = self.config, self.config.hydra.runtime.choices
         announce_scale(cfg.scale.name, choices["scale"])
-        cells = self._cells(arguments)
+        name = choices["experiment"] or "sweep"
         try:
+            with no_fetching() if cfg.plan else nullcontext():
+                cells = expand(self.hydra_context.config_loader, cfg, arguments)
             check_all(cells)
+            if cfg.plan:
+                print_plan({name: cells}, cfg)
+                return []
             locate(cells)
         except CharRNNError as error:
             refuse(error)
-        name = choices["experiment"] or "sweep"
         scales = "+".join(dict.fromkeys(cell.cfg.scale.name for cell in cells))
         write_grid(cells, grid_path(cfg.output_dir, name, scales))
-        chosen = to_train(cells)
-        returns = self.launcher.launch(list(jobs(chosen)), 0) if chosen else []
-        record_errors(cells, chosen, returns)
+        if chosen := to_train(cells):
+            self._train(cells, chosen)
         failed = [cell for cell in cells if cell.error]
         for cell in failed:
             log.error("failed: %s: %s", cell, cell.error)
         if failed:
             log.error("%d of %d cells have no result.", len(failed), len(cells))
             sys.exit(1)
-        return [returns]
+        return []
 
-    def _parse_config(self) -> list[str]:
-        """The experiment's own sweep, with the corpora that its figure is drawn for."""
-        if "data" in self.params:
-            self.params = {**self.params, "data": choose(self.params["data"])}
-        return super()._parse_config()
+    def _train(self, cells: Sequence[Cell], chosen: Sequence[Cell]) -> None:
+        """Train the runs of the chosen cells, and note in all cells which have no result, and why.
 
-    def _cells(self, arguments: list[str]) -> list[Cell]:
-        """The cells of the sweep, each composed on its own."""
+        Runs that another process trains come last, and are waited for then. What is left over is
+        launched again as long as that trains anything: a cluster may lose a machine, whose runs go
+        on from their checkpoints on another one.
+        """
         assert self.config is not None
-        assert self.hydra_context is not None
-        loader = self.hydra_context.config_loader
-        parser = OverridesParser.create(config_loader=loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        (combinations,) = self.split_arguments(overrides, max_batch_size=None)
-        fixed = set.intersection(*map(set, combinations))
-        return [
-            Cell(
-                overrides=combination,
-                cfg=loader.load_sweep_config(self.config, combination),
-                label=" ".join(o for o in combination if o not in fixed) or "the only cell",
-            )
-            for combination in combinations
-        ]
+        wait = False
+        while chosen:
+            before = states(chosen)
+            self._launch(cells, chosen, wait)
+            stuck = states(chosen) == before
+            chosen = left_over(chosen)
+            if (wait and stuck) or (self.config.fail_fast and any(cell.error for cell in cells)):
+                break
+            wait = True
+        give_up(cells)
+
+    def _launch(self, cells: Sequence[Cell], chosen: Sequence[Cell], wait: bool) -> None:
+        assert self.config is not None
+        assert self.launcher is not None
+        local = _is_local(self.config)
+        if local and self.config.jobs == 1:
+            jobs = in_turn(chosen)
+        else:
+            chosen = longest_first(chosen)
+            share = max(1, cores() // self.config.jobs) if local else None
+            jobs = side_by_side(chosen, share)
+        returns: Sequence[JobReturn] = []
+        try:
+            returns = self.launcher.launch([[*job, f"cell.wait={wait}"] for job in jobs], 0)
+        except Exception as error:  # of a cluster, on which other jobs may go on
+            log.error("the launcher gave up: %s", describe(error))
+        record_errors(cells, chosen, returns)
+
+
+def _is_local(cfg: DictConfig) -> bool:
+    return cfg.launcher._target_.endswith(ON_THIS_MACHINE)
+
+
+def _check_launcher(cfg: DictConfig) -> None:
+    """Refuse a launcher that is not installed, or cannot do what is asked.
+
+    Raises:
+        CharRNNError: saying what would do.
+    """
+    choice = cfg.hydra.runtime.choices["launcher"]
+    package = cfg.launcher._target_.split(".")[1]
+    if importlib.util.find_spec(f"hydra_plugins.{package}") is None:
+        extra = EXTRAS.get(package, choice)
+        raise CharRNNError(
+            f"launcher={choice} is not installed: install it with pip install 'charrnn[{extra}]'."
+        )
+    stops = package == "charrnn_launcher" or not cfg.fail_fast
+    require(stops, "fail_fast", cfg.fail_fast, f"false with launcher={choice}")

@@ -1,0 +1,112 @@
+"""The cells of a sweep: what its values combine to, and the run that answers for each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from charrnn.data.catalogue import choose
+from charrnn.data.fetch import FetchError
+from charrnn.experiment import build, check, scheme_class
+from charrnn.runs import RunFolder
+from charrnn.sealed import DamagedRun
+from charrnn.train import prepare
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Cell:
+    """One combination of a sweep's values.
+
+    Attributes:
+        overrides: the values, as on the command line.
+        cfg: the configuration that they make.
+        label: the values in which it differs from other cells.
+        folder: of the cell's run, which it may share with other cells; None before `locate`, and
+            if the corpus cannot be had.
+        error: why the cell has no result, in one sentence.
+    """
+
+    overrides: list[str]
+    cfg: DictConfig
+    label: str
+    folder: RunFolder | None = None
+    error: str | None = None
+
+    def __str__(self) -> str:
+        return self.label
+
+    def describe(self) -> dict[str, object]:
+        """What figures tell cells apart by: the columns of a grid's table, without the run."""
+        cfg = self.cfg
+        return {
+            "corpus": build(cfg.data).name,
+            "scheme": cfg.scheme,
+            "procedure": scheme_class(cfg).sampling_procedure,
+            "k1": cfg.k1,
+            "k2": cfg.k2,
+            "num_layers": cfg.backbone.num_layers,
+            "hidden_size": cfg.backbone.hidden_size,
+            "seed": cfg.seed,
+            "scale": cfg.scale.name,
+            **{name.rpartition(".")[2]: OmegaConf.select(cfg, name) for name in cfg.columns},
+        }
+
+
+def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> list[Cell]:
+    """All combinations of the values that an experiment and the command line sweep.
+
+    Args:
+        loader: what composes configurations.
+        cfg: the configuration composed for the whole sweep, Hydra's part included.
+        arguments: the command line's overrides; they come after the experiment's own.
+    """
+    params = dict(cfg.hydra.sweeper.params or {})
+    if "data" in params:  # the corpora that the figure is drawn for
+        params["data"] = choose(params["data"])
+    swept = [f"{name}={values}" for name, values in params.items()]
+    parser = OverridesParser.create(config_loader=loader)
+    overrides = parser.parse_overrides([*swept, *arguments])
+    (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    fixed = set.intersection(*map(set, combinations))
+    return [
+        Cell(
+            overrides=combination,
+            cfg=loader.load_sweep_config(cfg, combination),
+            label=" ".join(o for o in combination if o not in fixed) or "the only cell",
+        )
+        for combination in combinations
+    ]
+
+
+def check_all(cells: Sequence[Cell]) -> None:
+    """Refuse the sweep if one of its cells cannot be run.
+
+    Raises:
+        BadInput: of the first such cell.
+    """
+    for cell in cells:
+        check(cell.cfg)
+
+
+def locate(cells: Sequence[Cell]) -> None:
+    """Find every cell's run, reading its corpus.
+
+    A corpus that cannot be fetched, or a finished run that is damaged, costs its cells only.
+
+    Raises:
+        BadInput: if a file named by the user cannot be used: the sweep is refused, as in check_all.
+    """
+    for cell in cells:
+        try:
+            cell.folder = prepare(cell.cfg).folder
+        except (FetchError, DamagedRun) as error:
+            cell.error = str(error)
+            log.error("%s: %s", cell, error)

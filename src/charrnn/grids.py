@@ -1,0 +1,58 @@
+"""The tables of grids: which run answers for which cell. Figures are drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+
+from charrnn.cells import Cell
+from charrnn.files import write_atomically
+
+
+def grid_path(output_dir: str, sweep: str, scale: str) -> Path:
+    """Where the table of a sweep's cells lies.
+
+    Args:
+        output_dir: the folder of all runs.
+        sweep: name of the experiment, or `sweep` without one.
+        scale: name of the scale.
+    """
+    return Path(output_dir) / "grids" / f"{sweep}-{scale}.csv"
+
+
+def read_grid(path: Path) -> pd.DataFrame:
+    """The table of a grid's cells, columns as `write_grid` has them."""
+    return pd.read_csv(path, dtype={"run": str, "corpus": str}, keep_default_na=False)
+
+
+def write_grid(cells: Sequence[Cell], path: Path) -> None:
+    """Add a sweep's cells to the table of its grid.
+
+    Cells of earlier sweeps stay, with other corpora or seeds, say; the same cells asked for again
+    are replaced, but not by ones whose corpus cannot be had now. Sweeps that start at the same time
+    write one after another.
+
+    Columns: those of charrnn.cells.Cell.describe, num_batches, and run (the folder beside `grids`;
+    empty if the corpus could not be had).
+    """
+    table = pd.DataFrame([_row(cell) for cell in cells])
+    key = list(cells[0].describe())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if path.exists():
+            earlier = read_grid(path)
+            key = [column for column in key if column in earlier]
+            table = pd.concat([earlier, table], ignore_index=True)
+            cells_of_rows = table[key].astype(str).agg(" ".join, axis=1)
+            known = (table["run"] != "").groupby(cells_of_rows).transform("any")
+            table = table[(table["run"] != "") | ~known]
+            table = table[~cells_of_rows[table.index].duplicated(keep="last")]
+        write_atomically(path, table.to_csv(index=False))
+
+
+def _row(cell: Cell) -> dict[str, object]:
+    run = cell.folder.path.name if cell.folder else ""
+    return {**cell.describe(), "num_batches": cell.cfg.num_batches, "run": run}

@@ -1,0 +1,153 @@
+"""The project's Hydra launcher: runs on this machine, one after another or several at once.
+
+Joblib's launcher would do but for one thing: its pool (loky) ends all workers when one of them
+dies, and the runs of hours with them. Here a worker that dies costs its own run.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, NoReturn
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from omegaconf import open_dict
+
+log = logging.getLogger(__name__)
+
+TERMINATED = 143
+"""Exit status after SIGTERM, as a shell has it."""
+
+
+class LocalLauncher(BasicLauncher):
+    """Trains runs in this process one after another, or in several workers at the same time.
+
+    The configuration's `jobs` is the number of workers; with `fail_fast`, a run that fails ends
+    those that run, and keeps others from starting.
+    """
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> list[JobReturn]:
+        """What became of every job; of those that were not started, status UNKNOWN."""
+        assert self.config is not None
+        returns = [JobReturn() for _ in job_overrides]
+        numbered = deque(enumerate(job_overrides))
+        if self.config.jobs == 1:
+            while numbered and not self._gives_up(returns):
+                number, overrides = numbered.popleft()
+                (returns[number],) = super().launch([overrides], initial_job_idx + number)
+        else:
+            self._launch_in_workers(numbered, returns)
+        return returns
+
+    def _gives_up(self, returns: Sequence[JobReturn]) -> bool:
+        assert self.config is not None
+        return self.config.fail_fast and any(job.status is JobStatus.FAILED for job in returns)
+
+    def _launch_in_workers(
+        self, waiting: deque[tuple[int, Sequence[str]]], returns: list[JobReturn]
+    ) -> None:
+        assert self.config is not None
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        idle: list[Worker] = []
+        busy: dict[Connection, tuple[Worker, int]] = {}
+        before = signal.signal(signal.SIGTERM, _stop)
+        try:
+            while (waiting or busy) and not self._gives_up(returns):
+                while waiting and len(busy) < self.config.jobs:
+                    number, overrides = waiting.popleft()
+                    worker = idle.pop() if idle else Worker(self)
+                    busy[worker.connection] = worker, number
+                    worker.connection.send((number, list(overrides)))
+                for connection in wait(list(busy)):
+                    assert isinstance(connection, Connection)
+                    worker, number = busy.pop(connection)
+                    returns[number] = worker.result()
+                    if worker.process.is_alive():
+                        idle.append(worker)
+                    log.info("%d of %d runs are over", *_progress(returns))
+        finally:
+            # Those that run keep their checkpoints; the same command goes on from there.
+            everyone = [*idle, *(worker for worker, _ in busy.values())]
+            for worker in everyone:
+                worker.process.terminate()
+            for worker in everyone:
+                worker.process.join()
+            signal.signal(signal.SIGTERM, before)
+
+
+def _progress(returns: Sequence[JobReturn]) -> tuple[int, int]:
+    return sum(job.status is not JobStatus.UNKNOWN for job in returns), len(returns)
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit(TERMINATED)
+
+
+class Worker:
+    """A process that trains one run after another; it ends with the process that started it."""
+
+    def __init__(self, launcher: LocalLauncher) -> None:
+        context = multiprocessing.get_context("spawn")  # threads and GPUs do not survive a fork
+        self.connection, theirs = context.Pipe()
+        described = (launcher.hydra_context, launcher.config, launcher.task_function)
+        self.process = context.Process(target=_work, args=(theirs, *described), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def result(self) -> JobReturn:
+        """What became of the worker's run; a failure if the worker died."""
+        try:
+            return self.connection.recv()
+        except EOFError:
+            self.process.join()
+            code = self.process.exitcode or 0
+            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            job = JobReturn(status=JobStatus.FAILED)
+            job.return_value = RuntimeError(f"its process ended ({how})")
+            return job
+
+
+def _work(connection: Connection, hydra_context: Any, config: Any, task_function: Any) -> None:
+    """The life of a worker: jobs come in over ``connection``, and what became of them goes out."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and ends its workers
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    os.environ["TTY_COMPATIBLE"] = "0"  # the progress bars of several runs would overwrite another
+    setup_globals()
+    Plugins.instance()  # imports them all: their options and resolvers are known then
+    while True:
+        try:
+            number, overrides = connection.recv()
+        except EOFError:
+            return
+        cfg = hydra_context.config_loader.load_sweep_config(config, overrides)
+        with open_dict(cfg):
+            cfg.hydra.job.id = cfg.hydra.job.num = number
+        HydraConfig.instance().set_config(cfg)
+        connection.send(
+            run_job(
+                hydra_context=hydra_context,
+                config=cfg,
+                task_function=task_function,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
+        )
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)

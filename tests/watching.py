@@ -1,0 +1,38 @@
+"""Looking at sweeps from outside: their logs, and the folders of their runs."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from charrnn.runs import RunFolder
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    """What a sweep has written to its log, when it is over."""
+    return process.communicate(timeout=120)[1]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def finished(tmp_path: Path) -> dict[str, int]:
+    """The finished runs, each with the moment of its end."""
+    marks = (tmp_path / "runs").glob("*/finished.json")
+    return {mark.parent.name: mark.stat().st_mtime_ns for mark in marks}
+
+
+def training(tmp_path: Path) -> dict[int, RunFolder]:
+    """The runs that are being trained, by the process that does."""
+    found = {}
+    for claims in (tmp_path / "runs").glob("*/claims"):
+        folder = RunFolder(claims.parent)
+        if owner := folder.status().owner:
+            found[int(owner.rpartition(":")[2])] = folder
+    return found
