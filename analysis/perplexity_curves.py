@@ -1,112 +1,193 @@
-"""Perplexity against train sequences, as in Figures 7 to 10: panels, colours, axes, caption."""
+"""Perplexity curves as in Figures 7 to 11: panels, colours, axes, bands over seeds, caption."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from string import ascii_lowercase
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
+from analysis.caption import caption
 from analysis.tables import Results
+from charrnn.data.catalogue import STANDS_FOR
+from charrnn.runs import Evaluation
 
-mpl.use("agg")  # draws to files, with or without a screen
+BLUE, GREEN, RED, YELLOW, MAGENTA = "#1f66c1", "#2a9d3a", "#d62728", "#eda600", "#c22fb4"
+HUES = (BLUE, GREEN, RED, YELLOW, MAGENTA, "#17a2b8", "#8c564b", "#7f7f7f")
+"""The paper's five colours, legible on white, and three more for what it does not show."""
+AXES = {
+    "train_sequences": ("Number of input train sequences", "log"),
+    "train_seconds": ("Training time (s)", "linear"),
+}
+"""Label and scale of the x axis."""
+NOT_OF_A_LINE = {*Evaluation.__annotations__, "seed", "num_batches", "run"}
+"""Columns of the curves that may differ along a line, or in the band around it."""
+STYLE = {
+    "axes.titlesize": "medium",
+    "font.family": "DejaVu Sans",
+}
 
-PERPLEXITY_LIMIT = 90.0
-"""Top of the y axis. What lies above, infinity included, is marked there."""
+
+@dataclass(frozen=True)
+class Figure:
+    """How a figure is drawn.
+
+    Attributes:
+        title: above the panels.
+        panel: column of the panels.
+        colour: column of the lines' colour; lines of one colour differ in k1.
+        hues: the paper's colour of a value; others take those that are left.
+        x: column of the x axis.
+        limit: perplexity at the top of the y axis. What lies above, infinity included, is marked
+            there.
+        place: the paper's corpus, where the figure is of one alone.
+        note: last sentence of the caption.
+    """
+
+    title: str
+    panel: str
+    colour: str
+    hues: Mapping[object, str] = field(default_factory=dict)
+    x: str = "train_sequences"
+    limit: float = 90
+    place: str | None = None
+    note: str = ""
 
 
-def draw(
-    results: Results, panel: str, colour: str, palette: dict[object, str], title: str
-) -> sns.FacetGrid:
-    """A panel for every value of column ``panel``, a line for every cell.
+def draw(results: Results, figure: Figure) -> Canvas:
+    """A panel for every value of the panels' column, a line for every cell, seeds as one."""
+    cells = results.cells.assign(architecture=architecture)
+    lines = over_seeds(results.curves, figure.x).assign(architecture=architecture)
+    panels = cells[figure.panel].unique()
+    colours = choose_colours(cells[figure.colour].unique(), figure.hues)
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    with sns.axes_style("whitegrid", STYLE):
+        # The panels fill the canvas; what stands around them is added to it by `save`.
+        width, height = 4.2 * columns, 2.9 * rows
+        canvas = Canvas(figsize=(width, height))
+        canvas.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.06, hspace=0.16)
+        grid = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        for axes in grid.flat[len(panels) :]:
+            axes.remove()
+        for n, (value, axes) in enumerate(zip(panels, grid.flat, strict=False)):
+            _draw_panel(axes, lines[lines[figure.panel] == value], figure, colours)
+            axes.set_title(f"({ascii_lowercase[n]}) {label(figure.panel, value)}")
+            lowest = n + columns >= len(panels)  # of its column
+            axes.set_xlabel(AXES[figure.x][0] if lowest else "")
+            axes.tick_params(labelbottom=lowest)
+            axes.set_ylabel("Perplexity" if n % columns == 0 else "")
+        handles = [
+            Line2D([], [], color=colour, label=label(figure.colour, value))
+            for value, colour in colours.items()
+        ]
+        canvas.suptitle(figure.title, y=1 + 0.7 / height, va="bottom")
+        anchor = (0.5, 1 + 0.25 / height)
+        canvas.legend(handles=handles, loc="lower center", bbox_to_anchor=anchor, ncols=5)
+        words = f"{caption(results, figure.limit, figure.place)} {figure.note}".rstrip()
+        lines_of_words = textwrap.fill(words, 62 * columns)
+        canvas.text(0, -0.6 / height, lines_of_words, va="top", fontsize="small")
+    return canvas
+
+
+def over_seeds(curves: pd.DataFrame, x: str) -> pd.DataFrame:
+    """A row for every cell but for its seed, and batch count.
 
     Args:
-        results: what to draw.
-        panel: column of the panels.
-        colour: column of the lines' colour; lines of one colour differ in k1 or seed.
-        palette: the colour of each value.
-        title: above the panels.
+        curves: see Results; NaN counts as infinite.
+        x: column of the x axis.
+
+    Returns:
+        The columns of a cell, its number `line`, and over its seeds: ``x`` and `perplexity`, the
+        means; `lowest` and `highest` perplexity; `num_seeds`; `runs`, their names.
     """
-    sns.set_theme(style="whitegrid", context="paper")
-    curves = results.curves.assign(line=_line(results.curves))
-    finite = np.isfinite(curves["perplexity"])
-    above = ~(curves["perplexity"] <= PERPLEXITY_LIMIT)  # NaN is above, too
-    # What is above the axis is clipped by it, so that slopes are true; infinity has no place to be.
-    curves["shown"] = curves["perplexity"].where(finite, PERPLEXITY_LIMIT)
-    panels = curves[panel].unique()
-    grid = sns.relplot(
-        curves,
-        kind="line",
-        x="train_sequences",
-        y="shown",
-        hue=colour,
-        palette=palette,
-        col=panel,
-        col_order=panels,
-        col_wrap=min(2, len(panels)),
-        units="line",
-        estimator=None,
-        height=3,
-        aspect=1.3,
-        linewidth=1.2,
+    cell = [column for column in curves if column not in NOT_OF_A_LINE]
+    known = curves.assign(
+        perplexity=curves["perplexity"].fillna(np.inf),
+        line=curves.groupby(cell, sort=False).ngroup(),
     )
-    for value, axes in zip(panels, grid.axes.flat, strict=True):
-        off_scale = curves[above & (curves[panel] == value)]
-        colours = [palette[c] for c in off_scale[colour]]
-        axes.scatter(
-            off_scale["train_sequences"],
-            np.full(len(off_scale), PERPLEXITY_LIMIT),
-            marker="x",
-            c=colours,
-            clip_on=False,
+    return (
+        known.groupby([*cell, "line", "batches"], sort=False)
+        .agg(
+            **{x: (x, "mean")},
+            perplexity=("perplexity", "mean"),
+            lowest=("perplexity", "min"),
+            highest=("perplexity", "max"),
+            num_seeds=("seed", "nunique"),
+            runs=("run", ", ".join),
         )
-    grid.set(xscale="log", ylim=(0, PERPLEXITY_LIMIT), yticks=range(0, 91, 10))
-    grid.set_axis_labels("Number of input train sequences", "Perplexity")
-    grid.set_titles("{col_name}")
-    grid.figure.suptitle(title, y=1.02)
-    grid.figure.text(0, -0.01, caption(results), va="top", fontsize="small", wrap=False)
-    return grid
+        .reset_index()
+        .sort_values(["line", "batches"], ignore_index=True)
+    )
 
 
-def caption(results: Results, width: int = 110) -> str:
-    """What the figure shows: scale, corpora, seeds, k1, number of runs, and what is missing."""
-    cells = results.cells
-    missing = cells[~cells["finished"]]
+def choose_colours(values: Iterable[object], hues: Mapping[object, str]) -> dict[object, str]:
+    """A colour for every value, no two the same as long as there are enough.
 
-    def values(column: str) -> str:
-        return ", ".join(str(value) for value in cells[column].unique())
-
-    sentences = [
-        f"scale={values('scale')} (r={values('num_layers')}, gamma={values('hidden_size')},"
-        f" {results.curves['batches'].max()} batches); corpora: {values('corpus')};"
-        f" k1={values('k1')}; k2={values('k2')}; seed={values('seed')};"
-        f" {results.num_runs} runs for {len(cells)} cells."
-    ]
-    if (~(results.curves["perplexity"] <= PERPLEXITY_LIMIT)).any():
-        sentences.append("Crosses at the top: above the axis, or diverged.")
-    if len(missing):
-        names = [
-            f"{row.corpus} scheme {row.scheme} k1={row.k1} seed={row.seed}"
-            for row in missing.itertuples()
-        ]
-        sentences.append(f"Missing: {'; '.join(names)}.")
-    return "\n".join(textwrap.wrap(" ".join(sentences), width))
+    Args:
+        values: in the order in which those without a colour of their own take what is left.
+        hues: colours of some values; the first of two that share one has it.
+    """
+    values, chosen = list(values), dict[object, str]()
+    for value in values:
+        if value in hues and hues[value] not in chosen.values():
+            chosen[value] = hues[value]
+    left = [hue for hue in HUES if hue not in chosen.values()] or list(HUES)
+    others = [value for value in values if value not in chosen]
+    chosen |= {value: left[n % len(left)] for n, value in enumerate(others)}
+    return {value: chosen[value] for value in values}
 
 
-def save(grid: sns.FacetGrid, results: Results, stem: Path) -> list[Path]:
+def save(canvas: Canvas, results: Results, stem: Path) -> list[Path]:
     """Write the figure to ``stem``.png and ``stem``.svg, and the data behind it to ``stem``.csv."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg")]
-    for path in paths:
-        grid.figure.savefig(path, dpi=150, bbox_inches="tight")
-    table = stem.with_name(f"{stem.name}.csv")
+    png, svg, table = (stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg", "csv"))
+    with rc_context({"svg.hashsalt": "charrnn"}):  # the same data give the same file
+        canvas.savefig(png, dpi=150, bbox_inches="tight")
+        canvas.savefig(svg, bbox_inches="tight", metadata={"Date": None})
     results.curves.to_csv(table, index=False, na_rep="nan")
-    return [*paths, table]
+    return [png, svg, table]
 
 
-def _line(curves: pd.DataFrame) -> pd.Series:
-    """A name for the line that each row belongs to."""
-    return curves["run"].astype(str) + curves["procedure"].astype(str)
+def _draw_panel(
+    axes: Axes, lines: pd.DataFrame, figure: Figure, colours: Mapping[object, str]
+) -> None:
+    for (value, *_), line in lines.groupby([figure.colour, "line"], sort=False):
+        colour, limit = colours[value], figure.limit
+        # What is above the axis is clipped by it, so that slopes are true; infinity has no place.
+        mean, highest = (line[c].replace(np.inf, 100 * limit) for c in ("perplexity", "highest"))
+        axes.plot(line[figure.x], mean, color=colour, linewidth=1)
+        if (line["num_seeds"] > 1).any():
+            lowest = line["lowest"].clip(upper=limit)
+            axes.fill_between(line[figure.x], lowest, highest, color=colour, alpha=0.2, linewidth=0)
+        above = line.loc[~(line["perplexity"] <= limit), figure.x]
+        axes.plot(above, [limit] * len(above), "x", color=colour, markersize=5, clip_on=False)
+    axes.set(xscale=AXES[figure.x][1], ylim=(0, figure.limit))
+    axes.set_yticks(np.arange(0, figure.limit + 1, 10))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def architecture(cells: pd.DataFrame) -> pd.Series:
+    """What the architectures of cells are called; what is between dollars is mathematics."""
+    layers, hidden = cells["num_layers"].astype(str), cells["hidden_size"].astype(str)
+    return "$r$ = " + layers + r", $\gamma$ = " + hidden
+
+
+def label(column: str, value: object) -> str:
+    """What a value is called above a panel or in a legend."""
+    if column == "corpus":
+        place = STANDS_FOR.get(str(value))
+        return str(value) if place in (None, value) else f"{value}, for {str(place).capitalize()}"
+    if column in ("architecture", "weighting"):
+        return str(value)
+    return f"{column} = {value}".replace("e =", "e")

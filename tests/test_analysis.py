@@ -6,49 +6,89 @@ import math
 
 import pandas as pd
 import pytest
-from analysis.fig9 import PALETTE
-from analysis.perplexity_curves import PERPLEXITY_LIMIT, caption, draw, save
+from analysis.caption import caption
+from analysis.figure import FIGURES
+from analysis.perplexity_curves import (
+    BLUE,
+    GREEN,
+    MAGENTA,
+    RED,
+    YELLOW,
+    choose_colours,
+    draw,
+    over_seeds,
+    save,
+)
 from analysis.tables import read_results
+from matplotlib.collections import PolyCollection
 
 from charrnn.errors import CharRNNError
 from charrnn.runs import Evaluation, RunFolder
 
+COMMON = {"k1": 20, "k2": 100, "num_layers": 1, "hidden_size": 16, "seed": 0, "scale": "smoke"}
+BATCHES = (1, 10)
+
+
+def finish(folder: RunFolder, **curves: list[float]) -> None:
+    """A finished run whose perplexities after 1 and 10 batches, and 2 and 20 s, are these."""
+    folder.start("", {}, {})
+    folder.write_table(
+        [
+            Evaluation(batches, 64 * batches, 0, 2.0 * batches, procedure, perplexity, 200)
+            for procedure, values in curves.items()
+            for batches, perplexity in zip(BATCHES, values, strict=True)
+        ]
+    )
+    folder.finish({})
+
+
+def write_grid(folder, cells):
+    """The grid of ``cells``, what they do not say being COMMON."""
+    path = folder / "grids" / "fig-smoke.csv"
+    path.parent.mkdir(exist_ok=True)
+    pd.DataFrame([COMMON | cell for cell in cells]).to_csv(path, index=False)
+    return path
+
 
 @pytest.fixture
 def grid(tmp_path):
-    """Two corpora, schemes 1 and 3 on a shared run, scheme 2 diverged, scheme 4 missing."""
-    runs = {
-        "a-multi": [("windowed", [80.0, 20.0]), ("progressive", [82.0, 25.0])],
-        "a-single": [("windowed", [120.0, math.inf])],
-        "b-multi": [("windowed", [70.0, 10.0]), ("progressive", [71.0, 12.0])],
-    }
-    for name, curves in runs.items():
-        folder = RunFolder(tmp_path / name)
-        folder.start("", {}, {})
-        folder.write_table(
-            [
-                Evaluation(batches, 64 * batches, 0, 1.0, procedure, perplexity, 200)
-                for procedure, values in curves
-                for batches, perplexity in zip((1, 10), values, strict=True)
-            ]
-        )
-        folder.finish({})
-    common = {"k1": 20, "k2": 100, "num_layers": 1, "hidden_size": 16, "seed": 0, "scale": "smoke"}
+    """Schemes 1 and 3 on a shared run; of scheme 2 one diverged; of scheme 4 none is finished."""
+    finish(RunFolder(tmp_path / "a-multi"), windowed=[80.0, 20.0], progressive=[82.0, 25.0])
+    finish(RunFolder(tmp_path / "a-single"), windowed=[120.0, math.inf])
+    finish(RunFolder(tmp_path / "b-multi"), windowed=[70.0, 10.0], progressive=[71.0, math.nan])
+    failed = RunFolder(tmp_path / "a-failed")
+    failed.start("", {}, {})
+    failed.fail("Traceback\nRuntimeError: disk full")
     cells = [
         {"corpus": "a", "scheme": 1, "procedure": "windowed", "run": "a-multi"},
         {"corpus": "a", "scheme": 2, "procedure": "windowed", "run": "a-single"},
         {"corpus": "a", "scheme": 3, "procedure": "progressive", "run": "a-multi"},
         {"corpus": "a", "scheme": 4, "procedure": "progressive", "run": "a-missing"},
+        {"corpus": "a", "scheme": 4, "procedure": "progressive", "run": "a-away", "k1": 40},
+        {"corpus": "a", "scheme": 4, "procedure": "progressive", "run": "a-failed", "k1": 60},
         {"corpus": "b", "scheme": 1, "procedure": "windowed", "run": "b-multi"},
-        {"corpus": "b", "scheme": 4, "procedure": "progressive", "run": ""},
+        {"corpus": "b", "scheme": 3, "procedure": "progressive", "run": "b-multi"},
+        {"corpus": "c", "scheme": 4, "procedure": "progressive", "run": ""},
     ]
-    path = tmp_path / "grids" / "fig9-smoke.csv"
-    path.parent.mkdir()
-    pd.DataFrame([common | cell for cell in cells]).to_csv(path, index=False)
-    return path
+    return write_grid(tmp_path, cells)
 
 
-def test_every_cell_gets_the_curve_of_its_own_procedure(grid):
+def drawn_lines(axes):
+    """Colour and points of every line of a panel, without the crosses."""
+    lines = [line for line in axes.get_lines() if line.get_linestyle() == "-"]
+    return {line.get_color(): line.get_xydata().tolist() for line in lines}
+
+
+def crosses(axes):
+    return [
+        (line.get_color(), point)
+        for line in axes.get_lines()
+        if line.get_marker() == "x"
+        for point in line.get_xydata().tolist()
+    ]
+
+
+def test_every_cell_gets_the_curve_of_its_own_procedure_and_a_state(grid):
     results = read_results(grid)
     curves = results.curves.set_index(["corpus", "scheme", "batches"])["perplexity"]
     assert curves["a", 1, 10] == 20.0
@@ -56,44 +96,159 @@ def test_every_cell_gets_the_curve_of_its_own_procedure(grid):
     assert curves["b", 1, 1] == 70.0
     assert math.isinf(curves["a", 2, 10])
     assert results.num_runs == 3
-    assert results.cells["finished"].tolist() == [True, True, True, False, True, False]
+    of_a = ["finished", "diverged", "finished", "planned", "planned", "failed"]
+    assert results.cells["state"].tolist() == [*of_a, "finished", "diverged", "no corpus"]
+    with pytest.raises(CharRNNError, match=r"^corpora=x,y .* some of a, b, c\."):
+        results.of("x,y")
+    assert set(results.of("x,b").curves["perplexity"].dropna()) == {70.0, 10.0, 71.0}
 
 
 def test_the_figure_draws_the_tables(grid, tmp_path):
-    figure = draw(read_results(grid), "corpus", "scheme", PALETTE, "title")
-    panels = dict(zip(("a", "b"), figure.axes.flat, strict=True))
-    drawn = {
-        line.get_color(): list(zip(*line.get_data(), strict=True))
-        for line in panels["a"].get_lines()
-        if len(line.get_xdata())
-    }
-    assert drawn["tab:blue"] == [(64, 80.0), (640, 20.0)]
-    assert drawn["tab:red"] == [(64, 82.0), (640, 25.0)]
-    assert drawn["tab:green"] == [(64, 120.0), (640, PERPLEXITY_LIMIT)]  # infinite
-    (crosses,) = panels["a"].collections
-    assert crosses.get_offsets().tolist() == [[64, PERPLEXITY_LIMIT], [640, PERPLEXITY_LIMIT]]
-    for axes in panels.values():
+    results = read_results(grid)
+    figure = draw(results, FIGURES["fig9"])
+    a, b, c = figure.axes
+    lines = drawn_lines(a)
+    assert lines[BLUE] == [[64, 80], [640, 20]]
+    assert lines[RED] == [[64, 82], [640, 25]]
+    assert lines[GREEN][0] == [64, 120]  # clipped by the axis, and its end is beyond every axis
+    assert lines[GREEN][1][1] > 1000
+    assert crosses(a) == [(GREEN, [64, 90]), (GREEN, [640, 90])]
+    assert crosses(b) == [(RED, [640, 90])]  # NaN
+    assert not drawn_lines(c)
+    for axes, title in zip((a, b, c), ("(a) a", "(b) b", "(c) c"), strict=True):
+        assert axes.get_title() == title
         assert axes.get_xscale() == "log"
         assert axes.get_ylim() == (0, 90)
-    png, svg, table = save(figure, read_results(grid), tmp_path / "out" / "fig9")
+    png, svg, table = save(figure, results, tmp_path / "out" / "fig9")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "<svg" in svg.read_text()
-    data = pd.read_csv(table)
-    assert data.loc[data["scheme"] == 3, "perplexity"].tolist() == [82.0, 25.0]
+    data = pd.read_csv(table).set_index(["corpus", "scheme"])["perplexity"]
+    assert data["a", 3].tolist() == [82.0, 25.0]
+    assert math.isinf(data["a", 2].iloc[1])
 
 
-def test_the_caption_names_scale_corpora_seed_runs_and_what_is_missing(grid):
-    text = " ".join(caption(read_results(grid)).split())
-    for part in ("scale=smoke", "corpora: a, b;", "seed=0", "3 runs for 6 cells"):
+def test_the_caption_names_what_is_shown_and_every_cell_that_is_not(grid):
+    text = caption(read_results(grid), limit=90)
+    for part in ("scale=smoke", "corpora: a, b, c;", "seed=0", "3 runs for 9 cells", "above 90"):
         assert part in text
-    assert "Missing: a scheme 4 k1=20 seed=0; b scheme 4 k1=20 seed=0." in text
-    assert "diverged" in text
+    assert "Diverged: a scheme 2 k1=20; b scheme 3 k1=20." in text
+    assert "Failed: a scheme 4 k1=60." in text
+    assert "Not trained: a scheme 4 k1=20, 40." in text
+    assert "Corpus not to be had: c scheme 4 k1=20." in text
 
 
-def test_without_results_there_is_one_sentence(grid, tmp_path):
+def test_a_run_that_was_changed_since_costs_its_cells_only(grid):
+    (grid.parent.parent / "a-single" / "evaluations.csv").write_text("batches\n1\n")
+    results = read_results(grid)
+    assert results.cells["state"].tolist()[:3] == ["finished", "damaged", "finished"]
+    assert "Damaged, or changed by hand: a scheme 2 k1=20." in caption(results, limit=90)
+
+
+def test_nothing_finished_is_drawn_as_such(tmp_path):
     with pytest.raises(CharRNNError, match="does not exist: train the sweep first"):
         read_results(tmp_path / "grids" / "fig9-paper.csv")
-    for marker in tmp_path.glob("*/finished.json"):
-        marker.unlink()
-    with pytest.raises(CharRNNError, match=r"no run of .* is finished"):
-        read_results(grid)
+    cells = [{"corpus": "stdlib", "scheme": s, "procedure": "windowed", "run": "x"} for s in (1, 2)]
+    results = read_results(write_grid(tmp_path, cells))
+    (axes,) = draw(results, FIGURES["fig9"]).axes
+    assert not drawn_lines(axes)
+    assert axes.get_title() == "(a) stdlib, for Linux"
+    assert caption(results, 90).endswith("0 runs for 2 cells. Not trained: scheme 1, 2.")
+    save(draw(results, FIGURES["fig9"]), results, tmp_path / "empty")
+
+
+def test_seeds_are_one_line_at_their_mean_in_a_band_from_lowest_to_highest(tmp_path):
+    cells = []
+    for seed, last in enumerate((10.0, 14.0, 30.0)):
+        run = f"seed{seed}"
+        diverges = math.nan if seed == 1 else 60.0
+        finish(RunFolder(tmp_path / run), windowed=[80.0, last], progressive=[60.0, diverges])
+        for scheme, procedure in ((1, "windowed"), (3, "progressive")):
+            cells.append(
+                {"corpus": "a", "scheme": scheme, "procedure": procedure, "run": run, "seed": seed}
+            )
+    cells.append({"corpus": "a", "scheme": 1, "procedure": "windowed", "run": "no", "seed": 3})
+    results = read_results(write_grid(tmp_path, cells))
+    (axes,) = draw(results, FIGURES["fig9"]).axes
+    assert drawn_lines(axes)[BLUE] == [[64, 80], [640, 18]]
+    band = next(part for part in axes.collections if isinstance(part, PolyCollection))
+    (outline,) = band.get_paths()
+    assert {tuple(point) for point in outline.vertices} == {(64, 80), (640, 10), (640, 30)}
+    last = over_seeds(results.curves, "train_sequences").query("scheme == 3 and batches == 10")
+    assert last["perplexity"].item() == math.inf  # one of three diverged
+    assert last["lowest"].item() == 60.0
+    text = caption(results, 90)
+    assert "mean of up to 4 seeds; bands: lowest to highest" in text
+    assert "Diverged: scheme 3 seed=1. Not trained: scheme 1 seed=3." in text
+
+
+def test_figures_7_8_and_10_have_the_papers_colours(tmp_path):
+    finish(RunFolder(tmp_path / "run"), windowed=[80.0, 20.0])
+    common = {"scheme": 1, "procedure": "windowed", "run": "run"}
+    cells = [
+        {"corpus": "english", "num_layers": layers, "hidden_size": hidden, **common}
+        for layers in (1, 2)
+        for hidden in (128, 512)
+    ]
+    for name in ("fig7", "fig8"):
+        figure = draw(read_results(write_grid(tmp_path, cells)), FIGURES[name])
+        (legend,) = figure.legends
+        shown = {
+            text.get_text(): line.get_color()
+            for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
+        }
+        assert shown == {
+            r"$r$ = 1, $\gamma$ = 128": BLUE,
+            r"$r$ = 1, $\gamma$ = 512": GREEN,
+            r"$r$ = 2, $\gamma$ = 128": RED,
+            r"$r$ = 2, $\gamma$ = 512": YELLOW,
+        }
+        assert list(drawn_lines(figure.axes[0])) == [BLUE, GREEN, RED, YELLOW]
+    hues = FIGURES["fig10"].hues
+    assert [hues[name] for name in ("english", "finnish", "linux", "music")] == [
+        BLUE,
+        GREEN,
+        RED,
+        YELLOW,
+    ]
+    colours = choose_colours(["linux61", "stdlib", "chorales", "mine"], hues)
+    assert colours == {"linux61": RED, "stdlib": BLUE, "chorales": YELLOW, "mine": GREEN}
+
+
+def test_figure_11_is_perplexity_by_training_time(tmp_path):
+    cells = []
+    for k2 in (20, 60, 100):
+        finish(RunFolder(tmp_path / str(k2)), windowed=[85.0, 20.0])
+        cell = {"corpus": "chorales", "scheme": 1, "procedure": "windowed", "run": str(k2)}
+        cells.append(cell | {"k2": k2, "k1": k2})
+    results = read_results(write_grid(tmp_path, cells))
+    figure = draw(results, FIGURES["fig11"])
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "linear"
+    assert axes.get_ylim() == (0, 80)
+    assert drawn_lines(axes) == {hue: [[2, 85], [20, 20]] for hue in (BLUE, RED, MAGENTA)}
+    assert "chorales stands in for the paper's Music." in caption(results, 80, "music")
+    other = [{**cell, "corpus": "shakespeare"} for cell in cells]
+    results = read_results(write_grid(tmp_path, other))
+    assert "shakespeare is shown, not the paper's Music." in caption(results, 80, "music")
+
+
+def test_a_sweeps_own_column_gives_colours_lines_and_names(tmp_path):
+    """Without it the runs of all k3 would be one line, and their names the same."""
+    cells = []
+    for k3, final in ((1, 40.0), (100, 20.0)):
+        for k1 in (20, 100):
+            finish(RunFolder(tmp_path / f"{k3}-{k1}"), windowed=[80.0, final + k1 / 20])
+            cell = {"corpus": "a", "scheme": 1, "procedure": "windowed", "run": f"{k3}-{k1}"}
+            cells.append(cell | {"k1": k1, "k3": k3})
+    cells.append({**cells[0], "k3": 10, "run": "no"})
+    results = read_results(write_grid(tmp_path, cells))
+    figure = draw(results, FIGURES["k3"])
+    lines = [line for line in figure.axes[0].get_lines() if line.get_linestyle() == "-"]
+    ends = [(line.get_color(), line.get_ydata()[-1]) for line in lines]
+    assert ends == [(BLUE, 41), (BLUE, 45), (GREEN, 21), (GREEN, 25)]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "k3 = 1",
+        "k3 = 100",
+        "k3 = 10",
+    ]
+    assert caption(results, 90).endswith("Not trained: k3=10 k1=20.")

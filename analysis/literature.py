@@ -1,0 +1,56 @@
+"""Table 2 of the paper: which published models are trained and sampled by which scheme."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row of Table 2.
+
+    Attributes:
+        reference: first author and year.
+        citation: its number in the paper's bibliography.
+        level: what a token is.
+        schemes: by which it is trained and sampled; empty if the authors could not find out.
+        source: where they have it from; empty if nowhere.
+        doubtful: whether the paper puts a question mark to the scheme.
+    """
+
+    reference: str
+    citation: int
+    level: str
+    schemes: tuple[int, ...]
+    source: str
+    doubtful: bool = False
+
+
+CHARACTERS, WORDS = "characters", "words"
+BOTH = "words and characters"
+PAPER, CODE, AUTHORS = "paper", "source code", "communication with the authors"
+
+MODELS = (
+    Model("Graves, 2013", 9, CHARACTERS, (3,), AUTHORS),
+    Model("Wu, 2016", 39, CHARACTERS, (), ""),
+    Model("Ha, 2016", 13, CHARACTERS, (), ""),
+    Model("Cooijmans, 2016", 5, CHARACTERS, (3,), AUTHORS),
+    Model("Krause, 2016", 22, CHARACTERS, (4,), AUTHORS),
+    Model("Chung, 2016", 3, CHARACTERS, (4,), PAPER),
+    Model("Mujika, 2017", 29, CHARACTERS, (4,), PAPER),
+    Model("Zilly, 2017", 42, BOTH, (4,), CODE),
+    Model("Melis, 2017", 24, BOTH, (4,), PAPER),
+    Model("Mikolov, 2012", 28, WORDS, (3,), CODE),
+    Model("Zaremba, 2014", 41, WORDS, (4,), PAPER),
+    Model("Kim, 2015", 20, WORDS, (4,), CODE),
+    Model("Gal, 2016", 7, WORDS, (3,), CODE),
+    Model("Merity, 2016", 26, WORDS, (2, 4), AUTHORS, doubtful=True),
+    Model("Bradbury, 2016", 1, WORDS, (4,), AUTHORS, doubtful=True),
+    Model("Zoph, 2016", 43, WORDS, (4,), AUTHORS),
+    Model("Inan, 2016", 18, WORDS, (4,), CODE),
+    Model("Merity, 2017", 25, WORDS, (4,), CODE),
+    Model("Yang, 2017", 40, WORDS, (3,), AUTHORS),
+    Model("Sturm, 2016", 35, "music notes", (3,), AUTHORS),
+    Model("Saon, 2016", 32, "phonemes", (3,), AUTHORS),
+    Model("De Boom, 2017", 6, "playlist tracks", (2,), PAPER),
+)
