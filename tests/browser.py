@@ -1,0 +1,67 @@
+"""A real browser without a window, for what is meant to be looked at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Nothing of its own on the network, and no network but this machine's.
+FLAGS = [
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-gpu",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what happened on it so far.
+
+    Attributes:
+        page: see playwright's documentation.
+        errors: of scripts, and what was written to the console as an error.
+        requests: addresses of all that was asked for.
+    """
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def visit(url: str, width: int = 1280, height: int = 900) -> Iterator[Visit]:
+    """Open an address in a browser; the test is skipped where there is none.
+
+    Args:
+        url: http:// or file://.
+        width: of the window, in pixels of CSS.
+        height: the same.
+    """
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    if executable is None:
+        pytest.skip(f"no browser here ({', '.join(NAMES)}): apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        visit = Visit(page)
+        page.on("pageerror", lambda error: visit.errors.append(str(error)))
+        page.on("console", lambda message: _note(visit, message.type, message.text))
+        page.on("request", lambda request: visit.requests.append(request.url))
+        page.goto(url)
+        yield visit
+        browser.close()
+
+
+def _note(visit: Visit, kind: str, text: str) -> None:
+    if kind == "error":
+        visit.errors.append(text)

@@ -1,0 +1,242 @@
+"""What TensorBoard is given, that measuring changes nothing, and what a browser shows of it."""
+
+from __future__ import annotations
+
+import math
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import reference
+import torch
+from browser import visit
+from helpers import gradients, model_and_parameters
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from charrnn.board import link, serve
+from charrnn.errors import CharRNNError
+from charrnn.events import Events
+from charrnn.experiment import build_scheme
+from charrnn.growth import state_size
+from charrnn.recurrence import eager_only
+from charrnn.runs import RunFolder
+from charrnn.train import prepare, train
+
+
+def events(folder: Path) -> EventAccumulator:
+    return EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0}).Reload()
+
+
+def series(folder: Path, tag: str) -> list[tuple[int, float]]:
+    return [(event.step, event.value) for event in events(folder).Scalars(tag)]
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_the_clipped_elements_are_those_that_the_reference_clips(monkeypatch, eager):
+    clipped = []
+
+    def backward(ctx, gradient):
+        clipped.append(int((gradient.abs() > ctx.bound).sum()))
+        return gradient.clamp(-ctx.bound, ctx.bound), None
+
+    monkeypatch.setattr(reference.ClipGradient, "backward", staticmethod(backward))
+    backbone, p = model_and_parameters(layers=2, grad_clip=0.02)
+    tokens_TB = torch.randint(7, (9, 4), generator=torch.Generator().manual_seed(0))
+    targets_TB = tokens_TB.roll(1, 0)
+    logits, _ = reference.run(p, tokens_TB, reference.initial_state(p, 4), clip=0.02)
+    # Not averaged, for gradients of which the bound holds some.
+    loss = torch.nn.functional.cross_entropy
+    loss(logits.flatten(0, 1), targets_TB.flatten(), reduction="sum").backward()
+
+    for layer in backbone.lstms():
+        layer.num_clipped = torch.zeros((), dtype=torch.int64)
+    with eager_only() if eager else torch.enable_grad():
+        hidden_TBH, _ = backbone.recur(tokens_TB, backbone.initial_state(4))
+        found = backbone.readout(hidden_TBH).flatten(0, 1)
+        loss(found, targets_TB.flatten(), reduction="sum").backward()
+    counted = [int(layer.num_clipped) for layer in backbone.lstms()]
+    assert sum(counted) == sum(clipped)
+    assert all(0 < number < 9 * 4 * 4 * 5 for number in counted)
+    for name, gradient in gradients(backbone).items():
+        torch.testing.assert_close(gradient, p[name].grad)
+
+
+def test_the_size_of_a_state():
+    # Two layers of one unit, two sequences. tanh(3) = 0.995, tanh(2) = 0.964.
+    lower = torch.tensor([[0.0], [4.0]]), torch.tensor([[3.0], [-1.0]])
+    upper = torch.tensor([[4.0], [0.0]]), torch.tensor([[0.0], [-2.0]])
+    size = {name: value.item() for name, value in state_size([lower, upper]).items()}
+    assert size == {
+        "mean_abs_cell": 1.5,
+        "max_abs_cell": 3.0,
+        "norm": pytest.approx((5 + math.sqrt(16 + 1 + 4)) / 2),
+        "saturated_share": 0.25,
+    }
+
+
+@pytest.mark.parametrize("scheme", [1, 4])
+def test_what_is_measured_and_written_changes_no_weight(config, tmp_path, scheme):
+    settings = (f"scheme={scheme}", "num_batches=12", "k1=100", "backbone.dropout=0.25")
+    much = train(config(*settings, "log_every=1", "sampling.log_length=9"))
+    elsewhere = f"output_dir={tmp_path / 'little'}"
+    little = train(config(*settings, "log_every=1000", "sampling.log_length=0", elsewhere))
+    assert much.path.name == little.path.name
+    same = (folder.path / "weights.pt" for folder in (much, little))
+    assert next(same).read_bytes() == next(same).read_bytes()
+    one, other = (f.read_table()["perplexity"] for f in (much, little))
+    assert one.equals(other)
+
+
+def test_a_run_tells_tensorboard_of_its_training(config):
+    settings = ("scheme=4", "precision=64", "log_every=2", "backbone.grad_clip=1e-7")
+    cfg = config(*settings)
+    folder = train(cfg).path / "progressive"
+    steps = [128, 256, 384]
+    tokens_per_second = series(folder, "train/tokens_per_second")
+    assert [step for step, _ in tokens_per_second] == steps
+    seconds = RunFolder(folder.parent).read_table()["train_seconds"].iloc[-1]
+    # Twice two batches, and then twice two: the mean speed is their harmonic mean.
+    speed = 3 / sum(1 / value for _, value in tokens_per_second)
+    assert speed == pytest.approx(6 * 64 * 100 / seconds, rel=0.3)
+
+    # The second batch, once more by hand.
+    datamodule = prepare(cfg).datamodule
+    scheme = build_scheme(cfg, len(datamodule.tokens.vocabulary))
+    optimizer = scheme.configure_optimizers()
+    for batch, _ in zip(datamodule.batches, range(2), strict=False):
+        optimizer.zero_grad()
+        (layer,) = scheme.backbone.lstms()
+        layer.num_clipped = torch.zeros((), dtype=torch.int64)
+        loss = scheme.training_step(batch)
+        loss.backward()
+        norm = sum(p.grad.square().sum() for p in scheme.parameters() if p.grad is not None) ** 0.5
+        optimizer.step()
+    _, c_BH = scheme.carried[0]
+    share = layer.num_clipped.item() / (100 * 64 * 4 * 16)
+    assert 0.05 < share < 0.95
+    expected = {
+        "train/loss": loss.item(),
+        "train/gradient_norm": norm.item(),
+        "train/clipped_share": share,
+        "state/mean_abs_cell": c_BH.abs().mean().item(),
+    }
+    for tag, value in expected.items():
+        assert series(folder, tag)[0] == (128, pytest.approx(value, rel=1e-5))
+
+
+def test_every_reading_of_a_run_is_one_of_tensorboards_runs(config):
+    run = train(config("scheme=1", "evaluate_at=[1,3]"))
+    table = run.read_table()
+    for scheme, procedure in (("1", "windowed"), ("3", "progressive")):
+        folder = run.path / procedure
+        rows = table[table["procedure"] == procedure]
+        shown = series(folder, "perplexity/text")
+        assert [step for step, _ in shown] == rows["train_sequences"].tolist()
+        assert [value for _, value in shown] == pytest.approx(rows["perplexity"].tolist(), rel=1e-6)
+        assert series(folder, "perplexity_final")[-1] == shown[-1]
+        assert series(folder, "perplexity_best")[-1][1] == min(value for _, value in shown)
+        columns = events(folder).summary_metadata["_hparams_/session_start_info"].plugin_data
+        assert f"scheme\x12\x03\x1a\x01{scheme}".encode() in columns.content
+        texts = events(folder).Tensors("sample/text_summary")
+        assert [text.step for text in texts] == [64, 192, 384]
+        # The last one is the beginning of what the trained model has written at the end.
+        (text,) = texts[-1].tensor_proto.string_val
+        drawn = (run.path / f"sample-{procedure}.txt").read_text()[100:]
+        lines = [line.removeprefix("    ") for line in text.decode().split("\n")]
+        assert "\n".join(lines) == drawn[:3].removesuffix("\n")
+
+
+def test_a_diverged_run_is_shown_too(config):
+    run = train(config("optimizer.lr=1e30", "scheme=2"))
+    last = events(run.path / "windowed").Tensors("sample/text_summary")[-1]
+    (text,) = last.tensor_proto.string_val
+    assert b"not finite" in text
+    assert math.isnan(series(run.path / "windowed", "perplexity_final")[-1][1])
+
+
+def test_the_best_perplexity_is_that_before_the_divergence(tmp_path):
+    with closing(Events(tmp_path, "text", {"windowed": {}})) as written:
+        written.add_perplexity("windowed", [9.0, 8.0, math.nan], step=64)
+        written.add_perplexity("windowed", [9.0, 8.0, math.nan, math.inf], step=128)
+    assert series(tmp_path / "windowed", "perplexity_best") == [(64, 8.0), (128, 8.0)]
+    assert series(tmp_path / "windowed", "perplexity_final")[-1] == (128, math.inf)
+
+
+def test_names_tell_runs_apart(config, tmp_path):
+    runs, links = tmp_path / "runs", tmp_path / "links"
+    links.mkdir()
+    train(config("scheme=1", "num_batches=1"))
+    four = train(config("scheme=4", "num_batches=1"))
+    rest = "k1=20 k2=100 r=1 γ=16 seed=0"
+    link(runs, links)
+    names = [
+        f"text scheme 1 {rest} (run shared with 3)",
+        f"text scheme 3 {rest} (run shared with 1)",
+        f"text scheme 4 {rest}",
+    ]
+    assert sorted(path.name for path in links.iterdir()) == names
+    assert (links / names[2]).resolve() == four.path / "progressive"
+    other = train(config("scheme=4", "num_batches=1", "backbone.dropout=0.5"))
+    link(runs, links)
+    digests = [folder.path.name[-10:] for folder in (four, other)]
+    names[2:] = sorted(f"text scheme 4 {rest} {digest}" for digest in digests)
+    assert sorted(path.name for path in links.iterdir()) == names
+
+
+def test_without_a_folder_of_runs_one_sentence_says_so(tmp_path):
+    with pytest.raises(CharRNNError, match="nowhere is no folder: train a run first"):
+        serve(tmp_path / "nowhere", "127.0.0.1", 0)
+
+
+@pytest.fixture
+def served(command, tmp_path):
+    """TensorBoard's address, on a sweep of the four schemes."""
+    assert command("-m", "scheme=1,2,3,4", "log_every=2", "jobs=1").returncode == 0
+    script = Path(sys.executable).with_name("charrnn")
+    words = [script, "tensorboard", "--runs", tmp_path / "runs", "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().split()[1]
+            process.terminate()
+            assert process.wait() == 0
+        finally:
+            process.kill()
+
+
+def test_a_browser_shows_scalars_the_table_of_runs_and_texts(served):
+    address, query = served.split("?")
+    port = int(address.rstrip("/").rpartition(":")[2])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port))
+
+    names = [f"scheme {n}" for n in (1, 2, 3, 4)]
+    with visit(f"{address}?{query}#timeseries") as v:
+        card = v.page.locator("card-view", has_text="perplexity/text")
+        card.locator("line-chart svg, line-chart canvas").first.wait_for()
+        for name in names:
+            v.page.get_by_text(name).first.wait_for()
+        assert v.errors == []
+
+        v.page.goto(f"{address}#custom_scalars")
+        v.page.reload()
+        v.page.get_by_text("Perplexity of the schemes").wait_for()
+        matches = v.page.get_by_text("Matches (4)")
+        matches.first.wait_for()
+        # The perplexity, and all four of the training.
+        assert matches.count() == 5
+
+        v.page.goto(f"{address}#hparams")
+        v.page.reload()
+        v.page.get_by_text("perplexity_final").first.wait_for()
+        for name in names:
+            v.page.get_by_text(f"text {name}").first.wait_for()
+
+        v.page.goto(f"{address}#text")
+        v.page.reload()
+        v.page.get_by_text("step 384").first.wait_for()
+        assert v.page.locator("tf-text-loader code").count() >= 4
+        assert v.errors == []
+        assert {request.split("/")[2] for request in v.requests} == {f"127.0.0.1:{port}"}
