@@ -1,0 +1,46 @@
+"""The verdicts as a table: `python -m analysis.claims --help`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.table import Table
+
+from analysis.claims.catalogue import judge_all
+from analysis.claims.evidence import SCALES, read_evidence, scales_of
+from charrnn.cli import refuse
+from charrnn.console import print_table
+from charrnn.errors import CharRNNError, require_choice
+
+
+def main() -> None:
+    """Print the verdicts."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.claims", description="What the tables say of the paper's claims."
+    )
+    parser.add_argument("--scale", default="auto", help="auto: the largest that has been started")
+    parser.add_argument("--runs", type=Path, default=Path("multirun"), help="folder of all runs")
+    arguments = parser.parse_args()
+    try:
+        verdicts = judge_all(read_evidence(arguments.runs, choose_scale(**vars(arguments))))
+    except CharRNNError as error:
+        refuse(error)
+    table = Table("claim", "verdict", "effect", "reason")
+    for verdict in verdicts:
+        table.add_row(verdict.claim.id, verdict.outcome, verdict.effect, verdict.reason)
+    print_table(table)
+
+
+def choose_scale(scale: str, runs: Path) -> str:
+    """The scale meant by the word on the command line.
+
+    Raises:
+        BadInput: if it is none.
+    """
+    require_choice("--scale", scale, ("auto", *SCALES))
+    return scale if scale != "auto" else next(iter(scales_of(runs)), "quick")
+
+
+if __name__ == "__main__":
+    main()

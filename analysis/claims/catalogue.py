@@ -1,0 +1,21 @@
+"""All claims, in the order of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.claims import architectures, lengths, schemes, speed
+from analysis.claims.evidence import Evidence
+from analysis.claims.verdict import Verdict, judge
+
+CLAIMS = (*schemes.CLAIMS, *architectures.CLAIMS, *speed.CLAIMS, *lengths.CLAIMS)
+
+
+def judge_all(evidence: Evidence) -> list[Verdict]:
+    """The verdict on every claim."""
+    return [judge(claim, evidence) for claim in CLAIMS]
+
+
+def concerning(scheme: int, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those of the verdicts that are on claims about ``scheme``."""
+    return [verdict for verdict in verdicts if scheme in verdict.claim.schemes]

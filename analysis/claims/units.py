@@ -1,0 +1,25 @@
+"""How effect sizes are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+Unit = Callable[[float], str]
+
+
+def percent(logarithm: float) -> str:
+    """A difference of logarithms as the percentage by which one number exceeds the other."""
+    share = 100 * np.expm1(logarithm)
+    return f"{share:+.{0 if abs(share) >= 10 else 1}f} %".replace("-", "\N{MINUS SIGN}")
+
+
+def share(part: float) -> str:
+    """A part of one as a percentage."""
+    return f"{100 * part:.0f} %".replace("-", "\N{MINUS SIGN}")
+
+
+def factor(number: float) -> str:
+    """A factor as it is."""
+    return f"{number:.{1 if number < 100 else 0}f} times"

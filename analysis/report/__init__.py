@@ -1,0 +1,1 @@
+"""All that is known at one scale as a page that needs nothing but itself."""

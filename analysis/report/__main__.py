@@ -1,0 +1,39 @@
+"""The report: `python -m analysis.report --help`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from analysis.claims.__main__ import choose_scale
+from analysis.claims.evidence import read_evidence
+from analysis.report.content import content
+from analysis.report.page import render
+from charrnn.cli import refuse
+from charrnn.errors import CharRNNError
+from charrnn.files import write_atomically
+
+
+def main() -> None:
+    """Write the page of all that has been trained at a scale, and say where it is."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.report",
+        description="Write what the runs say as one HTML page, at whatever state the grids are.",
+    )
+    parser.add_argument("--scale", default="auto", help="auto: the largest that has been started")
+    parser.add_argument("--runs", type=Path, default=Path("multirun"), help="folder of all runs")
+    parser.add_argument("--out", type=Path, help="the page (default: RUNS/report.html)")
+    arguments = parser.parse_args()
+    out = arguments.out or arguments.runs / "report.html"
+    try:
+        evidence = read_evidence(arguments.runs, choose_scale(arguments.scale, arguments.runs))
+        page = render(content(evidence, arguments.runs))
+    except CharRNNError as error:
+        refuse(error)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, page)
+    print(out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Everything that the page tells, as its template takes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from analysis.caption import STATES, caption
+from analysis.claims.catalogue import concerning, judge_all
+from analysis.claims.evidence import Evidence
+from analysis.claims.finding import Outcome
+from analysis.claims.measures import INSTABILITY
+from analysis.figure import FIGURES
+from analysis.literature import MODELS
+from analysis.report.figures import interactive
+from analysis.report.runs import SETTINGS, Run, read_runs
+from analysis.report.summary import PROCEDURES, fares, sentences
+from analysis.table4 import digits
+from analysis.tables import Results
+from charrnn.data.catalogue import STANDS_FOR, choose
+from charrnn.errors import BadInput
+from charrnn.grids import read_grid
+
+CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")
+ORIGIN = ("git_commit", "python", "packages", "machine")
+"""What is told of what a run has recorded, see charrnn.provenance."""
+
+
+def content(evidence: Evidence, folder: Path) -> dict[str, Any]:
+    """The variables of the template.
+
+    Args:
+        evidence: what is known at a scale.
+        folder: of all runs.
+    """
+    verdicts = judge_all(evidence)
+    runs, schemes = read_runs(evidence, folder), fares(evidence)
+    return {
+        "scale": evidence.scale,
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "sentences": sentences(evidence, verdicts, schemes),
+        "schemes": schemes,
+        "verdicts": verdicts,
+        "outcomes": list(Outcome),
+        "instability": INSTABILITY,
+        "figures": list(_figures(evidence)),
+        "table4": _table4(evidence),
+        "models": MODELS,
+        "concerning": {scheme: concerning(scheme, verdicts) for scheme in PROCEDURES},
+        "grids": list(_grids(folder, evidence)),
+        "runs": runs,
+        "settings": SETTINGS,
+        "samples": _samples(evidence, runs),
+        "corpora": _corpora(runs),
+        "origins": _origins(runs),
+    }
+
+
+def _figures(evidence: Evidence) -> Iterable[dict[str, Any]]:
+    """Name, title, caption and data of each figure; data is None if nothing is to be drawn."""
+    for name, figure in FIGURES.items():
+        title, _, short = figure.title.removesuffix(")").rpartition(" (")
+        shown: dict[str, Any] = {"name": name, "short": short, "title": f"{short}: {title}"}
+        shown |= {"plot": None, "limit": figure.limit}
+        results = evidence.sweeps.get(name)
+        if results is not None and figure.place:
+            results = _one_corpus(results, figure.place)
+        if results is None:
+            shown["caption"] = f"Not started: make reproduce-{name} SCALE={evidence.scale}."
+        else:
+            words = f"{caption(results, figure.limit, figure.place)} {figure.note}".rstrip()
+            shown |= {"caption": words, "plot": interactive(results, figure)}
+            shown["lines"] = len(results.curves["run"].unique())
+        yield shown
+
+
+def _one_corpus(results: Results, place: str) -> Results:
+    """The cells of the corpus that the paper's figure is of, or of what stands in for it."""
+    try:
+        return results.of(choose(f"{place} of {','.join(results.cells['corpus'].unique())}"))
+    except BadInput:
+        return results
+
+
+def _table4(evidence: Evidence) -> dict[str, Any] | None:
+    """Table 4: names of the architectures, rows of cells beside the paper's, and of what."""
+    table = evidence.table4
+    if table is None:
+        return None
+    columns = list(dict.fromkeys(zip(table["num_layers"], table["hidden_size"], strict=True)))
+    rows = []
+    for (what, unit), group in table.groupby(["what", "unit"], sort=False):
+        by_architecture = group.set_index(["num_layers", "hidden_size"])
+        cells = [
+            by_architecture.loc[column].to_dict() if column in by_architecture.index else None
+            for column in columns
+        ]
+        rows.append({"what": what, "unit": unit, "cells": cells})
+    return {"columns": columns, "rows": rows, "of": table.iloc[0].to_dict(), "digits": digits}
+
+
+def _grids(folder: Path, evidence: Evidence) -> Iterable[dict[str, Any]]:
+    """How many cells of every grid are in which state; of other scales only how many there are."""
+    for path in sorted((folder / "grids").glob("*.csv")):
+        sweep, _, scale = path.stem.rpartition("-")
+        known = evidence.sweeps.get(sweep) if scale == evidence.scale else None
+        counts = {} if known is None else known.cells["state"].value_counts().to_dict()
+        yield {
+            "name": sweep,
+            "scale": scale,
+            "cells": len(read_grid(path)),
+            "states": {state: counts[state] for state in ("finished", *STATES) if state in counts},
+            "known": known is not None,
+        }
+
+
+def _samples(evidence: Evidence, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
+    """By corpus a text of each scheme: of the first cell that has one."""
+    texts = {run.name: run.samples for run in runs}
+    samples: dict[str, dict[int, dict[str, Any]]] = {}
+    for results in evidence.sweeps.values():
+        for cell in results.cells.to_dict("records"):
+            text = texts.get(cell["run"], {}).get(cell["procedure"])
+            if text:
+                sample = {name: cell[name] for name in ("scheme", "k1", "run")}
+                of_corpus = samples.setdefault(cell["corpus"], {})
+                of_corpus.setdefault(cell["scheme"], sample | {"text": text})
+    return {
+        corpus: [group[scheme] for scheme in sorted(group)] for corpus, group in samples.items()
+    }
+
+
+def _corpora(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """What the runs have recorded of their corpora, each once, with the runs on it."""
+    found = _each_once(runs, lambda run: run.provenance.get("corpus"), CORPUS)
+    return [{**corpus, "place": STANDS_FOR.get(corpus["name"])} for corpus in found]
+
+
+def _origins(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Machines and versions, each combination once, with the runs that it trained."""
+    found = _each_once(runs, lambda run: run.provenance, ORIGIN)
+    return [origin for origin in found if isinstance(origin["machine"], dict)]
+
+
+def _each_once(
+    runs: Sequence[Run], recorded: Callable[[Run], Any], fields: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The fields of what is recorded of each run, equal ones as one, with the runs' names.
+
+    A run that is yet to start has recorded nothing; one that was changed by hand may lack fields.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        record = recorded(run)
+        if isinstance(record, dict) and record.keys() >= set(fields):
+            known = {name: record[name] for name in fields}
+            key = json.dumps(known, sort_keys=True)
+            found.setdefault(key, {**known, "runs": []})["runs"].append(run.name)
+    return list(found.values())

@@ -1,0 +1,42 @@
+"""The page itself: its template, style and script, and Plotly's, in one file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from analysis.table4 import digits
+
+HERE = Path(__file__).parent
+
+
+def render(variables: Mapping[str, Any]) -> str:
+    """The page as HTML that asks for nothing else; all text of runs is escaped.
+
+    Args:
+        variables: see analysis.report.content.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    drawn = any(figure["plot"] for figure in variables["figures"])
+    # Our own files and Plotly's are the only text that is not escaped.
+    return environment.get_template("page.html.j2").render(
+        **variables,
+        known={run.name for run in variables["runs"]},
+        digits=digits,
+        infinity=math.inf,
+        style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
+        plotly=Markup(get_plotlyjs()) if drawn else "",
+    )
