@@ -10,8 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ABOVE = {
-    "hydra_plugins": ROOT / "src" / "hydra_plugins" / "charrnn_sweeper.py",
-    **{f"analysis.{path.stem}": path for path in (ROOT / "analysis").glob("*.py")},
+    **{
+        f"hydra_plugins.{path.stem}": path for path in (ROOT / "src" / "hydra_plugins").glob("*.py")
+    },
+    **{
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in (ROOT / "analysis").rglob("*.py")
+    },
 }
 MODULES = {
     ".".join(path.relative_to(ROOT / "src" / "charrnn").with_suffix("").parts): path
@@ -31,10 +36,10 @@ def imported(path: Path) -> set[str]:
     """The project's modules that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "charrnn":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("charrnn."):
-            names.add(node.module.removeprefix("charrnn."))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "charrnn":
+            for alias in node.names:  # a module, or what is in one
+                inner = f"{node.module}.{alias.name}".removeprefix("charrnn.")
+                names.add(inner if inner in MODULES else node.module.removeprefix("charrnn."))
         elif isinstance(node, ast.Import):
             names |= {a.name.removeprefix("charrnn.") for a in node.names if "charrnn." in a.name}
     return names

@@ -33,9 +33,9 @@ def test_equidistant_batches_are_eq_8_to_the_last_of_the_epoch(N, B, k1, k2):
     train = np.arange(N)  # a token's value is its place
     batches = TrainBatches(train, k1, k2, B, rotation=0)
     expected = list(eq8_offsets(N, B, k1, k2))
-    assert len(batches) == len(expected)
-    for _epoch in range(2):
-        found = list(batches)
+    assert batches.per_epoch == len(expected)
+    for epoch in range(2):
+        found = list(batches.epoch(epoch))
         assert [batch.number for batch in found] == list(range(len(expected)))
         for batch, offsets in zip(found, expected, strict=True):
             for lane, offset in enumerate(offsets):
@@ -49,7 +49,7 @@ def test_a_hand_made_epoch():
     # 26 letters in 2 lanes of 13; sequences of 4 + 1; the last start in lane 1 is 13 + 6 = 19,
     # whose last target is letter 23; the next one, 22 + 4 = 26, would lie outside.
     train = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz", dtype=np.uint8)
-    batches = list(TrainBatches(train, k1=3, k2=4, batch_size=2, rotation=0))
+    batches = list(TrainBatches(train, k1=3, k2=4, batch_size=2, rotation=0).epoch(0))
     texts = [[bytes(lane.tolist()).decode() for lane in b.inputs_TB.t().byte()] for b in batches]
     assert texts == [["abcd", "nopq"], ["defg", "qrst"], ["ghij", "tuvw"]]
     assert bytes(batches[-1].targets_TB[:, 1].byte().tolist()) == b"uvwx"
@@ -57,14 +57,14 @@ def test_a_hand_made_epoch():
 
 def test_the_train_split_rotates_after_each_epoch_by_the_given_amount():
     batches = TrainBatches(np.arange(50), k1=2, k2=3, batch_size=5, rotation=7)
-    firsts = [int(list(batches)[0].inputs_TB[0, 0]) for _ in range(9)]
+    firsts = [int(next(batches.epoch(n)).inputs_TB[0, 0]) for n in range(9)]
     assert firsts == [0, 7, 14, 21, 28, 35, 42, 49, 6]
 
 
 def test_drawn_rotations_differ_by_epoch_and_seed_and_can_be_repeated():
     def firsts(seed):
         batches = TrainBatches(np.arange(5000), 2, 3, 5, rotation=None, seed=seed)
-        return [int(list(batches)[0].inputs_TB[0, 0]) for _ in range(5)]
+        return [int(next(batches.epoch(n)).inputs_TB[0, 0]) for n in range(5)]
 
     assert firsts(1) == firsts(1)
     assert firsts(1)[0] == firsts(2)[0] == 0
@@ -78,14 +78,28 @@ def test_shuffled_has_the_same_starts_in_random_order(k1):
     batches = TrainBatches(np.arange(N), k1, k2, B, order="shuffled", rotation=0)
     all_starts = [s for s in range(0, N, k1) if s + k2 < N]
     epochs = []
-    for _ in range(2):
-        starts = [int(s) for batch in batches for s in batch.inputs_TB[0]]
-        assert len(starts) == len(batches) * B == len(all_starts) // B * B
+    for epoch in range(2):
+        starts = [int(s) for batch in batches.epoch(epoch) for s in batch.inputs_TB[0]]
+        assert len(starts) == batches.per_epoch * B == len(all_starts) // B * B
         assert set(starts) <= set(all_starts)
         assert len(set(starts)) == len(starts)
         assert starts != sorted(starts)
         epochs.append(starts)
     assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("order", ["equidistant", "shuffled"])
+def test_reading_can_start_at_any_batch_of_the_run(order):
+    def read(start):
+        batches = TrainBatches(np.arange(500), k1=7, k2=3, batch_size=9, order=order)
+        batches.start = start
+        rest = itertools.islice(batches, 30 - start)
+        return [(batch.number, batch.inputs_TB.tolist()) for batch in rest]
+
+    whole = read(0)
+    assert sum(number == 0 for number, _ in whole) >= 4
+    for start in range(1, 30):
+        assert read(start) == whole[start:]
 
 
 def test_split_rotates_and_cuts_off_the_end():
@@ -215,7 +229,7 @@ def test_the_longest_k2_that_fits_is_accepted(tmp_path):
     # The last lane starts at 561: one batch there, and one more at 563, whose last token is 749.
     module = datamodule(tmp_path, k2=186, test_size=250)
     module.setup()
-    assert len(list(module.train_dataloader())) == 2
+    assert len(list(module.train_dataloader().epoch(0))) == 2
     with pytest.raises(BadInput, match=r"^datamodule.batch_size=4"):
         datamodule(tmp_path, k2=187, test_size=250).setup()
 

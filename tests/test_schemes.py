@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
+
 import numpy as np
 import pytest
 import reference
 import torch
-from helpers import fit, random_arrays
+from helpers import fit, gradients, model_and_parameters, random_arrays
 from torch import nn
 
 from charrnn.backbone import Backbone, load_arrays
@@ -14,12 +18,13 @@ from charrnn.data.batches import Batch
 from charrnn.data.corpora import TextFile
 from charrnn.data.module import CharDataModule
 from charrnn.errors import BadInput
-from charrnn.losses import last, scored_weights, uniform, weighted_cross_entropy
+from charrnn.losses import WEIGHTINGS, weighted_cross_entropy
 from charrnn.optimizers import AdamLasagne
 from charrnn.perplexity import PROCEDURES
-from charrnn.schemes import Scheme1, Scheme2, Scheme3, Scheme4
+from charrnn.schemes import BPTT, Scheme1, Scheme2, Scheme3, Scheme4
 
-SCHEMES = {1: Scheme1, 2: Scheme2, 3: Scheme3, 4: Scheme4}
+SCHEMES = {1: Scheme1, 2: Scheme2, 3: Scheme3, 4: Scheme4, "bptt": BPTT}
+CARRIES = (4, "bptt")
 
 
 class LasagneAdam:
@@ -40,17 +45,18 @@ class LasagneAdam:
 
 def literal_training(p, train, scheme, k1, k2, B, batches, clip):
     """Algorithms 1 to 3 over Eq. 8's batches without rotation, by plain autograd."""
-    learned = [n for n in p if scheme != 4 or not n.endswith(("h0", "c0"))]
+    learned = [n for n in p if scheme not in CARRIES or not n.endswith(("h0", "c0"))]
     adam = LasagneAdam({name: p[name] for name in learned})
     N, i = len(train), 0
     for _ in range(batches):
         starts = [j * (N // B) + i * k1 for j in range(B)]
         tokens = torch.tensor([train[s : s + k2 + 1].tolist() for s in starts]).t()
-        if scheme != 4 or i == 0:
+        if scheme not in CARRIES or i == 0:
             state = reference.initial_state(p, B)
         logits, states = reference.run(p, tokens[:-1], state, clip=clip)
         loss_function = reference.single_loss if scheme == 2 else reference.multi_loss
-        loss = loss_function(logits, tokens[1:])
+        scored = k1 if scheme == "bptt" else k2
+        loss = loss_function(logits[-scored:], tokens[1:][-scored:])
         gradients = torch.autograd.grad(loss, [p[name] for name in learned])
         adam.step(dict(zip(learned, gradients, strict=True)))
         state = [(h.detach(), c.detach()) for h, c in states[k1 - 1]]
@@ -59,7 +65,7 @@ def literal_training(p, train, scheme, k1, k2, B, batches, clip):
             i = 0
 
 
-@pytest.mark.parametrize("scheme", [1, 2, 3, 4])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_training_equals_the_algorithms_step_by_step(tmp_path, scheme):
     """All parameters after 12 batches, over an epoch's end, with a clip that bites."""
     rng = np.random.default_rng(0)
@@ -72,10 +78,10 @@ def test_training_equals_the_algorithms_step_by_step(tmp_path, scheme):
     arrays = random_arrays(vocabulary=7, **architecture)
     backbone = Backbone(7, 2, 5, 6, grad_clip=clip).double()
     load_arrays(backbone, arrays)
-    if scheme == 4:
+    if scheme in CARRIES:
         arrays |= {n: np.zeros_like(a) for n, a in arrays.items() if n.endswith(("h0", "c0"))}
     fit(SCHEMES[scheme](backbone, AdamLasagne, k1, k2), datamodule, batches=15)
-    assert len(datamodule.batches) < 15
+    assert datamodule.batches.per_epoch < 15
 
     p = {name: torch.tensor(array, requires_grad=True) for name, array in arrays.items()}
     literal_training(p, datamodule.batches.train, scheme, k1, k2, B, 15, clip)
@@ -87,7 +93,7 @@ def test_training_equals_the_algorithms_step_by_step(tmp_path, scheme):
         torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-10, msg=name)
 
 
-@pytest.mark.parametrize("scheme", [1, 2, 3, 4])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_short_cyclic_text_is_learned_to_perplexity_1(tmp_path, scheme):
     path = tmp_path / "cycle.txt"
     path.write_text("abcadb" * 500)  # k1 = 5 brings every phase of it to the end of a sequence
@@ -118,17 +124,106 @@ def test_initial_weights_do_not_depend_on_scheme_k1_or_k2(config):
     assert not torch.equal(base["output.weight"], weights("seed=1")["output.weight"])
 
 
-def test_weightings_by_hand():
-    assert uniform(4).tolist() == [0.25] * 4
-    assert last(4).tolist() == [0, 0, 0, 1]
-    assert scored_weights(last(4)).tolist() == [1]
+def test_weightings_are_the_formulas_of_section_5():
+    e = math.e
+    expected = {
+        "uniform": [0.25] * 4,
+        "linear": [0, 1 / 3, 2 / 3, 1],
+        "exponential": [e**-3, e**-2, e**-1, 1],
+        "linear-normalised": [0, 1 / 6, 2 / 6, 3 / 6],
+    }
+    total = e**-3 + e**-2 + e**-1 + 1
+    expected["exponential-normalised"] = [w / total for w in expected["exponential"]]
+    assert expected.keys() == WEIGHTINGS.keys()
+    for name, weights in expected.items():
+        assert WEIGHTINGS[name](4).tolist() == pytest.approx(weights, rel=1e-15)
+        assert WEIGHTINGS[name](1).tolist() == [1]
+
+
+def test_the_loss_is_the_weighted_sum_over_the_last_k3_positions():
     hidden = torch.randn(4, 3, 5, dtype=torch.float64)
     targets = torch.randint(5, (4, 3))
-    weights = torch.tensor([0.0, 0.5, 0.2, 0.3], dtype=torch.float64)
+    weights = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
     by_position = [reference.cross_entropy(h, t) for h, t in zip(hidden, targets, strict=True)]
     expected = 0.5 * by_position[1] + 0.2 * by_position[2] + 0.3 * by_position[3]
-    found = weighted_cross_entropy(nn.Identity(), hidden, targets, scored_weights(weights))
+    found = weighted_cross_entropy(nn.Identity(), hidden, targets, weights)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    scheme = Scheme1(Backbone(5, hidden_size=5), torch.optim.Adam, 1, 4, k3=3, weighting="linear")
+    assert scheme.weights_N.tolist() == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize(("k3", "scheme"), [(1, 2), (100, 1)])
+def test_the_ends_of_k3_are_single_and_multi_loss_to_the_bit(config, tmp_path, k3, scheme):
+    from charrnn.train import train
+
+    one = train(config("scheme=1", f"k3={k3}", f"output_dir={tmp_path / 'k3'}"))
+    other = train(config(f"scheme={scheme}", f"output_dir={tmp_path / 'own'}"))
+    assert (one.path.name == other.path.name) is (k3 == 100)
+    first, second = (folder.read_weights() for folder in (one, other))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["output.bias"], torch.zeros(9))
+
+
+@pytest.mark.parametrize(("k1", "k2", "layers"), [(2, 3, 1), (3, 7, 2), (4, 4, 1)])
+def test_bptt_is_section_2_1_gradient_for_gradient(k1, k2, layers):
+    """The first case is Figure 2."""
+    backbone, p = model_and_parameters(layers=layers)
+    scheme = BPTT(backbone, torch.optim.SGD, k1, k2)
+    tokens = torch.from_numpy(np.random.default_rng(0).integers(0, 7, (k2 + 4 * k1 + 1, 3)))
+    expected = reference.truncated_bptt(p, tokens, k1, k2)
+    assert len(expected) == 5
+    for i, wanted in enumerate(expected):
+        window = tokens[i * k1 : i * k1 + k2 + 1]
+        scheme.zero_grad()
+        scheme.training_step(Batch(window[:-1], window[1:], number=i)).backward()
+        found = gradients(backbone)
+        for name, gradient in wanted.items():
+            torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12, msg=name)
+    assert not any(found[f"lstm0.{name}"] is not None for name in ("h0", "c0"))
+
+
+def carrying(tmp_path, batches=4, **switches):
+    """Scheme 4 on a random text, trained for some batches with a large step, and its batches."""
+    path = tmp_path / "random.txt"
+    path.write_text("".join(np.random.default_rng(0).choice(list("abcdefg"), 600)))
+    datamodule = CharDataModule(TextFile(str(path)), 3, 5, 4, rotation=0, test_size=50, offset=0)
+    datamodule.setup()
+    backbone, _ = model_and_parameters()
+    sgd = functools.partial(torch.optim.SGD, lr=0.5)
+    scheme = Scheme4(backbone, sgd, 3, 5, **switches)
+    fit(scheme, datamodule, batches)
+    return scheme, list(itertools.islice(datamodule.batches, batches))
+
+
+def test_a_carried_state_can_be_recomputed_with_the_new_weights(tmp_path):
+    one, batches = carrying(tmp_path, batches=1, recompute=True)
+    zero = [(torch.zeros(4, 5).double(), torch.zeros(4, 5).double())]
+    with torch.no_grad():
+        _, trajectory = one.backbone.recur(batches[0].inputs_TB[:3], zero)  # trained by now
+    torch.testing.assert_close(one.carried[0][1], trajectory[0][1][-1], rtol=1e-12, atol=0)
+    stale, _ = carrying(tmp_path, batches=1)
+    assert not torch.allclose(stale.carried[0][1], one.carried[0][1])
+
+
+def test_resets_start_sequences_anew_and_a_learned_start_learns(tmp_path):
+    scheme, batches = carrying(tmp_path, reset=1.0, start="learned")
+    initial = scheme.backbone.initial_state(4)
+    assert initial[0][1].abs().max() > 0
+    torch.testing.assert_close(scheme._state_before(batches[3]), initial)
+    scheme, batches = carrying(tmp_path, reset=0.5)
+    before = torch.cat([scheme._state_before(batches[3])[0][1] for _ in range(100)])
+    anew = (before == 0).all(1).double().mean()
+    assert 0.35 < anew < 0.65
+    kept = before[(before != 0).any(1)]
+    assert all((row == scheme.carried[0][1]).all(1).any() for row in kept)
+
+
+def test_scheme_3_with_a_zero_start_learns_none():
+    backbone, _ = model_and_parameters()
+    scheme = Scheme3(backbone, torch.optim.SGD, 3, 3, start="zero")
+    assert not backbone.initial_state(2)[0][0].any()
+    learned = {id(p) for g in scheme.configure_optimizers().param_groups for p in g["params"]}
+    assert id(backbone.layers[0].h0_H) not in learned
 
 
 def test_single_loss_pays_for_the_dense_layers_at_one_position():
@@ -199,10 +294,11 @@ def test_arrays_that_do_not_fit_are_refused_and_nothing_is_set(change, message):
 
 
 def test_a_scheme_that_trains_otherwise_has_to_name_its_training():
-    with pytest.raises(TypeError, match="Decay changes weighting and has to name its own"):
-        type("Decay", (Scheme1,), {"weighting": staticmethod(last)})
-    own = {"weighting": staticmethod(last), "training_procedure": "decay"}
-    assert type("Decay", (Scheme1,), own).training_procedure == "decay"
+    step = {"training_step": lambda self, batch: None}
+    with pytest.raises(TypeError, match="Other changes training_step and has to name its own"):
+        type("Other", (Scheme1,), step)
+    own = {**step, "training_procedure": "other"}
+    assert type("Other", (Scheme1,), own).training_procedure == "other"
 
 
 def test_scheme_4_starts_from_zero_whatever_was_loaded():

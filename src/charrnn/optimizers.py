@@ -29,7 +29,7 @@ class AdamLasagne(optim.Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps)
+        super().__init__(params, lr=lr, betas=betas, eps=eps, fused=True)
         for group in self.param_groups:
             group["lasagne_eps"], group["steps"] = eps, 0
 

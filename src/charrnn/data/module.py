@@ -76,5 +76,15 @@ class CharDataModule(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> TrainBatches:
-        """The batches of one epoch after another, each time-major."""
+        """The batches of one epoch after another, each time-major.
+
+        To Lightning they are one epoch without an end: it can go on in the midst of that.
+        """
         return self.batches
+
+    def state_dict(self) -> dict[str, int]:
+        assert self.trainer is not None
+        return {"batches": self.trainer.global_step}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self.batches.start = state_dict["batches"]

@@ -15,6 +15,11 @@ CODE_POINTS = 0x110000
 class Tokenization(ABC):
     """What a token is."""
 
+    @property
+    def name(self) -> str:
+        """`characters` or `notes`."""
+        return type(self).__name__.lower()
+
     @abstractmethod
     def split(self, text: str) -> list[str]:
         """The tokens of a short text."""
@@ -38,8 +43,13 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.symbols)
 
-    def encode(self, text: str, field: str) -> np.ndarray:
-        """Indices (N,) of a short text given by the user as ``field``.
+    def encode(self, text: str, field: str, value: object = None) -> np.ndarray:
+        """Indices (N,) of a text given by the user.
+
+        Args:
+            text: the text.
+            field: how it was given.
+            value: what was given, such as a file; None for the text itself.
 
         Raises:
             BadInput: if a token is not in the vocabulary.
@@ -52,7 +62,7 @@ class Vocabulary:
             wanted = (
                 f"made of the corpus's tokens {known!r}, without {', '.join(map(repr, unknown))}"
             )
-            raise BadInput(field, repr(text), wanted)
+            raise BadInput(field, repr(text) if value is None else value, wanted)
         return np.array([index[symbol] for symbol in symbols], dtype=np.int64)
 
     def decode(self, tokens: np.ndarray) -> str:
@@ -99,3 +109,4 @@ class Notes(Tokenization):
 
 
 CHARACTERS, NOTES = Characters(), Notes()
+TOKENIZATIONS: dict[str, Tokenization] = {kind.name: kind for kind in (CHARACTERS, NOTES)}

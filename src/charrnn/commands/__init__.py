@@ -1,0 +1,1 @@
+"""The commands that use trained runs: sample, eval, compare."""

@@ -1,0 +1,104 @@
+"""`charrnn compare`: where in the window two trained models differ."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from charrnn.commands.reference import add_run_arguments, find_runs
+from charrnn.console import print_table
+from charrnn.errors import BadInput, CharRNNError
+from charrnn.files import write_atomically
+from charrnn.positions import perplexity_by_position
+from charrnn.trained import TrainedRun
+
+DESCRIPTION = """\
+The perplexity of two runs after 1, 2, ..., k2 tokens from the initial state, over all windows
+of their test split: what single-loss training, say, buys at the end of the window and pays at
+its start. Of runs with different k2, windows have the smaller one. Writes a figure, and all
+positions as a table beside it."""
+ENDS = 5
+"""Positions shown at either end of the window; between them every tenth."""
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser(
+        "compare", help="where in the window two runs differ", description=DESCRIPTION
+    )
+    add_run_arguments(parser, "RUN RUN")
+    parser.add_argument(
+        "--out", type=Path, help="PNG (default: compare-HASH-HASH.png); the table is its .csv"
+    )
+    parser.set_defaults(command=compare)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Print, draw and write the comparison.
+
+    Raises:
+        CharRNNError: if a run cannot be used, or the two have different test splits.
+    """
+    first, second = (reference.run for reference in find_runs(arguments, number=2))
+    digests = [str(run).rpartition("_")[2] for run in (first, second)]
+    out = arguments.out or Path(f"compare-{'-'.join(digests)}.png")
+    table = by_position(first, second)
+    _print(table, first, second)
+    buffer = io.BytesIO()
+    _draw(table, first, second).savefig(buffer, format="png", dpi=150)
+    for path, content in ((out, buffer.getvalue()), (out.with_suffix(".csv"), _csv(table))):
+        try:
+            write_atomically(path, content)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise BadInput("--out", out, f"a file that can be written ({reason})") from error
+        print(path)
+
+
+def by_position(first: TrainedRun, second: TrainedRun) -> pd.DataFrame:
+    """Columns: position (tokens read, from 1), first, second (perplexities).
+
+    Raises:
+        CharRNNError: if the runs have different test splits.
+    """
+    splits = [run.datamodule().test_tokens for run in (first, second)]
+    corpora = [run.identity["corpus"] for run in (first, second)]
+    if corpora[0] != corpora[1] or not splits[0].equal(splits[1]):
+        raise CharRNNError(f"{first} and {second} have different test splits: nothing to compare.")
+    k2 = min(first.k2, second.k2)
+    columns: dict[str, list[float]] = {"position": list(range(1, k2 + 1))}
+    for name, run in (("first", first), ("second", second)):
+        backbone = run.backbone(len(run.vocabulary()))
+        tokens_N = splits[0].to(backbone.output.weight.device)
+        columns[name] = perplexity_by_position(backbone, tokens_N, k2).tolist()
+    return pd.DataFrame(columns)
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, na_rep="nan")
+
+
+def _print(table: pd.DataFrame, first: TrainedRun, second: TrainedRun) -> None:
+    print(f"first:  {first}\nsecond: {second}")
+    rows = Table("tokens read", "first", "second", "second / first")
+    k2 = len(table)
+    for position, one, two in table.itertuples(index=False):
+        if position <= ENDS or position > k2 - ENDS or position % 10 == 0:
+            rows.add_row(str(position), f"{one:.2f}", f"{two:.2f}", f"{two / one:.3f}")
+    print_table(rows)
+
+
+def _draw(table: pd.DataFrame, first: TrainedRun, second: TrainedRun) -> Figure:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for column, run, colour in (("first", first, "#1f66c1"), ("second", second, "#2a9d3a")):
+        axes.plot(table["position"], table[column], color=colour, label=str(run), linewidth=1)
+    axes.set(xlabel="Tokens read from the initial state", ylabel="Perplexity", yscale="log")
+    axes.legend(fontsize="x-small", frameon=False)
+    axes.grid(alpha=0.3, which="both")
+    return figure

@@ -1,0 +1,242 @@
+"""The commands that use trained runs: which run is meant, and that its own numbers come back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import py_midicsv
+import pytest
+import reference
+import torch
+from conftest import ROOT
+from helpers import model_and_parameters
+
+from charrnn import cli
+from charrnn.data.midi import read_notes
+from charrnn.data.midi_writing import write_midi
+from charrnn.perplexity import windowed_perplexity
+from charrnn.positions import perplexity_by_position
+from charrnn.sampling import SAMPLERS, Choice
+from charrnn.train import train
+from charrnn.trained import open_run
+
+
+@pytest.fixture
+def charrnn(monkeypatch, capsys, tmp_path):
+    """Runs a command in this process: its status, and what it printed and complained of."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["charrnn", *map(str, words)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code
+        return (status, *capsys.readouterr())
+
+    return run
+
+
+def values(out: str) -> dict[str, float]:
+    """Procedure and perplexity of the rows that `charrnn eval` prints."""
+    rows = (line.split() for line in out.splitlines())
+    return {row[0]: float(row[1]) for row in rows if row[0] in ("windowed", "progressive")}
+
+
+@pytest.mark.parametrize("scheme", [1, 2, 4])
+def test_eval_gives_the_runs_own_table_and_that_of_the_same_text(config, charrnn, tmp_path, scheme):
+    cfg = config(f"scheme={scheme}", "num_batches=20", "k2=30")
+    folder = train(cfg)
+    status, out, _ = charrnn("eval", folder.path)
+    assert status == 0
+    own = json.loads((folder.path / "finished.json").read_text())["perplexity"]
+    assert values(out).keys() == {"windowed", "progressive"}
+    for procedure, value in own.items():
+        assert values(out)[procedure] == pytest.approx(value, rel=1e-6)
+    assert "k2=30" in out
+    run = open_run(folder)
+    text = tmp_path / "test.txt"
+    text.write_text(run.vocabulary().decode(run.datamodule().test_tokens.numpy()))
+    assert values(charrnn("eval", folder.path, "--text", text)[1]) == values(out)
+    (bits,) = (row.split()[2] for row in out.splitlines() if row.startswith("windowed"))
+    assert float(bits) == pytest.approx(math.log2(values(out)["windowed"]), rel=1e-5)
+    text.write_text("the hat is blue\n" * 20)
+    status, _, err = charrnn("eval", folder.path, "--text", text)
+    assert status == 2
+    assert err.endswith("without 'b', 'i', 'l', 'u'.\n")
+    assert len(err) < 300  # the text is not in it
+    text.write_text("the hat")
+    assert "longer than k2=30 tokens" in charrnn("eval", folder.path, "--text", text)[2]
+
+
+def test_a_run_is_used_without_its_corpus(config, charrnn, text_file):
+    folder = train(config("num_batches=2"))
+    text_file.write_text("another text")
+    from charrnn.data.corpora import load_once
+
+    load_once.cache_clear()
+    assert "trained on another text than text is" in charrnn("eval", folder.path)[2]
+    text_file.unlink()
+    load_once.cache_clear()
+    assert "data.path=" in charrnn("eval", folder.path)[2]
+    status, out, _ = charrnn("sample", folder.path, "--prompt", "the seat", "--length", 12)
+    assert status == 0
+    assert out.startswith("the seat")
+    assert len(out) == len("the seat") + 12 + 1
+    vocabulary = folder.path / "vocabulary.json"
+    vocabulary.write_text(vocabulary.read_text().replace("e", "x"))
+    assert "vocabulary.json is damaged" in charrnn("sample", folder.path)[2]
+
+
+@pytest.mark.parametrize("procedure", ["windowed", "rolling", "progressive"])
+def test_samples_are_those_of_the_algorithms(config, charrnn, procedure):
+    folder = train(config("num_batches=10", "k2=5", "k1=5"))
+    run = open_run(folder)
+    vocabulary = run.vocabulary()
+    prompt = torch.from_numpy(vocabulary.encode("the seat of", "x"))
+    texts = []
+    for seed in (3, 4):
+        draws = SAMPLERS[procedure](
+            run.backbone(len(vocabulary)), prompt, 5, Choice(temperature=0.8, top_k=4, seed=seed)
+        )
+        texts.append("the seat of" + vocabulary.decode(np.array(list(itertools.islice(draws, 9)))))
+    words = ["--prompt", "the seat of", "--procedure", procedure, "--length", 9]
+    words += ["--num-samples", 2, "--seed", 3, "--temperature", 0.8, "--top-k", 4]
+    status, out, _ = charrnn("sample", folder.path, *words)
+    assert status == 0
+    assert out == f"{texts[0]}\n\n--- seed 4\n{texts[1]}\n"
+
+
+def test_characters_appear_as_they_are_written(config):
+    folder = train(config("num_batches=2"))
+    words = ["sample", str(folder.path), "--prompt", "the", "--length", "1000000000"]
+    run = "import sys; from charrnn.cli import main; sys.argv[0] = 'charrnn'; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", run, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as process:
+        try:
+            assert process.stdout.read(50).startswith(b"the")
+        finally:
+            process.stdout.close()  # a reader that has had enough is no error
+            complaints = process.stderr.read().decode()
+        assert process.wait(timeout=60) == 0
+    assert "Traceback" not in complaints
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--prompt", ""], "--prompt='' cannot be used: it has to be at least 1 token."),
+        (["--prompt", "blue"], "without 'b', 'l', 'u'."),
+        (["--length", "0"], "--length=0 cannot be used"),
+        (["--num-samples", "0"], "--num-samples=0 cannot be used"),
+        (["--temperature", "0"], "--temperature=0.0 cannot be used"),
+        (["--top-k", "0"], "--top-k=0 cannot be used"),
+        (["--seed", "-1"], "--seed=-1 cannot be used"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused(config, charrnn, words, message):
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    status, out, err = charrnn("sample", folder.path, *words)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tmp_path):
+    slow = train(config("scheme=1", "num_batches=2"))
+    fast = train(config("scheme=1", "num_batches=20", "optimizer.lr=0.01"))
+    single = train(config("scheme=2", "num_batches=2"))
+    (tmp_path / "runs" / "unfinished").mkdir()
+
+    def meant(*words):
+        _, out, err = charrnn("eval", *words, "--runs", tmp_path / "runs")
+        return out.partition("\n")[0].removeprefix("run: ") or err
+
+    assert meant(slow.path) == slow.path.name
+    assert meant(slow.path.name.rpartition("_")[2][:8]) == slow.path.name
+    assert meant("text_single") == single.path.name
+    assert "one run's name or hash (it is of" in meant("text_multi")
+    assert "none of the 3 in" in meant("nothing")
+    assert "is not finished" in meant(tmp_path / "runs" / "unfinished")
+    assert meant("best") == meant("best", "scheme=3") == fast.path.name
+    assert meant("best", "corpus=text", "scheme=2") == single.path.name
+    assert meant("best", "num_batches=2", "scheme=1") == slow.path.name
+    assert "has corpus=text scheme=4" in meant("best", "corpus=text", "scheme=4")
+    assert "it has to be 1, not 2:" in meant("best", "best")
+
+
+def test_music_is_written_as_midi_that_another_parser_reads(config, charrnn, tmp_path):
+    source = tmp_path / "pieces"
+    source.mkdir()
+    rng = np.random.default_rng(0)
+    tunes = [list(map(str, rng.choice([60, 62, 64, 67], 900))) for _ in range(4)]
+    for number, tune in enumerate(tunes):
+        write_midi(tune, source / f"{number}.mid")
+        assert read_notes(source / f"{number}.mid") == list(map(int, tune))
+    folder = train(config("data=midi", f"data.path={source}", "k2=20", "num_batches=2"))
+    out = tmp_path / "out.mid"
+    words = ["--prompt", "60 62\n64", "--length", 30, "--num-samples", 2, "--out", out]
+    status, printed, _ = charrnn("sample", folder.path, *words)
+    assert status == 0
+    paths = [tmp_path / "out-0.mid", tmp_path / "out-1.mid"]
+    assert printed.split() == list(map(str, paths))
+    run = open_run(folder)
+    vocabulary = run.vocabulary()
+    prompt = torch.from_numpy(vocabulary.encode("60 62\n64", "x"))
+    for seed, path in enumerate(paths):
+        draws = SAMPLERS["rolling"](run.backbone(len(vocabulary)), prompt, 20, Choice(seed=seed))
+        drawn = [vocabulary.symbols[token] for token in itertools.islice(draws, 30)]
+        rows = [row.strip().split(", ") for row in py_midicsv.midi_to_csv(str(path))]
+        struck = [(int(row[1]), row[4]) for row in rows if row[2] == "Note_on_c"]
+        assert [note for _, note in struck] == [s for s in ["60", "62", "64", *drawn] if s != "\n"]
+        # Half a beat a note, four beats at the end of a line; 480 ticks a beat.
+        assert [onset for onset, _ in struck[:3]] == [0, 240, 2 * 240 + 4 * 480]
+        assert int(next(row for row in rows if row[2] == "Header")[5]) == 480
+    assert "bits per note" in charrnn("eval", folder.path)[1]
+
+
+def test_perplexity_by_position_is_that_of_each_prefix_of_each_window():
+    backbone, p = model_and_parameters()
+    tokens = np.random.default_rng(1).integers(0, 7, 40)
+    k2 = 6
+    log_p = np.zeros((40 - k2, k2))
+    with torch.no_grad():
+        for start in range(40 - k2):
+            window = torch.tensor(tokens[start : start + k2 + 1])[:, None]
+            logits, _ = reference.run(p, window[:-1], reference.initial_state(p, 1))
+            log_p[start] = [
+                -reference.cross_entropy(y, t).item()
+                for y, t in zip(logits, window[1:], strict=True)
+            ]
+    found = perplexity_by_position(backbone, torch.from_numpy(tokens), k2)
+    np.testing.assert_allclose(found, np.exp(-log_p.mean(0)), rtol=1e-9)
+    whole = windowed_perplexity(backbone, torch.from_numpy(tokens), k2)
+    assert found[-1].item() == pytest.approx(whole.value, rel=1e-9)
+
+
+def test_compare_prints_draws_and_writes_every_position(config, charrnn, tmp_path):
+    multi = train(config("scheme=1", "num_batches=20", "k2=12", "k1=12"))
+    single = train(config("scheme=2", "num_batches=20", "k2=10", "k1=10"))
+    status, out, _ = charrnn("compare", multi.path, single.path, "--out", tmp_path / "c.png")
+    assert status == 0
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    table = pd.read_csv(tmp_path / "c.csv")
+    assert table["position"].tolist() == list(range(1, 11))  # the smaller k2
+    own = json.loads((single.path / "finished.json").read_text())["perplexity"]["windowed"]
+    assert table["second"].iloc[-1] == pytest.approx(own, rel=1e-6)
+    (row,) = (line.split() for line in out.splitlines() if line.startswith("10 "))
+    assert float(row[2]) == pytest.approx(own, abs=0.005)
+    other = train(config("scheme=2", "num_batches=2", "datamodule.seed=1"))
+    status, _, err = charrnn("compare", multi.path, other.path)
+    assert status == 2
+    assert "have different test splits" in err
