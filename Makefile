@@ -7,30 +7,83 @@ CONSTRAINTS ?= constraints.txt
 SCALE ?= auto
 # Whose corpora: authors, substitutes, auto (the authors' if they can be had), or names.
 CORPORA ?= auto
-# Where `make benchmark` writes its table.
+# Seeds of the initial weights: 0,1,2 gives figures bands.
+SEEDS ?= 0
+# Runs at once: a number, or auto (see python src/train.py --help).
+JOBS ?= auto
+# Where they are trained: local, slurm or ray.
+LAUNCHER ?= local
+# Where TensorBoard listens: at 127.0.0.1 only this machine is answered.
+HOST ?= 127.0.0.1
+PORT ?= 6006
+# Where the benchmarks write their tables.
 OUT ?= multirun/benchmark
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+FIGURES := fig7 fig8 fig9 fig10 fig11
+# What every sweep is told.
+SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) launcher=$(LAUNCHER)
+# What is drawn of all that sweeps of this name have trained.
+DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce-fig9 data tensorboard test lint format benchmark clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-k3 reproduce-decay reproduce-carry $(FIGURES:%=plan-%) plan-all status claims report data tensorboard test lint format benchmark benchmark-quick benchmark-growth clean
 
 help: ## list the targets
-	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
+	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
+	  sed -E 's/^([^ :]+) [^:]* ([^ :]+):.*## /\1 to \2\t/; s/^([^:]+):.*## /\1\t/' | expand -t 34
 
 setup: $(INSTALLED) ## create the environment in .venv and install into it
 
-reproduce-fig9: $(INSTALLED) ## train what is missing of Figure 9 and draw it (SCALE=, CORPORA=)
-	@status=0; $(BIN)/python src/train.py experiment=fig9 scale=$(SCALE) 'corpora="$(CORPORA)"' || status=$$?; \
-	if [ $$status -eq 2 ]; then exit 2; fi; \
-	$(BIN)/python -m analysis.fig9 --scale $(SCALE) && exit $$status
+reproduce-fig7 reproduce-fig8 reproduce-fig9 reproduce-fig10 reproduce-fig11: reproduce-%: $(INSTALLED) ## train what is missing of a figure and draw it (SCALE=, CORPORA=, SEEDS=, JOBS=)
+	@failed=0; $(call train-and-draw,$*); exit $$failed
+
+reproduce-table4: $(INSTALLED) ## measure the speed of the schemes beside the paper's (SCALE=, CORPORA=)
+	@$(measure)
+
+reproduce-all: $(INSTALLED) ## the table and all figures; a run that fails leaves the rest
+	@failed=0; $(measure) || failed=1; $(call train-and-draw,$(FIGURES)); exit $$failed
+
+reproduce-k3 reproduce-decay: reproduce-%: $(INSTALLED) ## the same for the paper's future work: the loss over positions
+	@failed=0; $(call train-and-draw,$*); exit $$failed
+
+reproduce-carry: $(INSTALLED) ## what makes scheme 4 unstable: train what is missing, verdict and figure
+	@failed=0; for figure in carry suspects; do $(train); done; \
+	  $(BIN)/python -m analysis.carry --scale $(SCALE) || failed=1; exit $$failed
+
+plan-fig7 plan-fig8 plan-fig9 plan-fig10 plan-fig11: plan-%: $(INSTALLED) ## the runs that a figure needs, and the time they take here; trains nothing
+	@$(BIN)/charrnn plan $* $(SWEEP)
+
+plan-all: $(INSTALLED) ## the same of all figures together; what they share counts once
+	@$(BIN)/charrnn plan $(FIGURES) $(SWEEP)
+
+status: $(INSTALLED) ## how far every cell of every grid is
+	@$(BIN)/charrnn status
+
+measure = $(BIN)/python -m analysis.table4 scale=$(SCALE) 'corpora="$(CORPORA)"'
+
+# A sweep's status is 1 if runs of it failed, and what there is is drawn; any other ends it all.
+train = $(BIN)/python src/train.py experiment=$$figure $(SWEEP) || { status=$$?; [ $$status -eq 1 ] || exit $$status; failed=1; }
+
+define train-and-draw
+for figure in $(1); do \
+	  $(train); \
+	  $(BIN)/python -m analysis.figure $$figure --scale $(SCALE) $(DRAWN) || failed=1; \
+	done
+endef
+
+claims: $(INSTALLED) ## what the runs say of the paper's claims (SCALE=; auto: the largest that has been started)
+	@$(BIN)/python -m analysis.claims --scale $(SCALE)
+
+report: $(INSTALLED) ## write all that the runs say as one HTML page, multirun/report.html (SCALE=, as above)
+	@$(BIN)/python -m analysis.report --scale $(SCALE)
 
 data: $(INSTALLED) ## fetch all corpora that this machine can reach, and say what they are
 	$(BIN)/charrnn data list
 
-tensorboard: $(INSTALLED) ## serve what has been trained, on 127.0.0.1
-	$(BIN)/tensorboard --logdir multirun --host 127.0.0.1
+tensorboard: $(INSTALLED) ## look at what has been trained, in a browser (HOST=, PORT=)
+	@$(BIN)/charrnn tensorboard --host $(HOST) --port $(PORT)
 
 test: lint ## run the linters and the tests
 	$(BIN)/python -m pytest -n 2
@@ -44,8 +97,15 @@ format: $(INSTALLED) ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-benchmark: $(INSTALLED) ## compare the training step's speed with torch.nn.LSTM (OUT=)
+benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=)
 	$(BIN)/python -m charrnn.benchmark --out $(OUT)
+
+benchmark-quick: $(INSTALLED) ## the core rows of the same, in under a minute (OUT=)
+	$(BIN)/python -m charrnn.benchmark --quick --out $(OUT)
+
+benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|, and draw it (OUT=)
+	$(BIN)/python -m charrnn.benchmark --growth --out $(OUT)
+	$(BIN)/python -m analysis.benchmark_growth --table $(OUT)/growth.csv
 
 clean: ## remove the environment; runs stay
 	rm -rf $(VENV)
