@@ -49,7 +49,7 @@ reproduce-k3 reproduce-decay: reproduce-%: $(INSTALLED) ## the same for the pape
 	@failed=0; $(call train-and-draw,$*); exit $$failed
 
 reproduce-carry: $(INSTALLED) ## what makes scheme 4 unstable: train what is missing, verdict and figure
-	@failed=0; for figure in carry suspects; do $(train); done; \
+	@failed=0; $(call train-and-draw,carry suspects); \
 	  $(BIN)/python -m analysis.carry --scale $(SCALE) || failed=1; exit $$failed
 
 plan-fig7 plan-fig8 plan-fig9 plan-fig10 plan-fig11: plan-%: $(INSTALLED) ## the runs that a figure needs, and the time they take here; trains nothing

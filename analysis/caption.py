@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.effects import against, ends
 from analysis.tables import Results
 from charrnn.data.catalogue import STANDS_FOR
 
@@ -56,6 +57,26 @@ def caption(results: Results, limit: float, place: str | None = None) -> str:
         if (cells["state"] == state).any():
             sentences.append(f"{words}: {name_cells(cells, cells['state'] == state)}.")
     return " ".join(sentences)
+
+
+def finding(results: Results, column: str, baseline: object) -> str:
+    """What the figure shows, in a sentence: the final perplexities beside those of one value.
+
+    Args:
+        results: what the figure is drawn from.
+        column: of the lines' colour.
+        baseline: its value that the others are compared with, over cells that differ in it alone.
+    """
+    effects = against(ends(results), column, baseline, "final")
+    if not effects:
+        return ""
+    told = ", ".join(f"{value} {found}" for value, found in effects.items())
+    better = ", ".join(str(value) for value, found in effects.items() if found.highest < 1)
+    worse = ", ".join(str(value) for value, found in effects.items() if found.lowest > 1)
+    return (
+        f"Final perplexity, times that of {column}={baseline}, over cells that differ in it alone: "
+        f"{told}. Better in every pair: {better or 'none'}; worse in every pair: {worse or 'none'}."
+    )
 
 
 def name_cells(cells: pd.DataFrame, chosen: pd.Series) -> str:

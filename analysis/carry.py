@@ -11,12 +11,11 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from analysis.carry_figure import draw
-from analysis.effects import Effect, effect
-from analysis.tables import RESULTS, Results, read_results
+from analysis.effects import Effect, against, effect, ends
+from analysis.tables import Results, read_results
 from charrnn.cli import refuse
 from charrnn.config import scale_for_this_machine
 from charrnn.errors import CharRNNError
@@ -33,36 +32,20 @@ BASELINE = "none"
 
 
 def summarise(results: Results, runs: Path) -> pd.DataFrame:
-    """A row for every finished cell: its columns, and what became of it.
+    """What analysis.effects.ends tells of every finished cell, and its last diagnostics.
 
-    ``final`` perplexity; ``rise``, the most by which a perplexity exceeded the best one before it,
-    as a ratio (1 for a curve that only falls, infinite after divergence); the last row of
-    `diagnostics.csv`, NaN for a run without.
+    Those are the last row of charrnn.diagnostics' table, NaN for a run without.
 
     Args:
         results: of a sweep.
         runs: folder of all runs.
     """
-    rows = []
-    finished = results.cells[results.cells["state"].isin(RESULTS)]
-    for _, cell in finished.iterrows():
-        diagnosis = RunFolder(runs / cell["run"]).read_diagnostics()
-        curve = results.curves[_is_of(results.curves, cell)].sort_values("batches")
-        perplexity = curve["perplexity"].fillna(np.inf)
-        row = {
-            **cell,
-            "final": perplexity.iloc[-1],
-            "rise": (perplexity / perplexity.cummin()).max(),
-            **({} if diagnosis is None else diagnosis.iloc[-1]),
-        }
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _is_of(curves: pd.DataFrame, cell: pd.Series) -> pd.Series:
-    """Which rows of the curves are the cell's."""
-    columns = [name for name in cell.index if name in curves]
-    return (curves[columns] == cell[columns]).all(axis=1)
+    cells = ends(results)
+    if not len(cells):
+        return cells
+    diagnoses = [RunFolder(runs / name).read_diagnostics() for name in cells["run"]]
+    last = [pd.Series() if table is None else table.iloc[-1] for table in diagnoses]
+    return cells.join(pd.DataFrame(last, index=cells.index))
 
 
 def carrying(carry: pd.DataFrame) -> dict[float, Effect]:
@@ -75,16 +58,9 @@ def carrying(carry: pd.DataFrame) -> dict[float, Effect]:
     return effects
 
 
-def suspicions(suspects: pd.DataFrame, measure: str) -> dict[str, Effect]:
+def suspicions(suspects: pd.DataFrame, measure: str) -> dict[object, Effect]:
     """What every switch does to a measure of scheme 4, from what helps most to what hurts most."""
-    if not len(suspects):
-        return {}
-    before = suspects[suspects["suspect"] == BASELINE]
-    effects = {}
-    for name, after in suspects.groupby("suspect"):
-        if name != BASELINE and (found := effect(before, after, measure)) is not None:
-            effects[str(name)] = found
-    return dict(sorted(effects.items(), key=lambda item: item[1].ratio))
+    return against(suspects, "suspect", BASELINE, measure)
 
 
 def verdict(carry: pd.DataFrame, suspects: pd.DataFrame) -> list[str]:
@@ -175,7 +151,7 @@ def main() -> None:
     lines = verdict(carry, suspects)
     print("\n".join(lines))
     out.mkdir(parents=True, exist_ok=True)
-    stem = out / f"carry-{scale}"
+    stem = out / f"instability-{scale}"
     write_atomically(stem.with_suffix(".txt"), "\n".join(lines) + "\n")
     table = pd.concat([carry, suspects], ignore_index=True)
     write_atomically(stem.with_suffix(".csv"), table.to_csv(index=False, na_rep="nan"))

@@ -25,7 +25,7 @@ MEASURES = {
 
 
 def draw(
-    carry: pd.DataFrame, suspicions: Mapping[str, Effect], results: Results, runs: Path
+    carry: pd.DataFrame, suspicions: Mapping[object, Effect], results: Results, runs: Path
 ) -> Canvas:
     """Final perplexity by bias; effects of the switches; what grows over training in scheme 4.
 
@@ -58,14 +58,14 @@ def _draw_biases(axes: Axes, carry: pd.DataFrame) -> None:
         axes.legend(fontsize="x-small")
 
 
-def _draw_switches(axes: Axes, suspicions: Mapping[str, Effect]) -> None:
+def _draw_switches(axes: Axes, suspicions: Mapping[object, Effect]) -> None:
     axes.set(title="(b) One switch at forget bias 5", xlabel="Final perplexity, times scheme 4's")
     axes.axvline(1, color="grey", linewidth=0.8)
     for place, found in enumerate(suspicions.values()):
         if np.isfinite(found.highest):
             axes.plot([found.lowest, found.highest], [place, place], color=YELLOW)
             axes.plot(found.ratio, place, "o", color=YELLOW)
-    axes.set_yticks(range(len(suspicions)), list(suspicions))
+    axes.set_yticks(range(len(suspicions)), list(map(str, suspicions)))
     axes.set(xscale="log")
     axes.margins(y=0.1)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.tables import RESULTS, Results
+
 PAIRED_BY = ("corpus", "k1", "k2", "num_layers", "hidden_size", "seed", "scale")
 """Columns in which the two cells of a pair agree."""
 
@@ -68,3 +70,45 @@ def effect(before: pd.DataFrame, after: pd.DataFrame, measure: str) -> Effect | 
         size=float(centre / spread) if spread > ROUNDING else math.nan,
         pairs=len(logs),
     )
+
+
+def ends(results: Results) -> pd.DataFrame:
+    """A row for every finished cell: its columns, and what became of it.
+
+    ``final`` perplexity, and ``rise``, the most by which a perplexity exceeded the best one before
+    it, as a ratio: 1 for a curve that only falls, infinite after divergence.
+    """
+    rows = []
+    for _, cell in results.cells[results.cells["state"].isin(RESULTS)].iterrows():
+        curve = results.curves[_is_of(results.curves, cell)].sort_values("batches")
+        perplexity = curve["perplexity"].fillna(np.inf)
+        rise = (perplexity / perplexity.cummin()).max()
+        rows.append({**cell, "final": perplexity.iloc[-1], "rise": rise})
+    return pd.DataFrame(rows)
+
+
+def _is_of(curves: pd.DataFrame, cell: pd.Series) -> pd.Series:
+    """Which rows of the curves are the cell's."""
+    columns = [name for name in cell.index if name in curves]
+    return (curves[columns] == cell[columns]).all(axis=1)
+
+
+def against(
+    cells: pd.DataFrame, column: str, baseline: object, measure: str
+) -> dict[object, Effect]:
+    """What every other value of a column does to a measure, from what lowers it most on.
+
+    Args:
+        cells: with the columns of PAIRED_BY, ``column`` and ``measure``.
+        column: in which the two cells of a pair differ.
+        baseline: the value that the others are compared with.
+        measure: see `effect`.
+    """
+    if not len(cells):
+        return {}
+    before = cells[cells[column] == baseline]
+    effects: dict[object, Effect] = {}
+    for value, after in cells.groupby(column, sort=False):
+        if value != baseline and (found := effect(before, after, measure)) is not None:
+            effects[value] = found
+    return dict(sorted(effects.items(), key=lambda item: item[1].ratio))

@@ -1,4 +1,4 @@
-"""Figures 7 to 11, and of Section 5, as far as they are trained: `python -m analysis.figure -h`."""
+"""Figures 7 to 11, and what goes beyond them, as far as trained: `python -m analysis.figure -h`."""
 
 from __future__ import annotations
 
@@ -44,15 +44,30 @@ FIGURES = {
         note="Time is that of training alone, beside whatever else the machine of a run did.",
     ),
     "k3": Figure(
-        "Loss over the last k3 positions, scheme 1 (Section 5)", panel="corpus", colour="k3"
+        "Loss over the last k3 positions, scheme 1 (Section 5)",
+        panel="corpus",
+        colour="k3",
+        baseline=100,
     ),
     "decay": Figure(
         "Loss that decays towards the start, scheme 1 (Section 5)",
         panel="corpus",
         colour="weighting",
+        baseline="uniform",
+    ),
+    "carry": Figure(
+        "Forget bias, with the state reset and carried (Section 3.7)",
+        panel="scheme",
+        colour="forget_bias",
+    ),
+    "suspects": Figure(
+        "Scheme 4 with one switch at a time (Section 3.7)",
+        panel="corpus",
+        colour="suspect",
+        baseline="none",
     ),
 }
-"""What is drawn, by the experiment that has the cells: the paper's figures, and its future work."""
+"""What is drawn, by the experiment that has the cells: the paper's figures, and beyond them."""
 
 
 def main() -> None:

@@ -17,19 +17,27 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from analysis.caption import caption
+from analysis.caption import caption, finding
 from analysis.tables import Results
 from charrnn.data.catalogue import STANDS_FOR
 from charrnn.runs import Evaluation
 
 BLUE, GREEN, RED, YELLOW, MAGENTA = "#1f66c1", "#2a9d3a", "#d62728", "#eda600", "#c22fb4"
-HUES = (BLUE, GREEN, RED, YELLOW, MAGENTA, "#17a2b8", "#8c564b", "#7f7f7f")
-"""The paper's five colours, legible on white, and three more for what it does not show."""
+HUES = (BLUE, GREEN, RED, YELLOW, MAGENTA, "#17a2b8", "#8c564b", "#7f7f7f", "#8a8f00")
+"""The paper's five colours, legible on white, and four more for what it does not show."""
 AXES = {
     "train_sequences": ("Number of input train sequences", "log"),
     "train_seconds": ("Training time (s)", "linear"),
 }
 """Label and scale of the x axis."""
+VALUES = {
+    "scheme": "scheme",
+    "architecture": "",
+    "weighting": "",
+    "suspect": "",
+    "forget_bias": "forget bias",
+}
+"""What stands before a value of these columns above a panel or in a legend."""
 NOT_OF_A_LINE = {*Evaluation.__annotations__, "seed", "num_batches", "run"}
 """Columns of the curves that may differ along a line, or in the band around it."""
 STYLE = {
@@ -51,7 +59,8 @@ class Figure:
         limit: perplexity at the top of the y axis. What lies above, infinity included, is marked
             there.
         place: the paper's corpus, where the figure is of one alone.
-        note: last sentence of the caption.
+        note: a sentence at the end of the caption.
+        baseline: value of the colours' column that the caption compares the others with.
     """
 
     title: str
@@ -62,6 +71,14 @@ class Figure:
     limit: float = 90
     place: str | None = None
     note: str = ""
+    baseline: object = None
+
+    def words(self, results: Results) -> str:
+        """The caption of the figure when it is drawn from ``results``."""
+        sentences = [caption(results, self.limit, self.place), self.note]
+        if self.baseline is not None:
+            sentences.append(finding(results, self.colour, self.baseline))
+        return " ".join(filter(None, sentences))
 
 
 def draw(results: Results, figure: Figure) -> Canvas:
@@ -94,8 +111,7 @@ def draw(results: Results, figure: Figure) -> Canvas:
         canvas.suptitle(figure.title, y=1 + 0.7 / height, va="bottom")
         anchor = (0.5, 1 + 0.25 / height)
         canvas.legend(handles=handles, loc="lower center", bbox_to_anchor=anchor, ncols=5)
-        words = f"{caption(results, figure.limit, figure.place)} {figure.note}".rstrip()
-        lines_of_words = textwrap.fill(words, 62 * columns)
+        lines_of_words = textwrap.fill(figure.words(results), 62 * columns)
         canvas.text(0, -0.6 / height, lines_of_words, va="top", fontsize="small")
     return canvas
 
@@ -188,6 +204,4 @@ def label(column: str, value: object) -> str:
     if column == "corpus":
         place = STANDS_FOR.get(str(value))
         return str(value) if place in (None, value) else f"{value}, for {str(place).capitalize()}"
-    if column in ("architecture", "weighting"):
-        return str(value)
-    return f"{column} = {value}".replace("e =", "e")
+    return f"{VALUES.get(column, f'{column} =')} {value}".lstrip()

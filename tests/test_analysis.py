@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 import pytest
-from analysis.caption import caption
+from analysis.caption import caption, finding, name_cells
 from analysis.figure import FIGURES
 from analysis.perplexity_curves import (
     BLUE,
@@ -252,3 +252,32 @@ def test_a_sweeps_own_column_gives_colours_lines_and_names(tmp_path):
         "k3 = 10",
     ]
     assert caption(results, 90).endswith("Not trained: k3=10 k1=20.")
+
+
+def test_a_caption_compares_the_ends_with_those_of_one_value(tmp_path):
+    """Two corpora, in which k3 = 1 ends at 2 and 8 times, k3 = 50 at 0.5 times that of k3 = 100."""
+    cells = []
+    for corpus, k3, end in [
+        ("a", 100, 10.0), ("a", 50, 5.0), ("a", 1, 20.0),
+        ("b", 100, 20.0), ("b", 50, 10.0), ("b", 1, 160.0),
+    ]:  # fmt: skip
+        finish(RunFolder(tmp_path / f"{corpus}-{k3}"), windowed=[200.0, end])
+        row = {"corpus": corpus, "k3": k3, "scheme": 1, "procedure": "windowed"}
+        cells.append(row | {"run": f"{corpus}-{k3}"})
+    results = read_results(write_grid(tmp_path, cells))
+    assert (
+        FIGURES["k3"]
+        .words(results)
+        .endswith(
+            "Final perplexity, times that of k3=100, over cells that differ in it alone: "
+            "50 x 0.50 (0.50 to 0.50 over 2 pairs), 1 x 4.00 (2.00 to 8.00 over 2 pairs, d = 1.4). "
+            "Better in every pair: 50; worse in every pair: 1."
+        )
+    )
+    assert finding(results, "k3", 7) == ""
+
+
+def test_cells_of_two_sweeps_are_named_with_their_sweep():
+    common = COMMON | {"corpus": "a", "place": "english", "scheme": 1}
+    cells = pd.DataFrame([common | {"sweep": sweep} for sweep in ("fig7", "dropout")])
+    assert name_cells(cells, cells["sweep"] == "dropout") == "sweep=dropout"

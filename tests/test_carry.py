@@ -174,7 +174,7 @@ def test_the_verdict_is_drawn_from_runs(config, monkeypatch, capsys, tmp_path):
     assert "forget bias 0: scheme 4's final perplexity is scheme 3's x " in said
     assert "scheme 3, forget bias 5, at the end: mean |c| " in said
     out = runs / "figures"
-    assert (out / "carry-smoke.png").read_bytes().startswith(b"\x89PNG")
-    table = pd.read_csv(out / "carry-smoke.csv")
+    assert (out / "instability-smoke.png").read_bytes().startswith(b"\x89PNG")
+    table = pd.read_csv(out / "instability-smoke.csv")
     assert len(table) == 4 + 2
     assert table["mean_abs_cell"].notna().all()

@@ -81,7 +81,7 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
         return _judge_table4(claim, evidence)
     missing = [name for name in claim.needs if name not in evidence.sweeps]
     if missing:
-        return Verdict(claim, Outcome.UNDECIDED, reason=_to_train(missing, evidence.scale))
+        return Verdict(claim, Outcome.UNDECIDED, reason=to_train(missing, evidence.scale))
     results = evidence.select(claim.needs)
     cells, curves = results.cells, results.curves
     if cells.empty:
@@ -119,7 +119,7 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
 
 def _judge_table4(claim: Claim, evidence: Evidence) -> Verdict:
     if evidence.table4 is None:
-        return Verdict(claim, Outcome.UNDECIDED, reason=_to_train([TABLE4], evidence.scale))
+        return Verdict(claim, Outcome.UNDECIDED, reason=to_train([TABLE4], evidence.scale))
     finding = claim.test(evidence.table4)
     if finding.empty:
         return Verdict(claim, Outcome.UNDECIDED, reason="Table 4 has not measured it")
@@ -129,7 +129,8 @@ def _judge_table4(claim: Claim, evidence: Evidence) -> Verdict:
     return Verdict(claim, outcome, finding.effect(), reason, finding.parts(), source)
 
 
-def _to_train(experiments: list[str], scale: str) -> str:
+def to_train(experiments: list[str], scale: str) -> str:
+    """That these have not been started, and the commands that do."""
     made = ("fig", TABLE4)
     commands = [
         f"make reproduce-{name} SCALE={scale}"

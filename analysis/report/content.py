@@ -8,11 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.caption import STATES, caption
+import pandas as pd
+
+from analysis.caption import STATES
+from analysis.carry import summarise, verdict
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
 from analysis.claims.finding import Outcome
 from analysis.claims.measures import INSTABILITY
+from analysis.claims.verdict import to_train
 from analysis.figure import FIGURES
 from analysis.literature import MODELS
 from analysis.report.figures import interactive
@@ -46,7 +50,7 @@ def content(evidence: Evidence, folder: Path) -> dict[str, Any]:
         "verdicts": verdicts,
         "outcomes": list(Outcome),
         "instability": INSTABILITY,
-        "figures": list(_figures(evidence)),
+        "figures": list(_figures(evidence, folder)),
         "table4": _table4(evidence),
         "models": MODELS,
         "concerning": {scheme: concerning(scheme, verdicts) for scheme in PROCEDURES},
@@ -59,22 +63,34 @@ def content(evidence: Evidence, folder: Path) -> dict[str, Any]:
     }
 
 
-def _figures(evidence: Evidence) -> Iterable[dict[str, Any]]:
+def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
     """Name, title, caption and data of each figure; data is None if nothing is to be drawn."""
     for name, figure in FIGURES.items():
-        title, _, short = figure.title.removesuffix(")").rpartition(" (")
-        shown: dict[str, Any] = {"name": name, "short": short, "title": f"{short}: {title}"}
-        shown |= {"plot": None, "limit": figure.limit}
+        title, _, where = figure.title.removesuffix(")").rpartition(" (")
+        shown: dict[str, Any] = {"name": name, "short": title, "title": figure.title}
+        if where.startswith("Figure"):
+            shown |= {"short": where, "title": f"{where}: {title}"}
+        shown |= {"plot": None, "limit": figure.limit, "findings": []}
         results = evidence.sweeps.get(name)
         if results is not None and figure.place:
             results = _one_corpus(results, figure.place)
         if results is None:
-            shown["caption"] = f"Not started: make reproduce-{name} SCALE={evidence.scale}."
+            shown["caption"] = f"{to_train([name], evidence.scale)}.".replace("not", "Not", 1)
         else:
-            words = f"{caption(results, figure.limit, figure.place)} {figure.note}".rstrip()
-            shown |= {"caption": words, "plot": interactive(results, figure)}
+            shown |= {"caption": figure.words(results), "plot": interactive(results, figure)}
             shown["lines"] = len(results.curves["run"].unique())
+            if name == "carry":
+                shown["findings"] = _on_carrying(evidence, folder)
         yield shown
+
+
+def _on_carrying(evidence: Evidence, folder: Path) -> list[str]:
+    """The verdict on the forget bias and the other suspects."""
+    carry, suspects = (
+        summarise(evidence.sweeps[name], folder) if name in evidence.sweeps else pd.DataFrame()
+        for name in ("carry", "suspects")
+    )
+    return verdict(carry, suspects)
 
 
 def _one_corpus(results: Results, place: str) -> Results:
