@@ -1,7 +1,7 @@
 """What makes carrying the state unstable: verdict and figure. See `python -m analysis.carry -h`.
 
-From the cells of experiment=carry, forget biases with schemes 3 and 4, and of experiment=suspects,
-scheme 4 with one switch at a time.
+Scheme 4 beside scheme 3, which trains alike but carries nothing: with several forget biases
+(experiment=carry), and with one switch at a time (experiment=suspects).
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.carry_figure import draw
 from analysis.effects import Effect, against, effect, ends
+from analysis.figure import add_arguments
 from analysis.tables import Results, read_results
 from charrnn.cli import refuse
 from charrnn.config import scale_for_this_machine
+from charrnn.data.catalogue import choose
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.grids import grid_path
@@ -26,9 +29,42 @@ from charrnn.runs import RunFolder
 AUTHORS_BIAS = 5.0
 """The forget bias of the authors' code, at which the other suspects are tried."""
 SAFE = 1.05
-"""A scheme 4 within 5% of scheme 3's perplexity is not worse for carrying its state."""
+"""A scheme 4 within 5% of scheme 3's final perplexity is not worse for carrying its state."""
 BASELINE = "none"
 """The suspect that changes nothing."""
+CARRIED, RESET = 4, 3
+"""The schemes that are compared."""
+
+
+@dataclass(frozen=True)
+class Carrying:
+    """What carrying the state does under one condition.
+
+    Attributes:
+        final: scheme 4's final perplexity over scheme 3's.
+        unstable: how many cells of each scheme are, see analysis.claims.measures.
+        cells: how many there are.
+        rise: the largest among them.
+    """
+
+    final: Effect
+    unstable: dict[int, int]
+    cells: dict[int, int]
+    rise: dict[int, float]
+
+    @property
+    def harmful(self) -> bool:
+        """Whether more cells are unstable than without carrying, or perplexity is higher by 5%."""
+        shares = {scheme: self.unstable[scheme] / self.cells[scheme] for scheme in self.cells}
+        return shares[CARRIED] > shares[RESET] or self.final.ratio > SAFE
+
+    def __str__(self) -> str:
+        counts = [f"{self.unstable[s]} of {self.cells[s]} of scheme {s}" for s in (CARRIED, RESET)]
+        rises = " and ".join(f"x {self.rise[s]:.2f}" for s in (CARRIED, RESET))
+        return (
+            f"unstable cells: {', '.join(counts)} (largest rises {rises}); "
+            f"final perplexity of 4 over 3 {self.final}"
+        )
 
 
 def summarise(results: Results, runs: Path) -> pd.DataFrame:
@@ -48,69 +84,79 @@ def summarise(results: Results, runs: Path) -> pd.DataFrame:
     return cells.join(pd.DataFrame(last, index=cells.index))
 
 
-def carrying(carry: pd.DataFrame) -> dict[float, Effect]:
-    """At every forget bias, what carrying does to the final perplexity: scheme 4 against 3."""
-    effects = {}
-    for bias, cells in carry.groupby("forget_bias"):
-        found = effect(cells[cells["scheme"] == 3], cells[cells["scheme"] == 4], "final")
-        if found is not None:
-            effects[float(str(bias))] = found
-    return effects
-
-
-def suspicions(suspects: pd.DataFrame, measure: str) -> dict[object, Effect]:
-    """What every switch does to a measure of scheme 4, from what helps most to what hurts most."""
-    return against(suspects, "suspect", BASELINE, measure)
+def carrying(cells: pd.DataFrame, column: str) -> dict[object, Carrying]:
+    """What carrying does, by the values of a column; those without a pair of cells are left out."""
+    found: dict[object, Carrying] = {}
+    for value, group in cells.groupby(column, sort=False) if len(cells) else ():
+        of = {scheme: group[group["scheme"] == scheme] for scheme in (CARRIED, RESET)}
+        final = effect(of[RESET], of[CARRIED], "final")
+        if final is not None:
+            found[value] = Carrying(
+                final,
+                unstable={scheme: int(own["unstable"].sum()) for scheme, own in of.items()},
+                cells={scheme: len(own) for scheme, own in of.items()},
+                rise={scheme: float(own["rise"].max()) for scheme, own in of.items()},
+            )
+    return found
 
 
 def verdict(carry: pd.DataFrame, suspects: pd.DataFrame) -> list[str]:
     """The hypothesis, that the forget bias makes carrying unstable, and what the numbers say of it.
 
-    It holds if scheme 4 ends more than 5% above scheme 3 at the authors' bias, in every pair above
-    it, and a smaller bias takes away more than half of that, on a logarithmic scale.
+    It holds if carrying is harmful at the authors' bias, and is not at a smaller one.
+
+    Args:
+        carry: see `summarise`.
+        suspects: the same.
     """
-    by_bias = carrying(carry) if len(carry) else {}
-    lines = [
-        f"forget bias {bias:g}: scheme 4's final perplexity is scheme 3's {found}"
-        for bias, found in by_bias.items()
+    biases = carrying(carry, "forget_bias")
+    switches = carrying(suspects, "suspect")
+    return [
+        _hypothesis(biases),
+        *(f"forget bias {bias:g}: {found}" for bias, found in biases.items()),
+        *_recipe(switches, suspects),
+        *(f"switch {name}: {found}" for name, found in switches.items()),
+        *_states(carry),
     ]
-    return [_hypothesis(by_bias), *lines, *_switches(suspects), *_cells(carry)]
 
 
-def _hypothesis(by_bias: dict[float, Effect]) -> str:
-    authors = by_bias.get(AUTHORS_BIAS)
-    others = {bias: found for bias, found in by_bias.items() if bias < AUTHORS_BIAS}
+def _hypothesis(biases: dict[object, Carrying]) -> str:
+    authors = biases.get(AUTHORS_BIAS)
+    others = {bias: found for bias, found in biases.items() if bias != AUTHORS_BIAS}
     if authors is None or not others:
         return "The hypothesis is open: the cells that would settle it are not finished."
-    if authors.ratio <= SAFE or authors.lowest <= 1:
-        return (
-            f"Nothing to explain: at forget bias {AUTHORS_BIAS:g} carrying multiplies perplexity "
-            f"by {authors.ratio:.2f} ({authors.lowest:.2f} at best), which is no instability."
-        )
-    best = min(others, key=lambda bias: others[bias].ratio)
-    cured = math.log(others[best].ratio) < math.log(authors.ratio) / 2
-    holds = "holds" if cured else "fails"
-    return (
-        f"The hypothesis {holds}: carrying multiplies perplexity by {authors.ratio:.2f} at forget "
-        f"bias {AUTHORS_BIAS:g}, and by {others[best].ratio:.2f} at {best:g}, the best of the "
-        "others."
-    )
+    at_authors = f"at forget bias {AUTHORS_BIAS:g}, {authors}"
+    if not authors.harmful:
+        return f"Nothing to explain: carrying does no harm {at_authors}."
+    safe = [bias for bias, found in others.items() if not found.harmful]
+    if not safe:
+        return f"The hypothesis fails: carrying does harm at every forget bias; {at_authors}."
+    names = ", ".join(f"{bias:g}" for bias in safe)
+    return f"The hypothesis holds: carrying does no harm at {names}, and does {at_authors}."
 
 
-def _switches(suspects: pd.DataFrame) -> Iterator[str]:
-    final, rise = suspicions(suspects, "final"), suspicions(suspects, "rise")
-    for name, found in final.items():
-        yield f"{name}: final perplexity {found}, largest rise x {rise[name].ratio:.2f}"
-    if final:
-        best, found = next(iter(final.items()))
-        yield (
-            f"Recipe: {best}, which takes scheme 4's perplexity {found}."
-            if found.ratio < 1 / SAFE and found.highest < 1
-            else "Recipe: none of the switches helps by more than 5% in every pair."
-        )
+def _recipe(switches: dict[object, Carrying], suspects: pd.DataFrame) -> Iterator[str]:
+    """Of the switches that make carrying safe, the one with which scheme 4 ends lowest."""
+    if BASELINE not in switches:
+        return
+    of_four = suspects[suspects["scheme"] == CARRIED]
+    changed = {
+        name: found
+        for name, found in against(of_four, "suspect", BASELINE, "final").items()
+        if not found.is_none and name in switches
+    }
+    for name, found in changed.items():
+        yield f"scheme 4 with {name}, over scheme 4: final perplexity {found}"
+    safe = [name for name in changed if not switches[name].harmful]
+    if not switches[BASELINE].harmful:
+        yield "Recipe: none is needed, carrying does no harm without a switch."
+    elif safe:
+        yield f"Recipe: {safe[0]}; of what makes carrying safe, scheme 4 ends lowest with it."
+    else:
+        yield "Recipe: none of the switches makes carrying safe."
 
 
-def _cells(carry: pd.DataFrame) -> Iterator[str]:
+def _states(carry: pd.DataFrame) -> Iterator[str]:
     """What the states look like at the end, where that was measured."""
     if "mean_abs_cell" not in carry:
         return
@@ -134,9 +180,7 @@ def main() -> None:
         description="What makes carrying the state unstable, from what is trained of the "
         "experiments carry and suspects.",
     )
-    parser.add_argument("--scale", default="auto", help="auto, paper, laptop, quick or smoke")
-    parser.add_argument("--runs", default="multirun", type=Path, help="folder of all runs")
-    parser.add_argument("--out", type=Path, help="folder of the figure (default: RUNS/figures)")
+    add_arguments(parser)
     arguments = parser.parse_args()
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
     out = arguments.out or arguments.runs / "figures"
@@ -144,20 +188,22 @@ def main() -> None:
     try:
         for name in ("carry", "suspects"):
             results = read_results(grid_path(arguments.runs, name, scale))
-            tables[name] = results, summarise(results, arguments.runs)
+            if arguments.corpora:
+                results = results.of(choose(arguments.corpora))
+            tables[name] = summarise(results, arguments.runs)
     except CharRNNError as error:
         refuse(error)
-    (carry_results, carry), (_, suspects) = tables["carry"], tables["suspects"]
-    lines = verdict(carry, suspects)
+    lines = verdict(**tables)
     print("\n".join(lines))
     out.mkdir(parents=True, exist_ok=True)
     stem = out / f"instability-{scale}"
     write_atomically(stem.with_suffix(".txt"), "\n".join(lines) + "\n")
-    table = pd.concat([carry, suspects], ignore_index=True)
+    table = pd.concat(tables.values(), ignore_index=True)
     write_atomically(stem.with_suffix(".csv"), table.to_csv(index=False, na_rep="nan"))
-    figure = draw(carry, suspicions(suspects, "final"), carry_results, arguments.runs)
-    figure.savefig(stem.with_suffix(".png"), dpi=150, bbox_inches="tight")
-    print(*(stem.with_suffix(suffix) for suffix in (".png", ".csv", ".txt")), sep="\n")
+    figure = draw(**tables, words=lines[0], runs=arguments.runs)
+    for suffix in (".png", ".svg"):
+        figure.savefig(stem.with_suffix(suffix), dpi=150, bbox_inches="tight")
+    print(*(stem.with_suffix(suffix) for suffix in (".png", ".svg", ".csv", ".txt")), sep="\n")
 
 
 if __name__ == "__main__":

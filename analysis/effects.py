@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.claims.measures import UNSTABLE, rise
 from analysis.tables import RESULTS, Results
 
 PAIRED_BY = ("corpus", "k1", "k2", "num_layers", "hidden_size", "seed", "scale")
@@ -34,6 +35,11 @@ class Effect:
     highest: float
     size: float
     pairs: int
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the change changes nothing, in no pair."""
+        return self.lowest == self.highest == 1
 
     def __str__(self) -> str:
         d = f", d = {self.size:.1f}" if math.isfinite(self.size) else ""
@@ -75,15 +81,16 @@ def effect(before: pd.DataFrame, after: pd.DataFrame, measure: str) -> Effect | 
 def ends(results: Results) -> pd.DataFrame:
     """A row for every finished cell: its columns, and what became of it.
 
-    ``final`` perplexity, and ``rise``, the most by which a perplexity exceeded the best one before
-    it, as a ratio: 1 for a curve that only falls, infinite after divergence.
+    ``final`` perplexity, infinite after divergence; ``rise``, the largest ratio of a perplexity to
+    the lowest before, and whether the cell is ``unstable``, as analysis.claims.measures has both.
     """
     rows = []
     for _, cell in results.cells[results.cells["state"].isin(RESULTS)].iterrows():
         curve = results.curves[_is_of(results.curves, cell)].sort_values("batches")
-        perplexity = curve["perplexity"].fillna(np.inf)
-        rise = (perplexity / perplexity.cummin()).max()
-        rows.append({**cell, "final": perplexity.iloc[-1], "rise": rise})
+        highest = math.exp(rise()(curve))
+        ratio = 1.0 if math.isnan(highest) else highest  # too short a run to tell
+        final = curve["perplexity"].fillna(np.inf).iloc[-1]
+        rows.append({**cell, "final": final, "rise": ratio, "unstable": ratio > UNSTABLE})
     return pd.DataFrame(rows)
 
 

@@ -77,14 +77,11 @@ def main() -> None:
         description="Draw a figure from the runs that are finished; the others are named below it.",
     )
     parser.add_argument("figure", choices=FIGURES)
-    parser.add_argument("--scale", default="auto", help="auto, paper, laptop, quick or smoke")
-    parser.add_argument("--runs", default="multirun", help="folder of all runs")
-    parser.add_argument("--corpora", help="those to draw, as in CORPORA= (default: all)")
+    add_arguments(parser)
     parser.add_argument("--sweep", help="experiment whose cells are drawn (default: the figure's)")
-    parser.add_argument("--out", type=Path, help="folder of the figure (default: RUNS/figures)")
     arguments = parser.parse_args()
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
-    out = arguments.out or Path(arguments.runs) / "figures"
+    out = arguments.out or arguments.runs / "figures"
     figure, sweep = FIGURES[arguments.figure], arguments.sweep or arguments.figure
     try:
         results = read_results(grid_path(arguments.runs, sweep, scale))
@@ -95,6 +92,14 @@ def main() -> None:
     canvas = draw(results, figure)
     for path in save(canvas, results, out / f"{arguments.figure}-{scale}"):
         print(path)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What all commands that draw from a sweep's runs take."""
+    parser.add_argument("--scale", default="auto", help="auto, paper, laptop, quick or smoke")
+    parser.add_argument("--runs", default="multirun", type=Path, help="folder of all runs")
+    parser.add_argument("--corpora", help="those to draw, as in CORPORA= (default: all)")
+    parser.add_argument("--out", type=Path, help="folder of the figure (default: RUNS/figures)")
 
 
 if __name__ == "__main__":

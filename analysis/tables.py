@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from charrnn.errors import CharRNNError, require
+from charrnn.grids import read_grid
 from charrnn.runs import Evaluation, RunFolder
 from charrnn.sealed import DamagedRun
 
@@ -56,7 +57,7 @@ def read_results(grid: Path) -> Results:
     """
     if not grid.exists():
         raise CharRNNError(f"{grid} does not exist: train the sweep first.")
-    cells = pd.read_csv(grid, dtype={"run": str, "corpus": str}, keep_default_na=False)
+    cells = read_grid(grid)
     states, curves = [], [_no_curve(cells)]
     for _, cell in cells.iterrows():
         folder = RunFolder(grid.parent.parent / cell["run"]) if cell["run"] else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ import pandas as pd
 
 from analysis.caption import STATES
 from analysis.carry import summarise, verdict
+from analysis.carry_figure import draw
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
 from analysis.claims.finding import Outcome
@@ -70,7 +73,7 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
         shown: dict[str, Any] = {"name": name, "short": title, "title": figure.title}
         if where.startswith("Figure"):
             shown |= {"short": where, "title": f"{where}: {title}"}
-        shown |= {"plot": None, "limit": figure.limit, "findings": []}
+        shown |= {"plot": None, "limit": figure.limit, "findings": [], "image": None}
         results = evidence.sweeps.get(name)
         if results is not None and figure.place:
             results = _one_corpus(results, figure.place)
@@ -80,17 +83,19 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
             shown |= {"caption": figure.words(results), "plot": interactive(results, figure)}
             shown["lines"] = len(results.curves["run"].unique())
             if name == "carry":
-                shown["findings"] = _on_carrying(evidence, folder)
+                shown |= _on_carrying(evidence, folder)
         yield shown
 
 
-def _on_carrying(evidence: Evidence, folder: Path) -> list[str]:
-    """The verdict on the forget bias and the other suspects."""
+def _on_carrying(evidence: Evidence, folder: Path) -> dict[str, Any]:
+    """The verdict on the forget bias and the other suspects, and its figure as SVG in base64."""
     carry, suspects = (
         summarise(evidence.sweeps[name], folder) if name in evidence.sweeps else pd.DataFrame()
         for name in ("carry", "suspects")
     )
-    return verdict(carry, suspects)
+    findings, image = verdict(carry, suspects), io.BytesIO()
+    draw(carry, suspects, findings[0], folder).savefig(image, format="svg", bbox_inches="tight")
+    return {"findings": findings, "image": base64.b64encode(image.getvalue()).decode()}
 
 
 def _one_corpus(results: Results, place: str) -> Results:

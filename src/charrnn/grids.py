@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,8 +25,21 @@ def grid_path(output_dir: str, sweep: str, scale: str) -> Path:
 
 
 def read_grid(path: Path) -> pd.DataFrame:
-    """The table of a grid's cells, columns as `write_grid` has them."""
-    return pd.read_csv(path, dtype={"run": str, "corpus": str}, keep_default_na=False)
+    """The table of a grid's cells, columns as `write_grid` has them.
+
+    A column may hold numbers and names, such as schemes 1 and bptt: each value is what it was.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in table.columns.difference(["run", "corpus"]):
+        table[column] = pd.Series(map(_value, table[column]), table.index, dtype=object)
+    return table.infer_objects()
+
+
+def _value(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def write_grid(cells: Sequence[Cell], path: Path) -> None:
@@ -38,7 +52,7 @@ def write_grid(cells: Sequence[Cell], path: Path) -> None:
     Columns: those of charrnn.cells.Cell.describe, num_batches, and run (the folder beside `grids`;
     empty if the corpus could not be had).
     """
-    table = pd.DataFrame([_row(cell) for cell in cells])
+    table = pd.DataFrame([_row(cell) for cell in cells], dtype=object)
     key = list(cells[0].describe())
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
