@@ -42,6 +42,8 @@ def caption(results: Results, limit: float, place: str | None = None) -> str:
         f" k1={_values(cells, 'k1')}; k2={_values(cells, 'k2')}; seed={_values(cells, 'seed')};"
         f" {results.num_runs} runs for {len(cells)} cells."
     ]
+    if settings := [value for value in cells.get("settings", pd.Series()).unique() if value]:
+        sentences.append(f"Not as the experiment has it: {'; '.join(settings)}.")
     if place is not None:
         sentences += [
             f"{corpus} {'stands in for' if STANDS_FOR.get(corpus) == place else 'is shown, not'}"

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.claims.measures import UNSTABLE, rise
 from analysis.tables import RESULTS, Results
 
-PAIRED_BY = ("corpus", "k1", "k2", "num_layers", "hidden_size", "seed", "scale")
+PAIRED_BY = ("corpus", "k1", "k2", "num_layers", "hidden_size", "seed", "scale", "settings")
 """Columns in which the two cells of a pair agree."""
 
 ROUNDING = 1e-9

@@ -85,8 +85,8 @@ def draw(results: Results, figure: Figure) -> Canvas:
     """A panel for every value of the panels' column, a line for every cell, seeds as one."""
     cells = results.cells.assign(architecture=architecture)
     lines = over_seeds(results.curves, figure.x).assign(architecture=architecture)
-    panels = cells[figure.panel].unique()
-    colours = choose_colours(cells[figure.colour].unique(), figure.hues)
+    panels = in_order(cells, figure.panel)
+    colours = choose_colours(in_order(cells, figure.colour), figure.hues)
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     with sns.axes_style("whitegrid", STYLE):
@@ -114,6 +114,25 @@ def draw(results: Results, figure: Figure) -> Canvas:
         lines_of_words = textwrap.fill(figure.words(results), 62 * columns)
         canvas.text(0, -0.6 / height, lines_of_words, va="top", fontsize="small")
     return canvas
+
+
+def in_order(cells: pd.DataFrame, column: str) -> list[object]:
+    """The values of a column, whatever the order in which sweeps have asked for them.
+
+    Numbers and architectures by size, corpora as the paper has them, other names as they come.
+    """
+    if column == "architecture":
+        cells = cells.sort_values(["num_layers", "hidden_size"], kind="stable")
+        return list(cells[column].unique())
+    places = list(dict.fromkeys(STANDS_FOR.values()))
+
+    def rank(value: object) -> tuple[bool, float]:
+        if isinstance(value, int | float | np.number):
+            return False, float(value)
+        place = STANDS_FOR.get(str(value))
+        return True, places.index(place) if place else len(places)
+
+    return sorted(cells[column].unique(), key=rank)
 
 
 def over_seeds(curves: pd.DataFrame, x: str) -> pd.DataFrame:

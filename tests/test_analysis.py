@@ -14,8 +14,10 @@ from analysis.perplexity_curves import (
     MAGENTA,
     RED,
     YELLOW,
+    architecture,
     choose_colours,
     draw,
+    in_order,
     over_seeds,
     save,
 )
@@ -26,6 +28,7 @@ from charrnn.errors import CharRNNError
 from charrnn.runs import Evaluation, RunFolder
 
 COMMON = {"k1": 20, "k2": 100, "num_layers": 1, "hidden_size": 16, "seed": 0, "scale": "smoke"}
+COMMON |= {"settings": ""}
 BATCHES = (1, 10)
 
 
@@ -245,11 +248,11 @@ def test_a_sweeps_own_column_gives_colours_lines_and_names(tmp_path):
     figure = draw(results, FIGURES["k3"])
     lines = [line for line in figure.axes[0].get_lines() if line.get_linestyle() == "-"]
     ends = [(line.get_color(), line.get_ydata()[-1]) for line in lines]
-    assert ends == [(BLUE, 41), (BLUE, 45), (GREEN, 21), (GREEN, 25)]
+    assert ends == [(BLUE, 41), (BLUE, 45), (RED, 21), (RED, 25)]  # green: 10
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "k3 = 1",
-        "k3 = 100",
         "k3 = 10",
+        "k3 = 100",
     ]
     assert caption(results, 90).endswith("Not trained: k3=10 k1=20.")
 
@@ -281,3 +284,22 @@ def test_cells_of_two_sweeps_are_named_with_their_sweep():
     common = COMMON | {"corpus": "a", "place": "english", "scheme": 1}
     cells = pd.DataFrame([common | {"sweep": sweep} for sweep in ("fig7", "dropout")])
     assert name_cells(cells, cells["sweep"] == "dropout") == "sweep=dropout"
+
+
+def test_colours_do_not_depend_on_the_order_of_sweeps():
+    cells = pd.DataFrame(
+        {
+            "corpus": ["music", "mine", "kalevala", "shakespeare"],
+            "scheme": ["bptt", 4, 1, 2],
+            "num_layers": [2, 1, 2, 1],
+            "hidden_size": [64, 512, 16, 128],
+            "suspect": ["none", "low_lr", "none", "bias_0"],
+        }
+    )
+    cells["architecture"] = architecture(cells)
+    assert in_order(cells, "corpus") == ["shakespeare", "kalevala", "music", "mine"]
+    assert in_order(cells, "scheme") == [1, 2, 4, "bptt"]
+    assert in_order(cells, "suspect") == ["none", "low_lr", "bias_0"]
+    sizes = [(1, 128), (1, 512), (2, 16), (2, 64)]
+    named = [f"$r$ = {r}, $\\gamma$ = {gamma}" for r, gamma in sizes]
+    assert in_order(cells, "architecture") == named

@@ -179,7 +179,7 @@ def test_figure_9_from_its_experiment_to_its_files(command, tmp_path):
     assert len(pd.read_csv(table)) == 8 * 3  # evaluations after 1, 3 and 6 batches
 
 
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_is_no_success_and_no_result(tmp_path, text_file, sent, status):
     words = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
     words += ["scale=smoke", "num_batches=100000", "evaluate_at=[3]", "checkpoint_share=1000"]

@@ -129,27 +129,6 @@ def cell(cfg) -> Cell:
     return Cell([], cfg, "", prepare(cfg).folder)
 
 
-def test_a_grid_keeps_the_cells_of_earlier_sweeps(config, tmp_path):
-    grid = tmp_path / "runs" / "grids" / "mine-smoke.csv"
-    write_grid([cell(config(f"seed={seed}", "num_batches=1")) for seed in (0, 1)], grid)
-    first = pd.read_csv(grid)
-    write_grid([cell(config(f"seed={seed}", "num_batches=2")) for seed in (1, 2)], grid)
-    both = pd.read_csv(grid)
-    assert list(both["seed"]) == [0, 1, 2]
-    assert list(both["num_batches"]) == [1, 2, 2]
-    assert both["run"][0] == first["run"][0]
-    assert both["run"][1] != first["run"][1]
-
-
-def test_a_corpus_that_cannot_be_had_now_hides_no_earlier_result(config, tmp_path):
-    grid = tmp_path / "runs" / "grids" / "mine-smoke.csv"
-    write_grid([cell(config("seed=0"))], grid)
-    first = pd.read_csv(grid)
-    write_grid([Cell([], config(f"seed={seed}"), "") for seed in (0, 1)], grid)
-    both = pd.read_csv(grid, keep_default_na=False)
-    assert list(both["run"]) == [first["run"][0], ""]
-
-
 def test_a_plan_counts_what_figures_share_and_writes_nothing(tmp_path):
     """At smoke scale, 2 values of k1 and of k2: Figure 9 has 32 cells and, since scheme 3 is
     scheme 1, 24 runs; Figure 11 has 24 cells, of 3 x 6 runs the 3 with k1 = k2 = 100 shared."""

@@ -83,5 +83,7 @@ def _where(results: Results, sweep: str, condition: str) -> Results:
     for table in (results.cells, results.curves):
         places = table["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
         known = table.assign(sweep=sweep, place=places.astype(str))
+        if "settings" in known:  # cells that depart from their experiment are no evidence for it
+            known = known[known["settings"] == ""]
         tables.append(known.query(condition) if condition and len(known) else known)
     return Results(*tables)

@@ -19,6 +19,7 @@ from analysis.perplexity_curves import (
     Figure,
     architecture,
     choose_colours,
+    in_order,
     label,
     over_seeds,
 )
@@ -38,8 +39,8 @@ def interactive(results: Results, figure: Figure) -> dict[str, Any]:
 def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
     cells = results.cells.assign(architecture=architecture)
     lines = over_seeds(results.curves, figure.x).assign(architecture=architecture)
-    panels = cells[figure.panel].unique()
-    colours = choose_colours(cells[figure.colour].unique(), figure.hues)
+    panels = in_order(cells, figure.panel)
+    colours = choose_colours(in_order(cells, figure.colour), figure.hues)
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     height = rows * PANEL_HEIGHT + REST

@@ -20,6 +20,17 @@ from charrnn.train import prepare
 
 log = logging.getLogger(__name__)
 
+TOLD = {
+    *("data", "corpora", "scheme", "k1", "k1_share", "k2", "seed", "scale", "experiment"),
+    *("backbone.num_layers", "backbone.hidden_size", "columns"),
+}
+"""Fields that a grid's table has in columns of its own, or that choose its cells."""
+NO_SETTINGS = {
+    *("data", "launcher", "sampling", "hydra", "cell", "jobs", "threads", "plan", "fail_fast"),
+    *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at"),
+}
+"""Fields, and first parts of fields, that leave the training as it is, or go by another column."""
+
 
 @dataclass
 class Cell:
@@ -56,8 +67,19 @@ class Cell:
             "hidden_size": cfg.backbone.hidden_size,
             "seed": cfg.seed,
             "scale": cfg.scale.name,
+            "settings": " ".join(self._settings()),
             **{name.rpartition(".")[2]: OmegaConf.select(cfg, name) for name in cfg.columns},
         }
+
+    def _settings(self) -> list[str]:
+        """The values of the command line and the sweep that no other column tells."""
+        fields = {override.lstrip("+~").partition("=")[0]: override for override in self.overrides}
+        told = TOLD.union(self.cfg.columns)
+        return [
+            override
+            for field, override in sorted(fields.items())
+            if field not in told and field.partition(".")[0] not in NO_SETTINGS
+        ]
 
 
 def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> list[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 from filelock import FileLock
 
 from charrnn.cells import Cell
+from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 
 
@@ -28,11 +30,27 @@ def read_grid(path: Path) -> pd.DataFrame:
     """The table of a grid's cells, columns as `write_grid` has them.
 
     A column may hold numbers and names, such as schemes 1 and bptt: each value is what it was.
+
+    Raises:
+        CharRNNError: if it cannot be read, or is not complete.
     """
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for column in table.columns.difference(["run", "corpus"]):
+    text = path.read_text(errors="replace")
+    try:
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise _damaged(path) from error
+    columns = {"corpus", "scheme", "run"} <= {*table.columns}
+    if not columns or table.isna().any(axis=None) or not text.endswith("\n"):
+        raise _damaged(path)
+    if "settings" not in table:  # of an earlier time
+        table["settings"] = ""
+    for column in table.columns.difference(["run", "corpus", "settings"]):
         table[column] = pd.Series(map(_value, table[column]), table.index, dtype=object)
     return table.infer_objects()
+
+
+def _damaged(path: Path) -> CharRNNError:
+    return CharRNNError(f"{path} is damaged: remove it, and give its sweeps' commands again.")
 
 
 def _value(text: str) -> object:
@@ -50,17 +68,19 @@ def write_grid(cells: Sequence[Cell], path: Path) -> None:
     write one after another.
 
     Columns: those of charrnn.cells.Cell.describe, num_batches, and run (the folder beside `grids`;
-    empty if the corpus could not be had).
+    empty if the corpus could not be had). A column that only some sweeps have is empty for others.
+
+    Raises:
+        CharRNNError: if the table is there, and damaged.
     """
     table = pd.DataFrame([_row(cell) for cell in cells], dtype=object)
-    key = list(cells[0].describe())
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         if path.exists():
-            earlier = read_grid(path)
-            key = [column for column in key if column in earlier]
-            table = pd.concat([earlier, table], ignore_index=True)
-            cells_of_rows = table[key].astype(str).agg(" ".join, axis=1)
+            table = pd.concat([read_grid(path).astype(object), table], ignore_index=True)
+            table = table.astype(object).where(table.notna(), "")
+            key = [column for column in table if column not in ("num_batches", "run")]
+            cells_of_rows = table[key].astype(str).agg("\t".join, axis=1)
             known = (table["run"] != "").groupby(cells_of_rows).transform("any")
             table = table[(table["run"] != "") | ~known]
             table = table[~cells_of_rows[table.index].duplicated(keep="last")]

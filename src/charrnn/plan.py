@@ -23,6 +23,7 @@ from charrnn.data.fetch import FetchError, no_fetching
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.experiment import build, check_initial_weights, scheme_class
 from charrnn.runs import RunState, RunStatus, locate_run
+from charrnn.sealed import DamagedRun
 from charrnn.speed import Step, measure, seconds_of_runs, step_of
 from charrnn.sweep import RESULTS, cores, distinct, states, workers
 
@@ -42,6 +43,11 @@ def print_plan(experiments: Mapping[str, Sequence[Cell]], cfg: DictConfig) -> No
         BadInput: if a file named by the user cannot be used.
     """
     absent = _locate([cell for cells in experiments.values() for cell in cells])
+    for cell in (cell for cells in experiments.values() for cell in cells if cell.error):
+        print(f"left out: {cell}: {cell.error}")
+    experiments = {
+        name: [cell for cell in cells if not cell.error] for name, cells in experiments.items()
+    }
     for name, other in _repeated(experiments).items():
         print(f"{name}: the cells of {other}")
         experiments = {key: cells for key, cells in experiments.items() if key != name}
@@ -91,7 +97,10 @@ def _locate(cells: Sequence[Cell]) -> list[Corpus]:
                 tokens = Tokens(corpus.name, np.empty(0), vocabulary, "", Source("", "", Path()))
             else:
                 check_initial_weights(cell.cfg, len(tokens.vocabulary))
-            cell.folder, _ = locate_run(cell.cfg, tokens)
+            try:
+                cell.folder, _ = locate_run(cell.cfg, tokens)
+            except DamagedRun as error:
+                cell.error = str(error)
     return list(absent)
 
 
@@ -104,7 +113,7 @@ def _vocabulary_size(corpus: Corpus) -> tuple[int, bool]:
 def _cell_table(
     experiments: Mapping[str, Sequence[Cell]], status: Mapping[Path, RunStatus]
 ) -> Table:
-    table = Table("experiment", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "run")
+    table = Table("experiment", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "more", "run")
     first: dict[Path, str] = {}
     for name, cells in experiments.items():
         for cell in cells:
@@ -115,7 +124,9 @@ def _cell_table(
             run = status[path].state.value if owner == here else f"that of {owner}"
             row = cell.describe()
             columns = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
-            table.add_row(name, *(str(row[column]) for column in columns), run)
+            own = {key.rpartition(".")[2] for key in cell.cfg.columns}
+            more = [*(f"{key}={row[key]}" for key in sorted(own)), str(row["settings"])]
+            table.add_row(name, *(str(row[key]) for key in columns), " ".join(more).strip(), run)
     return table
 
 

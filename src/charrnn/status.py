@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 from rich.table import Table
 
 from charrnn.console import print_table
@@ -14,6 +15,8 @@ from charrnn.runs import RunFolder, RunState
 from charrnn.sweep import RESULTS
 
 COLUMNS = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
+USUAL = ("procedure", "scale", "settings", "num_batches", "run")
+"""Columns of every grid that `print_status` has no column for."""
 WORDS = {
     RunState.PLANNED: "waiting",
     RunState.CLAIMED: "starting",
@@ -35,7 +38,7 @@ def print_status(output_dir: Path) -> None:
     grids = sorted((output_dir / "grids").glob("*.csv"))
     if not grids:
         raise CharRNNError(f"{output_dir / 'grids'} has no grid: start a sweep first.")
-    table = Table("grid", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "state")
+    table = Table("grid", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "more", "state")
     counts: Counter[str] = Counter()
     words: dict[tuple[str, str], tuple[str, str]] = {}
     for grid in grids:
@@ -45,10 +48,17 @@ def print_status(output_dir: Path) -> None:
                 words[run, of] = _words(output_dir / run, of) if run else (NO_CORPUS, "")
             word, more = words[run, of]
             counts[word] += 1
-            table.add_row(grid.stem, *(str(cell[name]) for name in COLUMNS), f"{word}{more}")
+            told = (*(str(cell[name]) for name in COLUMNS), _own(cell), f"{word}{more}")
+            table.add_row(grid.stem, *told)
     print_table(table)
     counted = ", ".join(f"{number} {word}" for word, number in counts.most_common())
     print(f"{counts.total()} cells of {len({run for run, _ in words if run})} runs: {counted}")
+
+
+def _own(cell: pd.Series) -> str:
+    """The values of the columns that the cell's grid has beside the usual ones."""
+    own = [name for name in cell.index if name not in (*COLUMNS, *USUAL) and cell[name] != ""]
+    return " ".join([*(f"{name}={cell[name]}" for name in own), cell["settings"]]).strip()
 
 
 def _words(path: Path, of: str) -> tuple[str, str]:

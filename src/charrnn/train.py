@@ -22,7 +22,7 @@ from charrnn.schemes import Scheme
 
 log = logging.getLogger(__name__)
 
-INTERRUPTED = 143
+INTERRUPTED, TERMINATED = 130, 143
 """Exit status after SIGTERM, as a shell has it."""
 
 
@@ -123,8 +123,10 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
         kept = batches_kept(folder.path)
         how = f"goes on from batch {kept}" if kept else "starts it anew"
         log.warning("%s: interrupted; the same command %s.", title, how)
-        # Lightning ends a run on SIGTERM without a status, which would look like success.
-        raise SystemExit(getattr(stop, "code", None) or INTERRUPTED) from stop
+        # Lightning ends a run on SIGTERM without a status, which would look like success, and on
+        # SIGINT with 1, which would look like a failed run, after which others go on.
+        code = getattr(stop, "code", INTERRUPTED)
+        raise SystemExit({None: TERMINATED, 1: INTERRUPTED}.get(code, code)) from stop
     spent = time.perf_counter() - started
     to_come = 0 if cfg.cell.prefix else cfg.cell.of - cfg.cell.number
     left = f"; about {duration(spent * to_come)} left for the sweep" if to_come else ""
