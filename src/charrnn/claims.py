@@ -86,9 +86,18 @@ class Claim:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise ClaimLost if another process has taken over."""
-        if self.path.with_name(_name(int(self.path.name) + 1)).exists():
-            raise ClaimLost(f"{self.path.parent.parent} was taken over by another process.")
+        """Make sure that the run is still this process's.
+
+        Raises:
+            ClaimLost: if another process has taken over, even if it has released the run since,
+                or finished it, which removes all claims.
+            OSError: if that cannot be seen.
+        """
+        # A listing may leave out a file that the heartbeat replaces at this moment, hence `exists`.
+        with suppress(FileNotFoundError):
+            if self.path.exists() and _latest(self.path.parent)[0] <= int(self.path.name):
+                return
+        raise ClaimLost(f"{self.path.parent.parent} was taken over by another process.")
 
     def trained(self, batches: int) -> None:
         """Tell how many batches are trained: of the first at once, of others by the heartbeat."""
@@ -149,7 +158,7 @@ class Claims:
     def owner(self) -> Owner | None:
         """Who holds the run. Reads only; of a dead claim elsewhere it may learn a little late."""
         with suppress(OSError):
-            number, path = self._latest()
+            number, path = _latest(self.folder)
             owner = _read(path) if number and path.suffix != _RELEASED else None
             if owner and owner.is_local:
                 return owner if owner.is_alive else None
@@ -160,16 +169,11 @@ class Claims:
     def _take(self) -> Claim | None:
         """A claim, unless another process has one that is alive, or is faster."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        number, path = self._latest()
+        number, path = _latest(self.folder)
         if number and path.suffix != _RELEASED and not self._is_dead(path):
             return None
         mine = self.folder / _name(number + 1)
         return Claim(mine) if create_atomically(mine, _this_process()) else None
-
-    def _latest(self) -> tuple[int, Path]:
-        """The claim that counts, and its number; 0 if there is none."""
-        claims = [path for path in self.folder.iterdir() if path.stem.isdigit()]
-        return max(((int(path.stem), path) for path in claims), default=(0, self.folder))
 
     def _is_dead(self, path: Path) -> bool:
         owner = _read(path)
@@ -188,6 +192,12 @@ def _this_process(batches: int = 0) -> str:
     """What a claim of this process says."""
     pid = os.getpid()
     return json.dumps(asdict(Owner(platform.node(), pid, _kernel(), _started(pid), batches)))
+
+
+def _latest(folder: Path) -> tuple[int, Path]:
+    """The claim that counts, and its number; 0 if there is none."""
+    claims = [path for path in folder.iterdir() if path.stem.isdigit()]
+    return max(((int(path.stem), path) for path in claims), default=(0, folder))
 
 
 def _name(number: int) -> str:

@@ -83,9 +83,9 @@ class SealedFolder:
             CannotWrite: if that fails.
             ClaimLost: if another process has taken over.
         """
-        if self.claim:
-            self.claim.check()
         try:
+            if self.claim:
+                self.claim.check()
             write_atomically(self.path / name, content)
         except OSError as error:
             raise CannotWrite(self.path / name, error) from error
