@@ -82,6 +82,35 @@ def test_a_process_that_got_the_number_of_a_dead_one_is_not_its_owner(tmp_path):
     assert not waits(tmp_path)
 
 
+def test_where_processes_are_hidden_one_that_is_not_seen_may_live(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "_kernel", lambda: None)
+    forge(tmp_path, kernel=None)
+    assert Claims(tmp_path).owner() is not None
+
+
+HIDDEN = """
+mount -t proc -o hidepid=2 proc /proc || exit
+exec setpriv --regid="$1" --clear-groups --bounding-set=-sys_ptrace "$2" -c "$3" "$4" 60
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="hides processes as Linux does")
+def test_a_claim_of_a_user_whose_processes_are_hidden_is_not_dead(tmp_path):
+    def user(group: int):
+        command = ["unshare", "--mount", "sh", "-c", HIDDEN, "sh"]
+        command += [str(group), sys.executable, HOLD, tmp_path]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    with user(group=1001) as one:
+        if one.stdout.readline() != "held\n":
+            pytest.skip("this account cannot hide processes")
+        with user(group=1002) as two:
+            said = two.stdout.readline()
+            two.kill()
+        one.kill()
+    assert said == "waits\n"
+
+
 @pytest.mark.parametrize("content", [{"host": "elsewhere", "kernel": "another"}, None])
 def test_a_claim_from_elsewhere_is_dead_when_its_heartbeat_stops(tmp_path, monkeypatch, content):
     """Whatever the other machine's clock shows; and also if it died before it wrote who it is."""

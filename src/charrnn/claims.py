@@ -8,10 +8,10 @@ that he has found to be dead. (filelock's SoftFileLease takes over no claim on N
 A claim is dead
 
 - on its own machine: when its process is gone, at once. A process that stands still is not dead;
-- elsewhere (another machine, another container, or this one before it was started again; and on
-  systems without /proc): when its heartbeat has not been seen for STALE seconds. The machines'
-  clocks are not compared. A process that stood still for longer finds that its claim is lost
-  before it writes the next time, and ends.
+- elsewhere (another machine, another container, or this one before it was started again; also on
+  systems without /proc, or where users do not see each other's processes there): when its
+  heartbeat has not been seen for STALE seconds. The machines' clocks are not compared. A process
+  that stood still for longer finds that its claim is lost before it writes the next time, and ends.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Owner:
     Attributes:
         host: the machine's name.
         pid: process id.
-        kernel: names the running kernel and the processes that are visible; None without /proc.
+        kernel: names the running kernel and the processes that are visible; None if not all are.
         started: when the process was started, in ticks since the kernel was.
         batches: that the process has trained so far.
     """
@@ -67,8 +67,9 @@ class Owner:
     @property
     def is_local(self) -> bool:
         """Whether this process can tell if that one lives."""
-        here = platform.node(), _kernel()
-        return self.started is not None and (self.host, self.kernel) == here
+        if self.kernel is None or self.started is None:
+            return False
+        return (self.host, self.kernel) == (platform.node(), _kernel())
 
     @property
     def is_alive(self) -> bool:
