@@ -243,6 +243,22 @@ def test_processes_that_want_one_run_train_it_once(config, tmp_path):
     assert not (folder.path / "claims").exists()
 
 
+def test_a_run_that_is_finished_while_it_is_being_claimed_is_reused(config, monkeypatch, caplog):
+    """Another process trains it, and removes the claims, after this one has made their folder."""
+    cfg, latest, ended = config(), claims._latest, []
+
+    def latest_in_the_end(folder):
+        if not ended:
+            ended.append(processes.run(cfg))
+        return latest(folder)
+
+    monkeypatch.setattr(claims, "_latest", latest_in_the_end)
+    with caplog.at_level("INFO"):
+        assert train(cfg).is_finished
+    assert ended == [0]
+    assert "trained before, reused" in caplog.text
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_a_file_is_created_by_one_process_only_of_all_that_try(tmp_path, monkeypatch, links):
     """With hard links, and on a file system that has none."""

@@ -149,8 +149,7 @@ class Claims:
             on_wait()
         while claim is None:
             time.sleep(POLL)
-            with suppress(FileNotFoundError):  # the run is finished, and its claims removed
-                claim = self._take()
+            claim = self._take()
         try:
             yield claim
         finally:
@@ -169,12 +168,15 @@ class Claims:
 
     def _take(self) -> Claim | None:
         """A claim, unless another process has one that is alive, or is faster."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        number, path = _latest(self.folder)
-        if number and path.suffix != _RELEASED and not self._is_dead(path):
-            return None
-        mine = self.folder / _name(number + 1)
-        return Claim(mine) if create_atomically(mine, _this_process()) else None
+        while True:
+            with suppress(FileExistsError):
+                self.folder.mkdir(parents=True)
+            with suppress(FileNotFoundError):  # the run is finished just now, its claims removed
+                number, path = _latest(self.folder)
+                if number and path.suffix != _RELEASED and not self._is_dead(path):
+                    return None
+                mine = self.folder / _name(number + 1)
+                return Claim(mine) if create_atomically(mine, _this_process()) else None
 
     def _is_dead(self, path: Path) -> bool:
         owner = _read(path)
