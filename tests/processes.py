@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pkgutil
+import signal
 import sys
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,10 +17,26 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["charrnn.train", "tensorboard.compat.tensorflow_stub"])
 
 
-def start(cfg: DictConfig, log: Path | None = None) -> multiprocessing.Process:
-    """Train a run, like `python src/train.py`, without the seconds that imports take."""
+class Moment(NamedTuple):
+    """Before the ``call``-th call of a function that has ``text`` in its arguments."""
+
+    function: str
+    text: str = ""
+    call: int = 2
+
+
+def start(
+    cfg: DictConfig, log: Path | None = None, killed_at: Moment | None = None
+) -> multiprocessing.Process:
+    """Train a run, like `python src/train.py`, without the seconds that imports take.
+
+    Args:
+        cfg: of the run.
+        log: where its lines go.
+        killed_at: when the process gets a SIGKILL.
+    """
     plain = OmegaConf.to_container(cfg, resolve=True)
-    process = FORKS.Process(target=_train, args=(plain, log))
+    process = FORKS.Process(target=_train, args=(plain, log, killed_at))
     process.start()
     return process
 
@@ -28,7 +48,7 @@ def run(cfg: DictConfig, log: Path | None = None) -> int:
     return process.exitcode
 
 
-def _train(plain: dict, log: Path | None) -> None:
+def _train(plain: dict, log: Path | None, killed_at: Moment | None) -> None:
     import logging
 
     from charrnn.train import train
@@ -37,4 +57,19 @@ def _train(plain: dict, log: Path | None) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if killed_at:
+        _kill_at(killed_at)
     train(OmegaConf.create(plain))
+
+
+def _kill_at(moment: Moment) -> None:
+    function, calls = pkgutil.resolve_name(moment.function), []
+
+    def called(*arguments):
+        if moment.text in str(arguments):
+            calls.append(True)
+        if len(calls) == moment.call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments)
+
+    mock.patch(moment.function, called).start()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from unittest import mock
 
 import processes
 import pytest
+from watching import wait_until
 
 from charrnn import claims
 from charrnn.claims import ClaimLost, Claims
 from charrnn.files import create_atomically
 from charrnn.runs import RunFolder, RunState
-from charrnn.train import prepare
+from charrnn.train import prepare, train
 
 HOLD = """
 import sys, time
@@ -80,6 +82,35 @@ def test_a_process_that_got_the_number_of_a_dead_one_is_not_its_owner(tmp_path):
     assert not waits(tmp_path)
 
 
+def test_where_processes_are_hidden_one_that_is_not_seen_may_live(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "_kernel", lambda: None)
+    forge(tmp_path, kernel=None)
+    assert Claims(tmp_path).owner() is not None
+
+
+HIDDEN = """
+mount -t proc -o hidepid=2 proc /proc || exit
+exec setpriv --regid="$1" --clear-groups --bounding-set=-sys_ptrace "$2" -c "$3" "$4" 60
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="hides processes as Linux does")
+def test_a_claim_of_a_user_whose_processes_are_hidden_is_not_dead(tmp_path):
+    def user(group: int):
+        command = ["unshare", "--mount", "sh", "-c", HIDDEN, "sh"]
+        command += [str(group), sys.executable, HOLD, tmp_path]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    with user(group=1001) as one:
+        if one.stdout.readline() != "held\n":
+            pytest.skip("this account cannot hide processes")
+        with user(group=1002) as two:
+            said = two.stdout.readline()
+            two.kill()
+        one.kill()
+    assert said == "waits\n"
+
+
 @pytest.mark.parametrize("content", [{"host": "elsewhere", "kernel": "another"}, None])
 def test_a_claim_from_elsewhere_is_dead_when_its_heartbeat_stops(tmp_path, monkeypatch, content):
     """Whatever the other machine's clock shows; and also if it died before it wrote who it is."""
@@ -106,14 +137,55 @@ def test_a_claim_from_elsewhere_is_shown_as_long_as_it_lives(tmp_path):
     assert folder.status().state is RunState.PLANNED
 
 
-def test_who_has_lost_a_claim_writes_nothing_more(tmp_path):
+@pytest.mark.parametrize("successor", ["000002", "000003", "000002.released", None])
+def test_who_has_lost_a_claim_writes_nothing_more(tmp_path, successor):
+    """Without a successor's claim: it has finished the run, and removed all claims."""
     folder = RunFolder(tmp_path / "run")
     with folder.claimed(lambda: None):
         folder.write("config.yaml", "mine")
-        (tmp_path / "run" / "claims" / "000002").touch()
+        if successor:
+            (tmp_path / "run" / "claims" / successor).touch()
+        else:
+            folder.tidy()
         with pytest.raises(ClaimLost, match=r"run was taken over by another process\.$"):
             folder.write("config.yaml", "still mine")
+        folder.fail("Traceback")
     assert (tmp_path / "run" / "config.yaml").read_text() == "mine"
+    assert not (tmp_path / "run" / "failed.txt").exists()
+
+
+def contents(folder: RunFolder) -> dict[str, bytes]:
+    """All that is written under a claim, by the path in the folder."""
+    return {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the heartbeat tells")
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_process_that_stood_still_leaves_the_run_to_who_took_it_over(
+    config, tmp_path, monkeypatch, finished
+):
+    cfg = config("num_batches=300", "evaluate_at=[]", "checkpoint_share=0")  # writes at its end
+    folder, log = prepare(cfg).folder, tmp_path / "log"
+    process = processes.start(cfg, log)
+    wait_until(lambda: folder.status().batches)
+    os.kill(process.pid, signal.SIGSTOP)
+    (claim,) = (folder.path / "claims").iterdir()
+    claim.write_text(json.dumps(json.loads(claim.read_text()) | {"host": "elsewhere"}))
+    monkeypatch.setattr(claims, "STALE", 0.1)
+    if finished:
+        assert train(cfg).is_finished
+    else:
+        with folder.claimed(lambda: None):
+            pass
+    before = contents(folder)
+    os.kill(process.pid, signal.SIGCONT)
+    process.join(60)
+    assert process.exitcode == 1
+    assert log.read_text().endswith(
+        f"ClaimLost: {folder.path} was taken over by another process.\n"
+    )
+    assert contents(folder) == before
+    assert folder.status().state is (RunState.FINISHED if finished else RunState.PLANNED)
 
 
 COUNT = """
@@ -169,6 +241,22 @@ def test_processes_that_want_one_run_train_it_once(config, tmp_path):
     folder = prepare(cfg).folder
     assert dataclasses.astuple(folder.status()) == (RunState.FINISHED, 40, None, None)
     assert not (folder.path / "claims").exists()
+
+
+def test_a_run_that_is_finished_while_it_is_being_claimed_is_reused(config, monkeypatch, caplog):
+    """Another process trains it, and removes the claims, after this one has made their folder."""
+    cfg, latest, ended = config(), claims._latest, []
+
+    def latest_in_the_end(folder):
+        if not ended:
+            ended.append(processes.run(cfg))
+        return latest(folder)
+
+    monkeypatch.setattr(claims, "_latest", latest_in_the_end)
+    with caplog.at_level("INFO"):
+        assert train(cfg).is_finished
+    assert ended == [0]
+    assert "trained before, reused" in caplog.text
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -12,10 +12,11 @@ import pandas as pd
 import processes
 import pytest
 from conftest import ROOT
+from processes import Moment
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from charrnn.checkpoints import BEFORE, NEWEST, batches_in, batches_kept
+from charrnn.checkpoints import BEFORE, NEWEST, NEXT, batches_in, batches_kept
 from charrnn.runs import RunFolder
 from charrnn.train import prepare
 
@@ -39,14 +40,28 @@ def assert_same(one: RunFolder, two: RunFolder) -> None:
     assert weights == other_weights
 
 
-def writing(folder: RunFolder, name: str) -> bool:
-    return any(folder.path.glob(f".{name}.*"))
+def files_in_the_making(folder: RunFolder) -> set[str]:
+    """What a process leaves that is killed while it writes, temporary names cut short."""
+    names = (path.name for path in folder.path.iterdir())
+    return {re.sub(r"\.\w{32}$", "", name) for name in names if name.startswith((".", NEXT))}
+
+
+MOMENTS = {
+    # An evaluation: in the midst of the perplexity's sum, and when its table is being written.
+    Moment("charrnn.perplexity._log_likelihood"): set(),
+    Moment("os.replace", "/.evaluations.csv."): {".evaluations.csv"},
+    # A checkpoint: being written; written, beside the newest one; and when there is no newest one.
+    Moment("os.replace", "/.checkpoint-next.pt."): {".checkpoint-next.pt"},
+    Moment("os.replace", "/checkpoint-before.pt"): {NEXT},
+    Moment("os.replace", "/checkpoint-next.pt'), "): {NEXT},
+}
+"""Moments to be killed at, and the files that are in the making then."""
 
 
 @pytest.mark.parametrize(
     ("scheme", "optimizer"), [(1, "adam_lasagne"), (2, "rmsprop"), (4, "adam")]
 )
-def test_killed_at_random_moments_a_run_ends_with_the_same_bits(
+def test_killed_at_random_and_at_chosen_moments_a_run_ends_with_the_same_bits(
     config, tmp_path, scheme, optimizer
 ):
     settings = (*SETTINGS, EVERY_BATCH, f"scheme={scheme}", f"optimizer={optimizer}")
@@ -54,27 +69,25 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_bits(
     whole = config(*settings, f"output_dir={tmp_path / 'whole'}")
     assert processes.run(whole) == 0
     cfg, folder = config(*settings), prepare(config(*settings)).folder
-    draw = random.Random(scheme)
-    moments = [
-        lambda: False,
-        lambda: writing(folder, "checkpoint-next.pt"),
-        lambda: writing(folder, "evaluations.csv"),
-        lambda: (folder.path / "checkpoint-next.pt").exists(),
-    ]
-    kills = 0
+    draw, chosen, kills = random.Random(scheme), list(MOMENTS), 0
     for reached in range(23):
-        process = processes.start(cfg)
-        while process.is_alive() and batches_kept(folder.path) <= reached:
-            time.sleep(0.001)
-        deadline = time.monotonic() + draw.uniform(0, 0.03)
-        moment = moments[reached % len(moments)]
-        while process.is_alive() and time.monotonic() < deadline and not moment():
-            pass
-        process.kill()
-        process.join()
+        if reached % 3 == 0 and chosen:
+            moment = chosen.pop()
+            process = processes.start(cfg, killed_at=moment)
+            process.join()
+            assert process.exitcode == -9
+            assert files_in_the_making(folder) >= MOMENTS[moment]
+        else:
+            process = processes.start(cfg)
+            while process.is_alive() and batches_kept(folder.path) <= reached:
+                time.sleep(0.001)
+            time.sleep(draw.uniform(0, 0.03))
+            process.kill()
+            process.join()
         kills += process.exitcode == -9
         assert not folder.is_finished or process.exitcode == 0
     assert kills >= 20
+    assert not chosen
     # A long text leaves time between the weights and the mark that the run is finished.
     process = processes.start(config(*settings, "sampling.length=5000"))
     while process.is_alive() and not (folder.path / "weights.pt").exists():

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,8 @@ import processes
 import pytest
 from test_resume import SETTINGS, assert_same, stopped
 
-from charrnn.errors import CharRNNError
+from charrnn.checkpoints import BEFORE, NEWEST
+from charrnn.errors import CannotRead, CharRNNError
 from charrnn.runs import RunFolder, RunState, RunStatus
 from charrnn.schemes import Scheme1
 from charrnn.sealed import CannotWrite, DamagedRun
@@ -162,6 +164,42 @@ def test_a_half_written_mark_does_not_make_a_run_finished(config, caplog, conten
     train(cfg)
     assert "finished.json is damaged: the run is not taken for finished." in caplog.text
     pd.testing.assert_frame_equal(folder.read_table().drop(columns="train_seconds"), expected)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that gives an I/O error")
+@pytest.mark.parametrize("names", [["finished.json"], [NEWEST, BEFORE]])
+def test_what_cannot_be_read_at_the_moment_costs_nothing(config, names):
+    cfg = config(*SETTINGS)
+    folder = train(cfg) if names == ["finished.json"] else stopped(cfg, batches=10)
+    for name in names:
+        (folder.path / name).rename(folder.path / f"{name}-away")
+        (folder.path / name).symlink_to("/proc/self/mem")  # whose first byte is no memory
+    before = {path.name for path in folder.path.iterdir()}
+    expected = f"^{folder.path / names[0]} cannot be read: input/output error.$"
+    for use in (train, lambda _: folder.status()):
+        with pytest.raises(CannotRead, match=expected):
+            use(cfg)
+    assert {path.name for path in folder.path.iterdir()} == before
+    for name in names:
+        (folder.path / f"{name}-away").replace(folder.path / name)
+    assert train(cfg).status() == RunStatus(RunState.FINISHED, 26)
+
+
+@pytest.mark.parametrize("state", ["finished", "damaged", "stopped"])
+def test_a_run_that_is_trained_again_keeps_what_a_user_has_put_into_its_folder(config, state):
+    cfg = config(*SETTINGS)
+    folder = stopped(cfg, batches=3) if state == "stopped" else train(cfg)
+    if state == "damaged":
+        (folder.path / "finished.json").write_text("")
+    (folder.path / "plots").mkdir()
+    users = [folder.path / name for name in ("plots/loss.png", "my-notes.txt", "checkpoint-3.pt")]
+    for path in users:
+        path.write_text("mine")
+    left_over = folder.path / f".weights.pt.{uuid.uuid4().hex}"
+    left_over.touch()
+    train(cfg)
+    assert [path.read_text() for path in users] == ["mine", "mine", "mine"]
+    assert left_over.exists() == (state == "finished")
 
 
 def test_an_unfinished_run_is_described_by_what_is_asked_for_not_by_what_was_edited(config):

@@ -175,11 +175,11 @@ class KeepCheckpoint(pl.Callback):
 
     def _save(self, trainer: pl.Trainer) -> None:
         assert self.folder.claim is not None
-        self.folder.claim.check()
         finish_queued_work()
         self.clock.lap("training")
         before = self.clock.seconds["checkpoints"]
         try:
+            self.folder.claim.check()
             trainer.save_checkpoint(self.folder.path / NEWEST)
         except OSError as error:
             log.warning("no checkpoint at batch %d: %s", trainer.global_step, error)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from charrnn.data.catalogue import choose
 from charrnn.data.fetch import FetchError
+from charrnn.errors import CannotRead
 from charrnn.experiment import build, check, scheme_class
 from charrnn.runs import RunFolder
 from charrnn.sealed import DamagedRun
@@ -121,7 +122,8 @@ def check_all(cells: Sequence[Cell]) -> None:
 def locate(cells: Sequence[Cell]) -> None:
     """Find every cell's run, reading its corpus.
 
-    A corpus that cannot be fetched, or a finished run that is damaged, costs its cells only.
+    A corpus that cannot be fetched, or a finished run that is damaged or cannot be read, costs its
+    cells only.
 
     Raises:
         BadInput: if a file named by the user cannot be used: the sweep is refused, as in check_all.
@@ -129,6 +131,6 @@ def locate(cells: Sequence[Cell]) -> None:
     for cell in cells:
         try:
             cell.folder = prepare(cell.cfg).folder
-        except (FetchError, DamagedRun) as error:
+        except (FetchError, DamagedRun, CannotRead) as error:
             cell.error = str(error)
             log.error("%s: %s", cell, error)

@@ -13,11 +13,16 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins import CheckpointIO
 
+from charrnn.errors import CannotRead
 from charrnn.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-NEWEST, BEFORE, NEXT = "checkpoint.pt", "checkpoint-before.pt", "checkpoint-next.pt"
+CHECKPOINTS = NEWEST, BEFORE, NEXT = (
+    "checkpoint.pt",
+    "checkpoint-before.pt",
+    "checkpoint-next.pt",
+)
 
 
 class CheckpointFiles(CheckpointIO):
@@ -63,13 +68,20 @@ class CheckpointFiles(CheckpointIO):
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest intact checkpoint in a run's folder; a line in the log tells of a damaged one."""
+    """The newest intact checkpoint in a run's folder; a line in the log tells of a damaged one.
+
+    Raises:
+        CannotRead: if there is one, and it cannot be known whether it is intact.
+    """
     for path in (folder / NEWEST, folder / BEFORE):
         header = read_header(path)
-        with open(path, "rb") if header else io.BytesIO() as file:
-            file.readline()
-            if header and hashlib.file_digest(file, "sha256").hexdigest() == header["sha256"]:
-                return path
+        try:
+            with open(path, "rb") if header else io.BytesIO() as file:
+                file.readline()
+                if header and hashlib.file_digest(file, "sha256").hexdigest() == header["sha256"]:
+                    return path
+        except OSError as error:
+            raise CannotRead(path, error) from error
         if path.exists():
             log.warning("%s is damaged, and is left out.", path)
     return None
@@ -87,10 +99,16 @@ def batches_in(checkpoint: Path) -> int:
 
 
 def read_header(path: Path) -> dict[str, Any] | None:
-    """What a checkpoint says of itself; None if it is none of its folder's run."""
+    """What a checkpoint says of itself; None if it is none of its folder's run.
+
+    Raises:
+        CannotRead: if it is there, and what it says cannot be known.
+    """
     try:
         with path.open("rb") as file:
             header = json.loads(file.readline(1024))
         return header if header["run"] == path.parent.name else None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
         return None
+    except OSError as error:
+        raise CannotRead(path, error) from error

@@ -8,10 +8,10 @@ that he has found to be dead. (filelock's SoftFileLease takes over no claim on N
 A claim is dead
 
 - on its own machine: when its process is gone, at once. A process that stands still is not dead;
-- elsewhere (another machine, another container, or this one before it was started again; and on
-  systems without /proc): when its heartbeat has not been seen for STALE seconds. The machines'
-  clocks are not compared. A process that stood still for longer finds that its claim is lost
-  before it writes the next time, and ends.
+- elsewhere (another machine, another container, or this one before it was started again; also on
+  systems without /proc, or where users do not see each other's processes there): when its
+  heartbeat has not been seen for STALE seconds. The machines' clocks are not compared. A process
+  that stood still for longer finds that its claim is lost before it writes the next time, and ends.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Owner:
     Attributes:
         host: the machine's name.
         pid: process id.
-        kernel: names the running kernel and the processes that are visible; None without /proc.
+        kernel: names the running kernel and the processes that are visible; None if not all are.
         started: when the process was started, in ticks since the kernel was.
         batches: that the process has trained so far.
     """
@@ -67,8 +67,9 @@ class Owner:
     @property
     def is_local(self) -> bool:
         """Whether this process can tell if that one lives."""
-        here = platform.node(), _kernel()
-        return self.started is not None and (self.host, self.kernel) == here
+        if self.kernel is None or self.started is None:
+            return False
+        return (self.host, self.kernel) == (platform.node(), _kernel())
 
     @property
     def is_alive(self) -> bool:
@@ -86,9 +87,18 @@ class Claim:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise ClaimLost if another process has taken over."""
-        if self.path.with_name(_name(int(self.path.name) + 1)).exists():
-            raise ClaimLost(f"{self.path.parent.parent} was taken over by another process.")
+        """Make sure that the run is still this process's.
+
+        Raises:
+            ClaimLost: if another process has taken over, even if it has released the run since,
+                or finished it, which removes all claims.
+            OSError: if that cannot be seen.
+        """
+        # A listing may leave out a file that the heartbeat replaces at this moment, hence `exists`.
+        with suppress(FileNotFoundError):
+            if self.path.exists() and _latest(self.path.parent)[0] <= int(self.path.name):
+                return
+        raise ClaimLost(f"{self.path.parent.parent} was taken over by another process.")
 
     def trained(self, batches: int) -> None:
         """Tell how many batches are trained: of the first at once, of others by the heartbeat."""
@@ -139,8 +149,7 @@ class Claims:
             on_wait()
         while claim is None:
             time.sleep(POLL)
-            with suppress(FileNotFoundError):  # the run is finished, and its claims removed
-                claim = self._take()
+            claim = self._take()
         try:
             yield claim
         finally:
@@ -149,7 +158,7 @@ class Claims:
     def owner(self) -> Owner | None:
         """Who holds the run. Reads only; of a dead claim elsewhere it may learn a little late."""
         with suppress(OSError):
-            number, path = self._latest()
+            number, path = _latest(self.folder)
             owner = _read(path) if number and path.suffix != _RELEASED else None
             if owner and owner.is_local:
                 return owner if owner.is_alive else None
@@ -159,17 +168,15 @@ class Claims:
 
     def _take(self) -> Claim | None:
         """A claim, unless another process has one that is alive, or is faster."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        number, path = self._latest()
-        if number and path.suffix != _RELEASED and not self._is_dead(path):
-            return None
-        mine = self.folder / _name(number + 1)
-        return Claim(mine) if create_atomically(mine, _this_process()) else None
-
-    def _latest(self) -> tuple[int, Path]:
-        """The claim that counts, and its number; 0 if there is none."""
-        claims = [path for path in self.folder.iterdir() if path.stem.isdigit()]
-        return max(((int(path.stem), path) for path in claims), default=(0, self.folder))
+        while True:
+            with suppress(FileExistsError):
+                self.folder.mkdir(parents=True)
+            with suppress(FileNotFoundError):  # the run is finished just now, its claims removed
+                number, path = _latest(self.folder)
+                if number and path.suffix != _RELEASED and not self._is_dead(path):
+                    return None
+                mine = self.folder / _name(number + 1)
+                return Claim(mine) if create_atomically(mine, _this_process()) else None
 
     def _is_dead(self, path: Path) -> bool:
         owner = _read(path)
@@ -188,6 +195,12 @@ def _this_process(batches: int = 0) -> str:
     """What a claim of this process says."""
     pid = os.getpid()
     return json.dumps(asdict(Owner(platform.node(), pid, _kernel(), _started(pid), batches)))
+
+
+def _latest(folder: Path) -> tuple[int, Path]:
+    """The claim that counts, and its number; 0 if there is none."""
+    claims = [path for path in folder.iterdir() if path.stem.isdigit()]
+    return max(((int(path.stem), path) for path in claims), default=(0, folder))
 
 
 def _name(number: int) -> str:

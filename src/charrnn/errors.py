@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -23,6 +24,13 @@ class BadInput(CharRNNError, ValueError):
     def __init__(self, field: str, value: Any, wanted: str) -> None:
         super().__init__(f"{field}={value} cannot be used: it has to be {wanted}.")
         self.field, self.value, self.wanted = field, value, wanted
+
+
+class CannotRead(CharRNNError):
+    """A file is there, and cannot be read."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.")
 
 
 def require(condition: bool, field: str, value: Any, wanted: str) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+TEMPORARY = ".*." + 32 * "[0-9a-f]"
+"""Glob pattern of what is left of a file whose writer was killed."""
+
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write ``content`` under a temporary name, then give it ``path`` in one step."""
@@ -38,7 +41,7 @@ def create_atomically(path: Path, content: bytes | str) -> bool:
 def _written(path: Path, content: bytes | str) -> Iterator[Path]:
     """A file with ``content`` beside ``path``, which is removed if it is left there."""
     data = content.encode() if isinstance(content, str) else content
-    # Not mkstemp, whose files nobody else may read.
+    # As TEMPORARY says. Not mkstemp, whose files nobody else may read.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("xb") as file:

@@ -19,12 +19,14 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from charrnn.checkpoints import batches_kept, newest_checkpoint
+from charrnn.checkpoints import CHECKPOINTS, batches_kept, newest_checkpoint
 from charrnn.claims import Claims
 from charrnn.data.corpora import Tokens
 from charrnn.data.vocabulary import TOKENIZATIONS, Vocabulary
 from charrnn.errors import CharRNNError
+from charrnn.files import TEMPORARY
 from charrnn.identity import Identity, run_identity, run_name
+from charrnn.perplexity import PROCEDURES
 from charrnn.sealed import MARK, CannotWrite, DamagedRun, SealedFolder, as_json
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,13 @@ SEALED_IF_THERE = VOCABULARY, WEIGHTS, DIAGNOSTICS = (
     "diagnostics.csv",
 )
 """What else is read; runs of an earlier time have not all of it."""
+OF_A_TRY = (MARK, "failed.txt", TEMPORARY)
+"""Glob patterns of what says how a try has ended."""
+WRITTEN = (
+    *(*OF_A_TRY, *SEALED, *SEALED_IF_THERE, *CHECKPOINTS, "provenance.json"),
+    *(*PROCEDURES, *(f"sample-{procedure}.txt" for procedure in PROCEDURES)),
+)
+"""The same of all that a try may leave. What else is in the folder is the user's."""
 
 
 class RunFolder(SealedFolder):
@@ -185,15 +194,18 @@ class RunFolder(SealedFolder):
 
         Returns:
             The checkpoint from which the run goes on; None if there is none, and it starts anew.
+
+        Raises:
+            CannotRead: if there is one that cannot be read; nothing is cleared then.
+            CannotWrite: if the folder cannot be written.
         """
         if (self.path / MARK).exists():
             log.warning("%s is damaged: the run is not taken for finished.", self.path / MARK)
         self.path.mkdir(parents=True, exist_ok=True)
         checkpoint = newest_checkpoint(self.path)
         earlier = self._provenance() if checkpoint else []
-        for path in self.path.iterdir():
-            kept = checkpoint and not path.name.startswith((".", MARK, "failed.txt"))
-            if path.name != "claims" and not kept:
+        for pattern in OF_A_TRY if checkpoint else WRITTEN:
+            for path in self.path.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.write("config.yaml", config)
         self.write("identity.json", as_json(identity))
@@ -220,7 +232,7 @@ class RunFolder(SealedFolder):
             DamagedRun: if it cannot be read, or is not what it was when the run was finished.
         """
         columns = [field.name for field in fields(Evaluation)]
-        if not (self.path / "evaluations.csv").exists() and not self.is_finished:
+        if not self.is_finished and not (self.path / "evaluations.csv").exists():
             return pd.DataFrame(columns=columns)
         try:
             # The Python engine reads a float back to the bit in every version of pandas.
@@ -300,9 +312,9 @@ class RunFolder(SealedFolder):
 
     def tidy(self) -> None:
         """Remove what a finished run needs no more, as far as the folder can be written."""
-        for path in self.path.glob("checkpoint*.pt"):
+        for name in CHECKPOINTS:
             with suppress(OSError):
-                path.unlink()
+                (self.path / name).unlink()
         shutil.rmtree(self.path / "claims", ignore_errors=True)
 
     def fail(self, traceback: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.claims import Claim
-from charrnn.errors import CharRNNError
+from charrnn.errors import CannotRead, CharRNNError
 from charrnn.files import write_atomically
 
 MARK = "finished.json"
@@ -50,12 +50,18 @@ class SealedFolder:
         self.write(MARK, as_json({**mark, "sha256": seals}))
 
     def mark(self) -> dict[str, Any] | None:
-        """What `seal` has written; None if the folder is not finished, or if that is damaged."""
+        """What `seal` has written; None if the folder is not finished, or if that is damaged.
+
+        Raises:
+            CannotRead: if it is there, and what it says cannot be known.
+        """
         try:
             mark = json.loads((self.path / MARK).read_text())
             return mark if isinstance(mark["perplexity"], dict) else None
-        except (OSError, ValueError, TypeError, KeyError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
             return None
+        except OSError as error:
+            raise CannotRead(self.path / MARK, error) from error
 
     def sealed(self) -> dict[str, str]:
         """The files that `seal` has sealed, and their checksums; none before that."""
@@ -65,13 +71,16 @@ class SealedFolder:
         """The content of a file.
 
         Raises:
-            DamagedRun: if it cannot be read, or is not what was sealed.
+            DamagedRun: if it is gone, or is not what was sealed.
+            CannotRead: if it is there, and cannot be read.
         """
         seals = self.sealed()
         try:
             content = (self.path / name).read_bytes()
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise DamagedRun(self.path / name) from error
+        except OSError as error:
+            raise CannotRead(self.path / name, error) from error
         if name in seals and seals[name] != _sha256(content):
             raise DamagedRun(self.path / name)
         return content
@@ -83,9 +92,9 @@ class SealedFolder:
             CannotWrite: if that fails.
             ClaimLost: if another process has taken over.
         """
-        if self.claim:
-            self.claim.check()
         try:
+            if self.claim:
+                self.claim.check()
             write_atomically(self.path / name, content)
         except OSError as error:
             raise CannotWrite(self.path / name, error) from error
