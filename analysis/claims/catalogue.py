@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import architectures, lengths, schemes, speed
+from analysis.claims import architectures, lengths, oddities, schemes, speed, times
 from analysis.claims.evidence import Evidence
 from analysis.claims.verdict import Verdict, judge
 
-CLAIMS = (*schemes.CLAIMS, *architectures.CLAIMS, *speed.CLAIMS, *lengths.CLAIMS)
+CLAIMS = (
+    *schemes.CLAIMS,
+    *architectures.CLAIMS,
+    *oddities.CLAIMS,
+    *speed.CLAIMS,
+    *times.CLAIMS,
+    *lengths.CLAIMS,
+)
 
 
 def judge_all(evidence: Evidence) -> list[Verdict]:
