@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from analysis.cells import compose_cells
-from analysis.claims.catalogue import CLAIMS, judge_all
+from analysis.claims.catalogue import CLAIMS, concerning, judge_all, papers
 from analysis.claims.evidence import Evidence, read_evidence
 from analysis.claims.finding import Outcome
 from analysis.claims.verdict import judge
+from analysis.report.summary import sentences
 from claim_tables import (
     FINNISH,
     MUSIC,
@@ -200,6 +201,16 @@ def test_a_size_is_not_borne_out_by_another_size_in_the_same_direction():
         verdict = judge(BY_ID["progressive-faster"], table4([0.25], windowed=times))
         assert verdict.outcome is expected
         assert verdict.effect == f"{times}.0 times (the paper: 10 to 20 times)"
+
+
+def test_our_own_questions_are_not_the_papers_claims():
+    verdicts = judge_all(table4([0.25, 0.09]))
+    assert {v.claim.id for v in verdicts} - {v.claim.id for v in papers(verdicts)} == {
+        "rolling-sampler"
+    }
+    assert "rolling-sampler" not in {v.claim.id for v in concerning(1, verdicts)}
+    (counted, *_) = [line for line in sentences(table4([0.25]), verdicts, []) if "claims" in line]
+    assert counted.startswith(f"Of {len(CLAIMS) - 1} claims of the paper 3 are borne out")
 
 
 @pytest.mark.parametrize("claim", ["single-loss-time", "k2-time"])

@@ -1,4 +1,4 @@
-"""All claims, in the order of the paper."""
+"""All claims, in the order of the paper, and what is ours beside them."""
 
 from __future__ import annotations
 
@@ -24,5 +24,10 @@ def judge_all(evidence: Evidence) -> list[Verdict]:
 
 
 def concerning(scheme: int, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Those of the verdicts that are on claims about ``scheme``."""
-    return [verdict for verdict in verdicts if scheme in verdict.claim.schemes]
+    """Those of the verdicts that are on the paper's claims about ``scheme``."""
+    return [verdict for verdict in papers(verdicts) if scheme in verdict.claim.schemes]
+
+
+def papers(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those of the verdicts that are on claims of the paper's."""
+    return [verdict for verdict in verdicts if not verdict.claim.ours]

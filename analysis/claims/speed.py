@@ -114,5 +114,6 @@ CLAIMS = (
         {"table4": ALL},
         rolling_leaves_it,
         (1, 2),
+        ours=True,
     ),
 )

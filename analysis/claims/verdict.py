@@ -23,7 +23,7 @@ ALL = ""
 
 @dataclass(frozen=True)
 class Claim:
-    """A finding of the paper's.
+    """A finding of the paper's, or one of our own beside it.
 
     Attributes:
         id: short name.
@@ -37,6 +37,7 @@ class Claim:
         whole: whether it is about the end of the paper's 12,800 batches, so that shorter runs can
             bear it out, but not contradict it.
         beyond: batches, after which what it is about begins; runs that end there decide nothing.
+        ours: whether it is not the paper's but a question that this project adds.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Claim:
     schemes: tuple[int, ...]
     whole: bool = False
     beyond: int = 0
+    ours: bool = False
 
     @property
     def measured(self) -> str:

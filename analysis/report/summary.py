@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.claims.catalogue import papers
 from analysis.claims.evidence import Evidence
 from analysis.claims.finding import Outcome
 from analysis.claims.measures import at, final, of_cells, unstable
@@ -143,6 +144,7 @@ def _which_scheme(schemes: Sequence[Fare]) -> list[str]:
 
 
 def _conclusions(verdicts: Sequence[Verdict]) -> list[str]:
+    verdicts = papers(verdicts)
     counts = Counter(verdict.outcome for verdict in verdicts)
     contradicted = [v.claim.id for v in verdicts if v.outcome is Outcome.CONTRADICTED]
     sentence = (
