@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from analysis.claims.catalogue import CLAIMS, concerning, judge_all, papers
 from analysis.claims.evidence import Evidence, read_evidence
 from analysis.claims.finding import Outcome
 from analysis.claims.verdict import judge
-from analysis.report.summary import sentences
+from analysis.report.summary import fares, sentences
 from claim_tables import (
     FINNISH,
     MUSIC,
@@ -244,6 +245,22 @@ def test_two_corpora_in_one_place_are_two_corpora():
     cells += [cell(9, corpus="linux")]
     for known in (cells, cells[::-1]):
         assert outcome("texts-alike", known) is Outcome.CONTRADICTED
+
+
+def test_a_cell_that_diverged_makes_the_mean_infinite():
+    known = evidence(
+        *schemes({1: 8, 2: 12, 3: 9}),
+        *schemes({4: 8.5}, TEXTS[:2]),
+        cell([80, 60, 40, 25, 22, 40, 12, math.inf], corpus="linux", scheme=4),
+    )
+    told = fares(known)
+    assert [fare.perplexity for fare in told] == pytest.approx([8, 12, 9, math.inf])
+    assert [fare.diverged for fare in told] == [0, 0, 0, 1]
+    (first, *_) = sentences(known, [], told)
+    assert first.endswith("scheme 4 infinite (1 of 3 cells diverged).")
+    everywhere = evidence(*(cell([math.nan] * 8, scheme=scheme) for scheme in (1, 2, 3, 4)))
+    (first, *_) = sentences(everywhere, [], fares(everywhere))
+    assert first == "In every scheme a cell diverged: the geometric means are infinite."
 
 
 def test_what_failed_is_left_out_and_named():
