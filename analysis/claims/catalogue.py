@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import architectures, lengths, oddities, schemes, speed, times
+from analysis.claims import architectures, lengths, oddities, robustness, schemes, speed, times
 from analysis.claims.evidence import Evidence
 from analysis.claims.verdict import Verdict, judge
 
 CLAIMS = (
     *schemes.CLAIMS,
+    *robustness.CLAIMS,
     *architectures.CLAIMS,
     *oddities.CLAIMS,
     *speed.CLAIMS,
