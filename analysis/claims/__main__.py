@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from analysis.claims.catalogue import judge_all
+from analysis.claims.catalogue import judge_all, papers
 from analysis.claims.evidence import SCALES, read_evidence, scales_of
+from analysis.claims.verdict import Verdict
 from charrnn.cli import refuse
 from charrnn.console import print_table
 from charrnn.errors import CharRNNError, require_choice
@@ -26,10 +27,16 @@ def main() -> None:
         verdicts = judge_all(read_evidence(arguments.runs, choose_scale(**vars(arguments))))
     except CharRNNError as error:
         refuse(error)
-    table = Table("claim", "verdict", "effect", "reason")
+    print_table(_table("claim", papers(verdicts)))
+    print()
+    print_table(_table("beside the paper", [one for one in verdicts if one.claim.ours]))
+
+
+def _table(heading: str, verdicts: list[Verdict]) -> Table:
+    table = Table(heading, "verdict", "effect", "reason")
     for verdict in verdicts:
         table.add_row(verdict.claim.id, verdict.outcome, verdict.effect, verdict.reason)
-    print_table(table)
+    return table
 
 
 def choose_scale(scale: str, runs: Path) -> str:

@@ -1,14 +1,22 @@
-"""All claims, in the order of the paper."""
+"""All claims, in the order of the paper, and what is ours beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import architectures, lengths, schemes, speed
+from analysis.claims import architectures, lengths, oddities, robustness, schemes, speed, times
 from analysis.claims.evidence import Evidence
 from analysis.claims.verdict import Verdict, judge
 
-CLAIMS = (*schemes.CLAIMS, *architectures.CLAIMS, *speed.CLAIMS, *lengths.CLAIMS)
+CLAIMS = (
+    *schemes.CLAIMS,
+    *robustness.CLAIMS,
+    *architectures.CLAIMS,
+    *oddities.CLAIMS,
+    *speed.CLAIMS,
+    *times.CLAIMS,
+    *lengths.CLAIMS,
+)
 
 
 def judge_all(evidence: Evidence) -> list[Verdict]:
@@ -17,5 +25,10 @@ def judge_all(evidence: Evidence) -> list[Verdict]:
 
 
 def concerning(scheme: int, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Those of the verdicts that are on claims about ``scheme``."""
-    return [verdict for verdict in verdicts if scheme in verdict.claim.schemes]
+    """Those of the verdicts that are on the paper's claims about ``scheme``."""
+    return [verdict for verdict in papers(verdicts) if scheme in verdict.claim.schemes]
+
+
+def papers(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those of the verdicts that are on claims of the paper's."""
+    return [verdict for verdict in verdicts if not verdict.claim.ours]

@@ -18,6 +18,8 @@ SCALES = ("paper", "laptop", "quick", "smoke")
 TABLE4 = "table4"
 SAME_CELLS = {"fig9": "fig10", "fig10": "fig9"}
 """Experiments that stand for each other."""
+CELL = ["run", "scheme"]
+"""What tells the cells of a grid apart: a run, read by a scheme."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,12 @@ def scales_of(runs: Path) -> list[str]:
 
 
 def _where(results: Results, sweep: str, condition: str) -> Results:
-    tables = []
-    for table in (results.cells, results.curves):
-        places = table["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
-        known = table.assign(sweep=sweep, place=places.astype(str))
-        if "settings" in known:  # cells that depart from their experiment are no evidence for it
-            known = known[known["settings"] == ""]
-        tables.append(known.query(condition) if condition and len(known) else known)
-    return Results(*tables)
+    """The cells that fulfil the condition on the whole grid, and the curves that these have."""
+    places = results.cells["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
+    cells = results.cells.assign(sweep=sweep, place=places.astype(str))
+    if "settings" in cells:  # cells that depart from their experiment are no evidence for it
+        cells = cells[cells["settings"] == ""]
+    if condition and len(cells):
+        cells = cells.query(condition)
+    chosen, known = (pd.MultiIndex.from_frame(t[CELL]) for t in (cells, results.curves))
+    return Results(cells, results.curves[known.isin(chosen)].assign(sweep=sweep))

@@ -14,6 +14,8 @@ from typing import Any
 import pandas as pd
 from pandas.api.typing import SeriesGroupBy
 
+from charrnn.data.catalogue import STANDS_FOR
+
 CELL = ["sweep", "corpus", "scheme", "num_layers", "hidden_size", "k2", "k1", "seed"]
 """What tells cells apart; `sweep` is the experiment that asked for them."""
 UNSTABLE = 1.25
@@ -85,9 +87,12 @@ def overfitting(curve: Curve) -> float:
     return float(heights.iloc[-1] - heights.min())
 
 
-def unstable(curves: pd.DataFrame, last: float = math.inf) -> Cells:
-    """Whether each cell is unstable, as defined above, in its first ``last`` batches."""
-    return of_cells(curves, rise(last=last)).gt(math.log(UNSTABLE)).astype(bool)
+def unstable(curves: pd.DataFrame, first: float = SETTLED + 1, last: float = math.inf) -> Cells:
+    """1 for cells that are unstable, as defined above, from ``first`` to ``last`` batches, else 0.
+
+    A mean is the share of cells that are.
+    """
+    return of_cells(curves, rise(first, last)).gt(math.log(UNSTABLE)).astype(float)
 
 
 def at(values: Cells, column: str, value: object) -> Cells:
@@ -111,20 +116,23 @@ def spread(values: Cells, *columns: str) -> Cells:
     return (groups.max() - groups.min())[groups.count() > 1]
 
 
-def smallest_step(values: Cells, column: str) -> Cells:
-    """The smallest difference between successive values of ``column``, among like cells."""
-    steps = _alike(values.sort_index(level=column), column).agg(lambda group: group.diff().min())
-    return steps.dropna()
-
-
 def pooled(values: Cells, *columns: str) -> Cells:
     """Mean over ``columns``."""
     return _alike(values, *columns).mean()
 
 
-def lowest(values: Cells, *columns: str) -> Cells:
-    """Smallest value over ``columns``."""
-    return _alike(values, *columns).min()
+def of_places(values: Cells) -> Cells:
+    """The values under the names of the paper's corpora, one corpus each.
+
+    Where several stand in a place it is the first of them in the catalogue, the authors' own before
+    all others; corpora that stand in none are left out.
+    """
+    known, chosen = values.index.unique("corpus"), dict[str, str]()
+    for corpus, place in STANDS_FOR.items():
+        if corpus in known:
+            chosen.setdefault(place, corpus)
+    kept = values[values.index.get_level_values("corpus").isin(chosen.values())]
+    return kept.rename(index=STANDS_FOR, level="corpus")
 
 
 def _alike(values: Cells, *columns: str) -> SeriesGroupBy[float, Any]:

@@ -20,6 +20,11 @@ def share(part: float) -> str:
     return f"{100 * part:.0f} %".replace("-", "\N{MINUS SIGN}")
 
 
+def of_cells(part: float) -> str:
+    """A part of all cells, or a difference of two."""
+    return f"{share(part)} of cells"
+
+
 def factor(number: float) -> str:
     """A factor as it is."""
     return f"{number:.{1 if number < 100 else 0}f} times"

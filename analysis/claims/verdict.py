@@ -15,13 +15,15 @@ PAPER_BATCHES = 12_800
 """Training batches of a run of the paper's."""
 PENDING = ("planned", "claimed", "running")
 """States of a cell that is still to come."""
+COMPARED = ("scheme", "num_layers", "hidden_size", "k2")
+"""Columns of which a claim may compare all values that the grid has."""
 ALL = ""
 """The condition that all cells of an experiment fulfil."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A finding of the paper's.
+    """A finding of the paper's, or one of our own beside it.
 
     Attributes:
         id: short name.
@@ -34,6 +36,8 @@ class Claim:
         schemes: those that it speaks of.
         whole: whether it is about the end of the paper's 12,800 batches, so that shorter runs can
             bear it out, but not contradict it.
+        beyond: batches, after which what it is about begins; runs that end there decide nothing.
+        ours: whether it is not the paper's but a question that this project adds.
     """
 
     id: str
@@ -43,6 +47,8 @@ class Claim:
     test: Callable[[pd.DataFrame], Finding]
     schemes: tuple[int, ...]
     whole: bool = False
+    beyond: int = 0
+    ours: bool = False
 
     @property
     def measured(self) -> str:
@@ -103,6 +109,9 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     batches = int(curves["batches"].max())
     if outcome is Outcome.UNDECIDED and not pending.any():
         reasons.append(finding.doubt())
+    if batches <= claim.beyond:
+        outcome = Outcome.UNDECIDED
+        reasons.append(f"runs of more than {claim.beyond} batches would tell")
     if claim.whole and outcome is Outcome.CONTRADICTED and batches < PAPER_BATCHES:
         outcome = Outcome.UNDECIDED
         reasons.append(
@@ -111,6 +120,9 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     if pending.any():
         outcome = Outcome.UNDECIDED
         reasons.append(_pending(cells, pending))
+    elif absent := _absent(cells, curves):
+        outcome = Outcome.UNDECIDED
+        reasons.append(f"no cell has a result with {absent}")
     if left_out.any():
         reasons.append(f"left out: {_named(cells, left_out)}")
     runs = tuple(curves["run"].unique())
@@ -139,6 +151,16 @@ def to_train(experiments: list[str], scale: str) -> str:
         for name in experiments
     ]
     return f"not started: {'; '.join(commands)}"
+
+
+def _absent(cells: pd.DataFrame, curves: pd.DataFrame) -> str:
+    """What is compared, and was to be trained, but has no curve at all."""
+    wanted, known = (
+        set(table.melt("sweep", COMPARED).itertuples(index=False, name=None))
+        for table in (cells, curves)
+    )
+    absent = sorted(wanted - known, key=str)
+    return ", ".join(f"{column}={value} ({sweep})" for sweep, column, value in absent)
 
 
 def _pending(cells: pd.DataFrame, pending: pd.Series[bool]) -> str:

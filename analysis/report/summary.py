@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.claims.catalogue import papers
 from analysis.claims.evidence import Evidence
 from analysis.claims.finding import Outcome
-from analysis.claims.measures import at, final, of_cells, unstable
+from analysis.claims.measures import Curve, at, of_cells, unstable
 from analysis.claims.verdict import ALL, PAPER_BATCHES, PENDING, Verdict
 from analysis.tables import RESULTS, Results
 from charrnn.schemes import Scheme, Scheme1, Scheme2, Scheme3, Scheme4
@@ -31,9 +32,10 @@ class Fare:
     Attributes:
         scheme: its number.
         training, sampling: what it does.
-        perplexity: geometric mean of the final ones over the cells that all schemes have; None
-            where there are none.
+        perplexity: geometric mean of the final ones over the cells that all schemes have, infinite
+            if one of them diverged; None where there are none.
         shared: how many cells these are.
+        diverged: how many of them diverged.
         unstable: how many of its own cells are, as defined in analysis.claims.measures.
         finished: how many of its own cells have a result.
         batch: milliseconds of a training batch, and `token` of a sampled token, in the architecture
@@ -46,6 +48,7 @@ class Fare:
     sampling: str
     perplexity: float | None
     shared: int
+    diverged: int
     unstable: int
     finished: int
     batch: float | None
@@ -56,13 +59,14 @@ class Fare:
 def fares(evidence: Evidence) -> list[Fare]:
     """How the four schemes fare."""
     curves = evidence.select({"fig9": ALL}).curves
-    ends = of_cells(curves, final) if len(curves) else None
+    ends = of_cells(curves, _end) if len(curves) else None
     flags = unstable(curves) if len(curves) else None
-    means, shared = {}, 0
+    means, diverged, shared = {}, {}, 0
     if ends is not None:
         known = pd.concat({scheme: at(ends, "scheme", scheme) for scheme in PROCEDURES}, axis=1)
         common = known.dropna()
         shared, means = len(common), common.mean().map(math.exp).to_dict()
+        diverged = (common == math.inf).sum().to_dict()
     return [
         Fare(
             scheme,
@@ -70,6 +74,7 @@ def fares(evidence: Evidence) -> list[Fare]:
             sampling,
             means.get(scheme) if shared else None,
             shared,
+            diverged.get(scheme, 0),
             int(at(flags, "scheme", scheme).sum()) if flags is not None else 0,
             len(at(ends, "scheme", scheme)) if ends is not None else 0,
             _milliseconds(evidence, f"scheme {scheme}: training"),
@@ -78,6 +83,12 @@ def fares(evidence: Evidence) -> list[Fare]:
         )
         for scheme, (training, sampling) in PROCEDURES.items()
     ]
+
+
+def _end(curve: Curve) -> float:
+    """Log perplexity at the end, infinite after divergence; nothing is capped where it is told."""
+    perplexity = curve["perplexity"].iloc[-1]
+    return math.log(perplexity) if math.isfinite(perplexity) else math.inf
 
 
 def _milliseconds(evidence: Evidence, what: str) -> float | None:
@@ -112,11 +123,9 @@ def _which_scheme(schemes: Sequence[Fare]) -> list[str]:
         ]
     best, *others = ranked
     assert best.perplexity is not None
-    rest = ", ".join(
-        f"scheme {fare.scheme} {fare.perplexity / best.perplexity - 1:+.0%}"
-        for fare in others
-        if fare.perplexity is not None
-    )
+    if best.perplexity == math.inf:
+        return ["In every scheme a cell diverged: the geometric means are infinite."]
+    rest = ", ".join(f"scheme {fare.scheme} {_beside(fare, best.perplexity)}" for fare in others)
     words = [
         f"Scheme {best.scheme} ({best.training} training, {best.sampling} sampling) ends at the"
         f" lowest perplexity: {best.perplexity:.2f}, the geometric mean over the {best.shared}"
@@ -142,7 +151,15 @@ def _which_scheme(schemes: Sequence[Fare]) -> list[str]:
     return words
 
 
+def _beside(fare: Fare, best: float) -> str:
+    assert fare.perplexity is not None
+    if fare.diverged:
+        return f"infinite ({fare.diverged} of {fare.shared} cells diverged)"
+    return f"{fare.perplexity / best - 1:+.0%}"
+
+
 def _conclusions(verdicts: Sequence[Verdict]) -> list[str]:
+    verdicts = papers(verdicts)
     counts = Counter(verdict.outcome for verdict in verdicts)
     contradicted = [v.claim.id for v in verdicts if v.outcome is Outcome.CONTRADICTED]
     sentence = (
