@@ -13,9 +13,10 @@ SEEDS ?= 0
 JOBS ?= auto
 # Where they are trained: local, slurm or ray.
 LAUNCHER ?= local
-# Where TensorBoard listens: at 127.0.0.1 only this machine is answered.
-HOST ?= 127.0.0.1
-PORT ?= 6006
+# Where TensorBoard listens: at 127.0.0.1 only this machine is answered. Taken from the command line
+# alone, since shells export names such as HOST for their own ends.
+BIND = 127.0.0.1
+PORT = 6006
 # Where the benchmarks write their tables.
 OUT ?= multirun/benchmark
 
@@ -82,8 +83,8 @@ report: $(INSTALLED) ## write all that the runs say as one HTML page, multirun/r
 data: $(INSTALLED) ## fetch all corpora that this machine can reach, and say what they are
 	$(BIN)/charrnn data list
 
-tensorboard: $(INSTALLED) ## look at what has been trained, in a browser (HOST=, PORT=)
-	@$(BIN)/charrnn tensorboard --host $(HOST) --port $(PORT)
+tensorboard: $(INSTALLED) ## look at what has been trained, in a browser (BIND=, PORT=)
+	@$(BIN)/charrnn tensorboard --host $(BIND) --port $(PORT)
 
 test: lint ## run the linters and the tests
 	$(BIN)/python -m pytest -n 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,9 +24,12 @@ from analysis.tables import Results
 from charrnn.data.catalogue import STANDS_FOR
 from charrnn.runs import Evaluation
 
-BLUE, GREEN, RED, YELLOW, MAGENTA = "#1f66c1", "#2a9d3a", "#d62728", "#eda600", "#c22fb4"
+BLUE, GREEN, RED, YELLOW, MAGENTA = "#1f66c1", "#2a9d3a", "#d62728", "#c08400", "#c22fb4"
 HUES = (BLUE, GREEN, RED, YELLOW, MAGENTA, "#17a2b8", "#8c564b", "#7f7f7f", "#8a8f00")
-"""The paper's five colours, legible on white, and four more for what it does not show."""
+"""The paper's five colours, at least 3:1 on white, and four more for what it does not show."""
+STROKES = ((), (5, 2), (1.5, 1.5), (6, 1.5, 1.5, 1.5), (10, 3))
+DASHES = dict(zip(HUES, itertools.cycle(STROKES)))
+"""Strokes and gaps of the lines of each colour, in widths of the line; none for a solid line."""
 AXES = {
     "train_sequences": ("Number of input train sequences", "log"),
     "train_seconds": ("Training time (s)", "linear"),
@@ -105,7 +110,9 @@ def draw(results: Results, figure: Figure) -> Canvas:
             axes.tick_params(labelbottom=lowest)
             axes.set_ylabel("Perplexity" if n % columns == 0 else "")
         handles = [
-            Line2D([], [], color=colour, label=label(figure.colour, value))
+            Line2D(
+                [], [], color=colour, linestyle=_style(colour), label=label(figure.colour, value)
+            )
             for value, colour in colours.items()
         ]
         canvas.suptitle(figure.title, y=1 + 0.7 / height, va="bottom")
@@ -201,7 +208,7 @@ def _draw_panel(
         colour, limit = colours[value], figure.limit
         # What is above the axis is clipped by it, so that slopes are true; infinity has no place.
         mean, highest = (line[c].replace(np.inf, 100 * limit) for c in ("perplexity", "highest"))
-        axes.plot(line[figure.x], mean, color=colour, linewidth=1)
+        axes.plot(line[figure.x], mean, color=colour, linestyle=_style(colour), linewidth=1)
         if (line["num_seeds"] > 1).any():
             lowest = line["lowest"].clip(upper=limit)
             axes.fill_between(line[figure.x], lowest, highest, color=colour, alpha=0.2, linewidth=0)
@@ -210,6 +217,11 @@ def _draw_panel(
     axes.set(xscale=AXES[figure.x][1], ylim=(0, figure.limit))
     axes.set_yticks(np.arange(0, figure.limit + 1, 10))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _style(colour: str) -> Any:
+    """The dashes of a colour as Matplotlib takes them."""
+    return (0, DASHES[colour]) if DASHES[colour] else "-"
 
 
 def architecture(cells: pd.DataFrame) -> pd.Series:

@@ -52,14 +52,27 @@ def visit(url: str, width: int = 1280, height: int = 900) -> Iterator[Visit]:
         pytest.skip(f"no browser here ({', '.join(NAMES)}): apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        page = browser.new_page(viewport={"width": width, "height": height})
-        visit = Visit(page)
-        page.on("pageerror", lambda error: visit.errors.append(str(error)))
-        page.on("console", lambda message: _note(visit, message.type, message.text))
-        page.on("request", lambda request: visit.requests.append(request.url))
-        page.goto(url)
-        yield visit
+        yield _open(browser.new_page(viewport={"width": width, "height": height}), url)
         browser.close()
+
+
+@contextmanager
+def visit_by_phone(other: Visit, url: str) -> Iterator[Visit]:
+    """Open an address in the browser of another visit, on a small screen that is touched."""
+    browser = other.page.context.browser
+    assert browser is not None
+    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    yield _open(page, url)
+    page.close()
+
+
+def _open(page: Page, url: str) -> Visit:
+    visit = Visit(page)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("console", lambda message: _note(visit, message.type, message.text))
+    page.on("request", lambda request: visit.requests.append(request.url))
+    page.goto(url)
+    return visit
 
 
 def _note(visit: Visit, kind: str, text: str) -> None:

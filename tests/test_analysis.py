@@ -11,6 +11,7 @@ from analysis.figure import FIGURES
 from analysis.perplexity_curves import (
     BLUE,
     GREEN,
+    HUES,
     MAGENTA,
     RED,
     YELLOW,
@@ -78,7 +79,7 @@ def grid(tmp_path):
 
 def drawn_lines(axes):
     """Colour and points of every line of a panel, without the crosses."""
-    lines = [line for line in axes.get_lines() if line.get_linestyle() == "-"]
+    lines = [line for line in axes.get_lines() if line.get_linestyle() != "None"]
     return {line.get_color(): line.get_xydata().tolist() for line in lines}
 
 
@@ -246,7 +247,7 @@ def test_a_sweeps_own_column_gives_colours_lines_and_names(tmp_path):
     cells.append({**cells[0], "k3": 10, "run": "no"})
     results = read_results(write_grid(tmp_path, cells))
     figure = draw(results, FIGURES["k3"])
-    lines = [line for line in figure.axes[0].get_lines() if line.get_linestyle() == "-"]
+    lines = [line for line in figure.axes[0].get_lines() if line.get_linestyle() != "None"]
     ends = [(line.get_color(), line.get_ydata()[-1]) for line in lines]
     assert ends == [(BLUE, 41), (BLUE, 45), (RED, 21), (RED, 25)]  # green: 10
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
@@ -284,6 +285,15 @@ def test_cells_of_two_sweeps_are_named_with_their_sweep():
     common = COMMON | {"corpus": "a", "place": "english", "scheme": 1}
     cells = pd.DataFrame([common | {"sweep": sweep} for sweep in ("fig7", "dropout")])
     assert name_cells(cells, cells["sweep"] == "dropout") == "sweep=dropout"
+
+
+@pytest.mark.parametrize("hue", HUES)
+def test_every_colour_is_seen_on_white(hue):
+    """WCAG 2.1, success criterion 1.4.11: graphics have a contrast of at least 3:1."""
+    shares = [int(hue[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    luminance = sum(w * s for w, s in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    assert 1.05 / (luminance + 0.05) >= 3
 
 
 def test_colours_do_not_depend_on_the_order_of_sweeps():

@@ -17,7 +17,7 @@ from analysis.literature import MODELS, PAPER
 from analysis.report.content import content
 from analysis.report.page import render
 from axe_playwright_python.sync_playwright import Axe
-from browser import Visit, visit
+from browser import Visit, visit, visit_by_phone
 from conftest import ROOT
 from playwright.sync_api import Locator
 
@@ -25,6 +25,7 @@ from charrnn.errors import BadInput
 from charrnn.runs import Evaluation, RunFolder
 
 HOSTILE = '</pre></script><script>document.title = "owned"</script>\x01'
+PROMPT = 100  # characters, k2 of them
 CORPUS = "<b>mine & yours"
 FIGURES = ("fig7", "fig8", "fig9", "fig10", "fig11")
 NUM_RUNS = 3  # schemes 1 and 3 share theirs
@@ -48,7 +49,7 @@ def runs(tmp_path_factory) -> Path:
     command = [sys.executable, ROOT / "src" / "train.py", *words]
     subprocess.run(command, check=True, cwd=ROOT, timeout=300, capture_output=True)
     for sample in (folder / "runs").glob("*/sample-*.txt"):
-        sample.write_text(HOSTILE)
+        sample.write_text(sample.read_text()[:PROMPT] + HOSTILE)
     by_hand(folder / "runs")
     return folder / "runs"
 
@@ -141,7 +142,7 @@ def test_every_claim_figure_and_run_is_there_and_every_link_leads_somewhere(runs
 def test_text_of_runs_is_text(page):
     html = page.read_text(encoding="utf-8")
     assert HOSTILE not in html
-    assert "&lt;/script&gt;&lt;script&gt;document.title" in html
+    assert "</mark>&lt;/pre&gt;&lt;/script&gt;&lt;script&gt;document.title" in html
     assert "&lt;/script&gt;\N{SYMBOL FOR START OF HEADING}</pre>" in html
     assert CORPUS not in html
     assert "&lt;b&gt;mine &amp; yours" in html
@@ -235,12 +236,47 @@ def test_pointing_at_a_line_tells_its_run(opened):
     assert "-seed1" in told
 
 
+def test_a_link_to_verdicts_opens_them(opened):
+    verdicts = opened.page.locator("#verdicts-4")
+    for _ in range(2):  # the second time the address is the same as before
+        assert not verdicts.locator("li").first.is_visible()
+        opened.page.locator("#table2 a", has_text="scheme 4").first.click()
+        verdicts.locator("li").first.wait_for(state="visible")
+        verdicts.locator("summary").click()
+
+
+def test_on_a_phone_a_swipe_over_a_figure_moves_the_page(opened, page):
+    with visit_by_phone(opened, page.as_uri()) as v:
+        v.page.wait_for_selector("#plot-fig11 .legend .traces[role=button]")
+        ranges = "['xaxis', 'yaxis'].map(a => document.getElementById('plot-fig7').layout[a].range)"
+        before = v.page.evaluate(ranges)
+        plot = v.page.locator("#plot-fig7")
+        plot.evaluate("plot => plot.scrollIntoView({behavior: 'instant'})")
+        box = plot.locator(".nsewdrag").first.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        top = v.page.evaluate("scrollY")
+        finger = v.page.context.new_cdp_session(v.page)
+        for up in range(0, 220, 20):
+            kind, at = "touchMove" if up else "touchStart", [{"x": x, "y": y - up}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        v.page.wait_for_function("top => scrollY > top + 100", arg=top)
+        assert v.page.evaluate(ranges) == before
+        plot.locator(".legend .legendtoggle").first.tap()
+        v.page.wait_for_selector("#plot-fig7 .legend .traces[aria-pressed=false]")
+        assert v.errors == []
+
+
 def test_it_prints(opened, tmp_path):
     pdf = opened.page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert pdf.startswith(b"%PDF")
     opened.page.emulate_media(media="print")
     assert not opened.page.locator("nav").is_visible()
     assert opened.page.locator("#plot-fig9").is_visible()
+    behind = opened.page.locator("#summary .runs li").first
+    digest = behind.text_content().rpartition("_")[2]
+    assert behind.inner_text() == digest
+    assert digest in opened.page.locator("#runs").inner_text()
     opened.page.emulate_media(media="screen")
     assert opened.errors == []
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 import reference
 import torch
 from browser import visit
+from conftest import ROOT
 from helpers import gradients, model_and_parameters
+from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from charrnn.board import link, serve
@@ -21,6 +26,7 @@ from charrnn.errors import CharRNNError
 from charrnn.events import Events
 from charrnn.experiment import build_scheme
 from charrnn.growth import state_size
+from charrnn.perplexity import PROCEDURES
 from charrnn.recurrence import eager_only
 from charrnn.runs import RunFolder
 from charrnn.train import prepare, train
@@ -170,7 +176,7 @@ def test_names_tell_runs_apart(config, tmp_path):
     links.mkdir()
     train(config("scheme=1", "num_batches=1"))
     four = train(config("scheme=4", "num_batches=1"))
-    rest = "k1=20 k2=100 r=1 γ=16 seed=0"
+    rest = "k1=20 k2=100 r=1 gamma=16 seed=0"
     link(runs, links)
     names = [
         f"text scheme 1 {rest} (run shared with 3)",
@@ -191,12 +197,29 @@ def test_without_a_folder_of_runs_one_sentence_says_so(tmp_path):
         serve(tmp_path / "nowhere", "127.0.0.1", 0)
 
 
-@pytest.fixture
-def served(command, tmp_path):
-    """TensorBoard's address, on a sweep of the four schemes."""
-    assert command("-m", "scheme=1,2,3,4", "log_every=2", "jobs=1").returncode == 0
+def test_only_who_asks_for_it_is_bound_elsewhere():
+    def listens(*words: str, **exported: str) -> list[str]:
+        command = ["make", "--dry-run", "tensorboard", *words]
+        env = {**os.environ, **exported}
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()[-1].split()[2:]
+
+    assert listens(HOST="0.0.0.0", BIND="0.0.0.0", PORT="80") == [
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "6006",
+    ]
+    assert listens("BIND=::1", "PORT=7007") == ["--host", "::1", "--port", "7007"]
+
+
+@contextmanager
+def serving(runs: Path) -> Iterator[str]:
+    """TensorBoard's address, as the command prints it."""
     script = Path(sys.executable).with_name("charrnn")
-    words = [script, "tensorboard", "--runs", tmp_path / "runs", "--port", "0"]
+    words = [script, "tensorboard", "--runs", runs, "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process.stdout.readline().split()[1]
@@ -206,21 +229,20 @@ def served(command, tmp_path):
             process.kill()
 
 
-def test_a_browser_shows_scalars_the_table_of_runs_and_texts(served):
-    address, query = served.split("?")
-    port = int(address.rstrip("/").rpartition(":")[2])
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.2", port))
-
+def test_a_browser_shows_scalars_the_table_of_runs_and_texts(command, tmp_path):
+    assert command("-m", "scheme=1,2,3,4", "log_every=2", "jobs=1").returncode == 0
     names = [f"scheme {n}" for n in (1, 2, 3, 4)]
-    with visit(f"{address}?{query}#timeseries") as v:
+    with serving(tmp_path / "runs") as address, visit(address) as v:
+        port = int(address.rstrip("/").rpartition(":")[2])
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", port))
         card = v.page.locator("card-view", has_text="perplexity/text")
         card.locator("line-chart svg, line-chart canvas").first.wait_for()
         for name in names:
             v.page.get_by_text(name).first.wait_for()
         assert v.errors == []
 
-        v.page.goto(f"{address}#custom_scalars")
+        v.page.goto(f"{address}?smoothing=0#custom_scalars")
         v.page.reload()
         v.page.get_by_text("Perplexity of the schemes").wait_for()
         matches = v.page.get_by_text("Matches (4)")
@@ -228,15 +250,42 @@ def test_a_browser_shows_scalars_the_table_of_runs_and_texts(served):
         # The perplexity, and all four of the training.
         assert matches.count() == 5
 
-        v.page.goto(f"{address}#hparams")
+        v.page.goto(f"{address}?smoothing=0#hparams")
         v.page.reload()
         v.page.get_by_text("perplexity_final").first.wait_for()
         for name in names:
             v.page.get_by_text(f"text {name}").first.wait_for()
 
-        v.page.goto(f"{address}#text")
+        v.page.goto(f"{address}?smoothing=0#text")
         v.page.reload()
         v.page.get_by_text("step 384").first.wait_for()
         assert v.page.locator("tf-text-loader code").count() >= 4
         assert v.errors == []
         assert {request.split("/")[2] for request in v.requests} == {f"127.0.0.1:{port}"}
+
+
+def test_more_runs_than_tensorboard_selects_by_itself_are_shown_and_toggled(config, tmp_path):
+    cfg, runs = config("scheme=1"), tmp_path / "runs"
+    for seed in range(22):  # each read by schemes 1 and 3
+        cfg.seed = seed
+        run = runs / f"run_{seed}"
+        run.mkdir(parents=True)
+        (run / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+        (run / "identity.json").write_text(json.dumps({"corpus": {"name": "Ääni \u6b4c"}}))
+        with closing(Events(run, "Ääni \u6b4c", {p: {} for p in PROCEDURES})) as written:
+            for procedure in PROCEDURES:
+                for step in (64, 128):
+                    written.add_perplexity(procedure, [9.0 - step / 64], step)
+    with serving(runs) as address, visit(address) as v:
+        v.page.get_by_text("Ääni U+6B4C scheme 3").first.wait_for()
+        v.page.get_by_text("Custom Scalars").first.click()
+        shown = v.page.get_by_text("Matches (44)")
+        shown.wait_for()
+        assert v.page.locator("tf-smoothing-input input").first.input_value() == "0"
+        v.page.locator("tf-runs-selector paper-checkbox").first.click()
+        v.page.get_by_text("Matches (43)").wait_for()
+        v.page.get_by_text("Toggle All Runs").click()
+        v.page.get_by_text("Matches (0)").first.wait_for()
+        v.page.get_by_text("Toggle All Runs").click()
+        shown.wait_for()
+        assert v.errors == []

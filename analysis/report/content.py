@@ -23,6 +23,7 @@ from analysis.claims.verdict import to_train
 from analysis.figure import FIGURES
 from analysis.literature import MODELS
 from analysis.report.figures import interactive
+from analysis.report.finals import best, finals
 from analysis.report.runs import SETTINGS, Run, read_runs
 from analysis.report.summary import PROCEDURES, fares, sentences
 from analysis.table4 import digits
@@ -73,7 +74,7 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
         shown: dict[str, Any] = {"name": name, "short": title, "title": figure.title}
         if where.startswith("Figure"):
             shown |= {"short": where, "title": f"{where}: {title}"}
-        shown |= {"plot": None, "limit": figure.limit, "findings": [], "image": None}
+        shown |= {"plot": None, "finals": [], "limit": figure.limit, "findings": [], "image": None}
         results = evidence.sweeps.get(name)
         if results is not None and figure.place:
             results = _one_corpus(results, figure.place)
@@ -81,6 +82,8 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
             shown["caption"] = f"{to_train([name], evidence.scale)}.".replace("not", "Not", 1)
         else:
             shown |= {"caption": figure.words(results), "plot": interactive(results, figure)}
+            shown["finals"] = finals(results, figure)
+            shown["best"] = best(shown["finals"])
             shown["lines"] = len(results.curves["run"].unique())
             if name == "carry":
                 shown |= _on_carrying(evidence, folder)

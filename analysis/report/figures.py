@@ -16,6 +16,7 @@ from plotly.subplots import make_subplots
 
 from analysis.perplexity_curves import (
     AXES,
+    DASHES,
     Figure,
     architecture,
     choose_colours,
@@ -26,7 +27,7 @@ from analysis.perplexity_curves import (
 from analysis.tables import Results
 
 INK, GRID = "#1b1f24", "#d5dae0"
-PANEL_HEIGHT, REST = 300, 110
+PANEL_HEIGHT, REST, WIDTH = 300, 110, 1.5
 """Pixels."""
 
 
@@ -57,7 +58,7 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
     )
     for value, colour in colours.items():  # the legend, whatever has been trained
         named = {"name": _html(figure.colour, value), "legendgroup": str(value)}
-        swatch = {"color": colour, "width": 3}
+        swatch = {"color": colour, "width": 3, "dash": _dash(colour)}
         canvas.add_scatter(x=[None], y=[None], mode="lines", line=swatch, showlegend=True, **named)
     for n, panel in enumerate(panels):
         place = {"row": n // columns + 1, "col": n % columns + 1}
@@ -109,7 +110,7 @@ def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]
         lowest = line["lowest"].clip(upper=limit).tolist()
         fill = {"fill": "tonexty", "fillcolor": _pale(colour)}
         traces += [go.Scatter(y=lowest, **edge), go.Scatter(y=highest.tolist(), **edge, **fill)]
-    strokes = {"color": colour, "width": 1.5}
+    strokes = {"color": colour, "width": WIDTH, "dash": _dash(colour)}
     traces.append(go.Scatter(x=x, y=mean.tolist(), mode="lines", line=strokes, **told))
     above = ~(line["perplexity"] <= limit).to_numpy()
     if above.any():
@@ -147,6 +148,11 @@ def _html(column: str, value: object) -> str:
     for symbol, markup in symbols.items():
         text = text.replace(symbol, markup)
     return text
+
+
+def _dash(colour: str) -> str:
+    """The dashes of a colour as Plotly takes them."""
+    return ",".join(f"{WIDTH * part:g}px" for part in DASHES[colour]) or "solid"
 
 
 def _pale(colour: str) -> str:

@@ -1,6 +1,8 @@
-// Draws the figures, for the width that there is, and makes their legends work from the keyboard.
+// Draws the figures, for the width that there is, and makes their legends work from the keyboard;
+// opens what a link leads to.
 "use strict";
 const narrow = matchMedia("screen and (max-width: 48rem)");
+const touched = matchMedia("(pointer: coarse)");
 const options = {
   responsive: true,
   displaylogo: false,
@@ -11,7 +13,16 @@ const PRINTED_WIDTH = 690;
 
 for (const plot of document.querySelectorAll(".plot")) {
   const figure = JSON.parse(document.getElementById(plot.id.replace("plot", "data")).textContent);
-  const layout = () => structuredClone(narrow.matches ? figure.narrow : figure.wide);
+  const layout = () => {
+    const chosen = structuredClone(narrow.matches ? figure.narrow : figure.wide);
+    if (touched.matches) {
+      // A swipe moves the page, not the figure.
+      chosen.dragmode = false;
+      const axes = Object.keys(chosen).filter((name) => /^[xy]axis/.test(name));
+      for (const name of axes) chosen[name].fixedrange = true;
+    }
+    return chosen;
+  };
   const fit = (chosen) => {
     plot.style.minHeight = `${chosen.height}px`;
     return chosen;
@@ -52,4 +63,14 @@ function toggle(plot, name) {
   const members = plot.data.flatMap((trace, n) => (trace.legendgroup === group ? [n] : []));
   const hidden = plot.data[members[0]].visible === "legendonly";
   Plotly.restyle(plot, { visible: hidden ? true : "legendonly" }, members);
+}
+
+// A link to what the address names already changes no address.
+addEventListener("click", (event) => show(event.target.closest?.("a")?.hash));
+addEventListener("hashchange", () => show(location.hash));
+show(location.hash);
+
+function show(hash) {
+  const target = hash && document.getElementById(decodeURIComponent(hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) target.open = true;
 }

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from analysis.claims.evidence import Evidence
 from analysis.tables import RESULTS
+from charrnn.data.vocabulary import TOKENIZATIONS
 
 SETTINGS = {
     "corpus": "corpus",
@@ -36,6 +37,14 @@ class Result:
     procedure: str
     final: float
     lowest: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that a run wrote: the prompt that it was given, and what it drew after it."""
+
+    prompt: str
+    drawn: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Run:
     seconds: float | None
     config: str
     provenance: Mapping[str, Any]
-    samples: Mapping[str, str]
+    samples: Mapping[str, Sample]
 
     @property
     def departures(self) -> str:
@@ -119,10 +128,22 @@ def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float 
         config=readable(path / "config.yaml"),
         provenance=_json(path / "provenance.json"),
         samples={
-            text.stem.removeprefix("sample-"): readable(text)
+            text.stem.removeprefix("sample-"): _sample(path, readable(text))
             for text in sorted(path.glob("sample-*.txt"))
         },
     )
+
+
+def _sample(path: Path, text: str) -> Sample:
+    """The parts of a text; without a prompt if it cannot be told how long that is."""
+    with suppress(Exception):  # files that are of an earlier version, or damaged
+        cfg = OmegaConf.load(path / "config.yaml")
+        tokenization = TOKENIZATIONS[_json(path / "vocabulary.json")["tokens"]]
+        given = cfg.sampling.prompt
+        length = cfg.k2 if given is None else len(tokenization.split(str(given)))
+        prompt = tokenization.join(tokenization.split(text)[:length])
+        return Sample(prompt, text.removeprefix(prompt))
+    return Sample("", text)
 
 
 def _results(curves: pd.DataFrame) -> Iterable[Result]:

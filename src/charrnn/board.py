@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
 
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.errors import CharRNNError
 from charrnn.experiment import scheme_class, scheme_names
 from charrnn.perplexity import PROCEDURES
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 REFRESH = 5
 """Seconds between two looks for new runs and new events."""
@@ -37,14 +43,22 @@ def serve(runs: Path, host: str, port: int) -> NoReturn:
     if not runs.is_dir():
         raise CharRNNError(f"{runs} is no folder: train a run first, or name the folder of runs.")
     # Slow to import, and needed here alone.
-    from tensorboard.program import TensorBoard, TensorBoardServerException
+    from tensorboard.program import (
+        TensorBoard,
+        TensorBoardServerException,
+        create_port_scanning_werkzeug_server,
+    )
     from tensorboard.util import tb_logging
 
     tb_logging.get_logger().setLevel(logging.ERROR)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request
     with tempfile.TemporaryDirectory(prefix="charrnn-tensorboard-") as links:
         link(runs, Path(links))
-        board = TensorBoard()
+        board = TensorBoard(
+            server_class=lambda app, flags: create_port_scanning_werkzeug_server(
+                _selecting_all(app, Path(links)), flags
+            )
+        )
         board.configure(
             logdir=links,
             host=host,
@@ -56,10 +70,28 @@ def serve(runs: Path, host: str, port: int) -> NoReturn:
             url = board.launch()
         except TensorBoardServerException as error:
             raise CharRNNError(str(error)) from error
-        print(f"TensorBoard: {url}?smoothing=0 (Ctrl+C ends it)", flush=True)
+        print(f"TensorBoard: {url} (Ctrl+C ends it)", flush=True)
         while True:
             time.sleep(REFRESH)
             link(runs, Path(links))
+
+
+def _selecting_all(app: WSGIApplication, links: Path) -> WSGIApplication:
+    """TensorBoard, whose bare address leads to one with all that is there now selected.
+
+    Of more than 40 runs its dashboards would show none. What is selected stands in the fragment.
+    """
+    from werkzeug.utils import redirect
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/" or environ.get("QUERY_STRING"):
+            return app(environ, start_response)
+        selected = json.dumps({path.name: True for path in links.iterdir()})
+        state = base64.b64encode(selected.encode()).decode()
+        fragment = f"timeseries&_smoothingWeight=0&runSelectionState={quote(state, safe='')}"
+        return redirect(f"/?smoothing=0#{fragment}")(environ, start_response)
+
+    return answer
 
 
 def link(runs: Path, links: Path) -> None:
@@ -108,13 +140,15 @@ def readable_name(cfg: DictConfig, corpus: str, procedures: list[str]) -> str:
         for read in (True, False)
     )
     training = f"{scheme_class(cfg).training_procedure} {' '.join(procedures)}"
+    # TensorBoard keeps what is selected by btoa, which knows no characters but these 256.
+    escaped = "".join(c if c < "\u0100" else f"U+{ord(c):04X}" for c in corpus)
     words = [
-        corpus.replace("/", "-"),
+        escaped.replace("/", "-"),
         f"scheme {'+'.join(own)}" if own else training,
         f"k1={cfg.k1}",
         f"k2={cfg.k2}",
         f"r={cfg.backbone.num_layers}",
-        f"γ={cfg.backbone.hidden_size}",  # noqa: RUF001
+        f"gamma={cfg.backbone.hidden_size}",
         f"seed={cfg.seed}",
     ]
     if others:
