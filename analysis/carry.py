@@ -114,6 +114,7 @@ def verdict(carry: pd.DataFrame, suspects: pd.DataFrame) -> list[str]:
     return [
         _hypothesis(biases),
         *(f"forget bias {bias:g}: {found}" for bias, found in biases.items()),
+        *_of_the_bias(carry),
         *_recipe(switches, suspects),
         *(f"switch {name}: {found}" for name, found in switches.items()),
         *_states(carry),
@@ -133,6 +134,16 @@ def _hypothesis(biases: dict[object, Carrying]) -> str:
         return f"The hypothesis fails: carrying does harm at every forget bias; {at_authors}."
     names = ", ".join(f"{bias:g}" for bias in safe)
     return f"The hypothesis holds: carrying does no harm at {names}, and does {at_authors}."
+
+
+def _of_the_bias(carry: pd.DataFrame) -> Iterator[str]:
+    """What the forget bias does by itself, with and without carrying."""
+    for scheme, cells in carry.groupby("scheme") if len(carry) else ():
+        for bias, found in against(cells, "forget_bias", AUTHORS_BIAS, "final").items():
+            yield (
+                f"scheme {scheme} with forget bias {bias:g}, over {AUTHORS_BIAS:g}: "
+                f"final perplexity {found}"
+            )
 
 
 def _recipe(switches: dict[object, Carrying], suspects: pd.DataFrame) -> Iterator[str]:

@@ -70,6 +70,10 @@ def test_the_verdict_follows_the_numbers(at_5, at_0, said):
     carry = grid(at_5, at_0)
     assert verdict(carry, pd.DataFrame())[0].startswith(said)
     assert carrying(carry, "forget_bias")[0.0].final.ratio == pytest.approx(at_0)
+    alone = (
+        "scheme 3 with forget bias 0, over 5: final perplexity x 1.00 (1.00 to 1.00 over 2 pairs"
+    )
+    assert any(line.startswith(alone) for line in verdict(carry, pd.DataFrame()))
     without = carry[carry["forget_bias"] == 5]
     assert verdict(without, pd.DataFrame())[0].startswith("The hypothesis is open")
 
