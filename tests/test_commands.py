@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
@@ -14,8 +15,10 @@ import py_midicsv
 import pytest
 import reference
 import torch
+import yaml
 from conftest import ROOT
 from helpers import model_and_parameters
+from omegaconf import OmegaConf
 
 from charrnn import cli
 from charrnn.data.midi import read_notes
@@ -173,6 +176,55 @@ def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tm
     assert meant("best", "num_batches=2", "scheme=1") == slow.path.name
     assert "has corpus=text scheme=4" in meant("best", "corpus=text", "scheme=4")
     assert "it has to be 1, not 2:" in meant("best", "best")
+
+
+def tamper(folder, **changes):
+    """Change the configuration of a finished run, and its checksum, by YAML of nodes."""
+    content = (folder.path / "config.yaml").read_text()
+    cfg = OmegaConf.create(content)
+    for field, text in changes.items():
+        OmegaConf.update(cfg, field, yaml.safe_load(text))
+    content = OmegaConf.to_yaml(cfg)
+    (folder.path / "config.yaml").write_text(content)
+    mark = json.loads((folder.path / "finished.json").read_text())
+    mark["sha256"]["config.yaml"] = hashlib.sha256(content.encode()).hexdigest()
+    (folder.path / "finished.json").write_text(json.dumps(mark))
+
+
+WRITES = (
+    "{_target_: charrnn.files.write_atomically, content: taken over,"
+    " path: {_target_: pathlib.Path, _args_: [written]}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "named"),
+    [
+        ("backbone.seed", WRITES, "backbone.seed would be called"),
+        ("backbone.seed", f"[1, {{a: {WRITES}}}]", "backbone.seed.1.a would be called"),
+        ("backbone.seed", "${evil}", "backbone.seed would be called or looked up"),
+        ("backbone.seed", r"\${evil}", "backbone.seed would be called or looked up"),
+        ("backbone", "${evil}", "backbone would be called or looked up"),
+        ("data.path", WRITES, "data.path would be called"),
+        ("datamodule.seed", WRITES, "datamodule.seed would be called"),
+        ("model.start", WRITES, "model.start would be called"),
+        ("backbone._target_", "charrnn.files.write_atomically", "backbone._target_=charrnn.files."),
+        ("schemes.s3._target_", "charrnn.files.write_atomically", "schemes.s3._target_=charrnn."),
+    ],
+)
+def test_nothing_in_a_folder_from_elsewhere_is_called(
+    config, charrnn, tmp_path, field, text, named
+):
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    tamper(folder, evil=WRITES)
+    assert charrnn("sample", folder.path, "--length", 1)[0] == 0  # what no part uses is let be
+    tamper(folder, **{field: text})
+    words = ["best", "scheme=3"] if field.startswith("schemes") else [folder.path]
+    status, out, err = charrnn("eval", *words, "--runs", folder.path.parent)
+    assert not (tmp_path / "written").exists()
+    assert (status, out) == (2, "")
+    assert f"{folder.path / 'config.yaml'}: {named}" in err.replace("\n", " ")
+    assert "Traceback" not in err
 
 
 def test_music_is_written_as_midi_that_another_parser_reads(config, charrnn, tmp_path):

@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from charrnn.errors import BadInput, CharRNNError
 from charrnn.runs import RunFolder
-from charrnn.schemes import Scheme
 from charrnn.trained import TrainedRun, open_run
 
 log = logging.getLogger(__name__)
@@ -127,9 +125,7 @@ def _value(run: TrainedRun, name: str) -> str | None:
 
 def _procedure(run: TrainedRun, scheme: str) -> str | None:
     """By what ``scheme`` reads the run; None if it trains otherwise."""
-    node = run.cfg.schemes.get(f"s{scheme}")
-    if node is None:
+    kind = run.scheme_called(scheme)
+    if kind is None or kind.training_procedure != run.identity["training"]:
         return None
-    kind: type[Scheme] = get_class(node._target_)
-    same = kind.training_procedure == run.identity["training"]
-    return kind.sampling_procedure if same else None
+    return kind.sampling_procedure
