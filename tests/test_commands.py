@@ -178,6 +178,52 @@ def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tm
     assert "it has to be 1, not 2:" in meant("best", "best")
 
 
+def test_the_fields_of_the_best_run_are_values_and_a_misspelt_one_is_refused(
+    config, charrnn, tmp_path
+):
+    small = ["num_batches=3", "k2=10", "k1=5", "backbone.hidden_size=2", "evaluate_at=[]"]
+    plain = train(config("scheme=3", *small, "optimizer.lr=0.01"))
+    last = train(config("scheme=3", *small, "k3=1", "optimizer.lr=0.1"))
+    whole = train(config("scheme=1", *small, "k3=10", "optimizer.lr=0.001"))  # as k3=null
+    unbiased = train(config("scheme=3", *small, "backbone.forget_bias=0", "optimizer.lr=0.2"))
+    ends = {
+        folder.path.name: json.loads((folder.path / "finished.json").read_text())["perplexity"]
+        for folder in (plain, last, whole, unbiased)
+    }
+
+    def lowest(*folders):
+        return min((folder.path.name for folder in folders), key=lambda name: ends[name][own])
+
+    def meant(*words):
+        _, out, err = charrnn("eval", "best", *words, "--runs", tmp_path / "runs")
+        return out.partition("\n")[0].removeprefix("run: ") or " ".join(err.split())
+
+    own = "progressive"
+    assert lowest(plain, last, whole, unbiased) not in (plain.path.name, whole.path.name)
+    assert meant("scheme=3") == lowest(plain, whole)  # not a variant, though it ends lower
+    assert meant("scheme=3", "k3=null") == lowest(plain, whole)
+    assert meant("scheme=3", "k3=10") == lowest(plain, whole)
+    assert meant("scheme=3", "k3=1") == last.path.name
+    for zero in ("0", "0.0", "0e0"):
+        assert meant(f"backbone.forget_bias={zero}") == unbiased.path.name
+    for rate in ("1e-2", "0.01", "0.010"):
+        assert meant(f"optimizer.lr={rate}") == plain.path.name
+    assert meant("evaluate_at=[]", "optimizer.lr=1e-3", "backbone.peepholes='lasagne'") == (
+        whole.path.name
+    )
+    assert meant("k3=null", "num_batches=4").startswith("error: no finished run in ")
+    for word, said in {
+        "gamma=128": "gamma=128 cannot be used: it has to be corpus, scheme or a field of ",
+        "hidden_size=2": "has to be backbone.hidden_size; no run has a field 'hidden_size'.",
+        "backbone.forgetbias=5": "has to be backbone.forget_bias",
+        "scheme=9": "error: scheme=9 cannot be used: it has to be one of 1, 2, 3, 4, bptt.",
+        "[=1": "error: [=1 cannot be used: it has to be corpus",
+        "k1=[": "error: k1=[ cannot be used: it has to be a value as in YAML",
+        "=": "error: = cannot be used: it has to be corpus",
+    }.items():
+        assert said in meant(word)
+
+
 def tamper(folder, **changes):
     """Change the configuration of a finished run, and its checksum, by YAML of nodes."""
     content = (folder.path / "config.yaml").read_text()

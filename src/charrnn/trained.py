@@ -36,12 +36,14 @@ class TrainedRun:
         cfg: the configuration that trained it.
         identity: what the run is.
         scheme: as configured; others of the same training share the run.
+        perplexity: final, of the test split, by each sampling procedure that the run records.
     """
 
     folder: RunFolder
     cfg: DictConfig
     identity: Identity
     scheme: type[Scheme]
+    perplexity: dict[str, float]
 
     @property
     def k2(self) -> int:
@@ -111,14 +113,15 @@ def open_run(folder: RunFolder) -> TrainedRun:
         CharRNNError: if it is not finished, damaged, of classes that are none of charrnn's kinds,
             or if a value in it would be called or looked up.
     """
-    if not folder.is_finished:
+    mark = folder.mark()
+    if mark is None:
         raise CharRNNError(f"{folder.path} is not finished: train it to its end first.")
     cfg = OmegaConf.create(folder.read(CONFIG).decode())
     assert isinstance(cfg, DictConfig)
     _require_plain_values(folder, cfg)
     classes = {name: _class(folder, cfg, name, kind) for name, kind in PARTS.items()}
     identity = json.loads(folder.read("identity.json"))
-    return TrainedRun(folder, cfg, identity, classes["model"])
+    return TrainedRun(folder, cfg, identity, classes["model"], mark["perplexity"])
 
 
 def _class(folder: RunFolder, cfg: DictConfig, name: str, kind: type[Any]) -> type[Any]:
