@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 
@@ -117,16 +120,22 @@ def test_samples_are_those_of_the_algorithms(config, charrnn, procedure):
     assert out == f"{texts[0]}\n\n--- seed 4\n{texts[1]}\n"
 
 
-def test_characters_appear_as_they_are_written(config):
-    folder = train(config("num_batches=2"))
-    words = ["sample", str(folder.path), "--prompt", "the", "--length", "1000000000"]
-    run = "import sys; from charrnn.cli import main; sys.argv[0] = 'charrnn'; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", run, *words],
+def started(*words, flags=(), **environment):
+    """`charrnn` in a process of its own, which heeds SIGINT."""
+    return subprocess.Popen(
+        [sys.executable, *flags, "-m", "charrnn", *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-    ) as process:
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
+        # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def test_characters_appear_as_they_are_written(config):
+    folder = train(config("num_batches=2"))
+    with started("sample", folder.path, "--prompt", "the", "--length", 10**9) as process:
         try:
             assert process.stdout.read(50).startswith(b"the")
         finally:
@@ -134,6 +143,49 @@ def test_characters_appear_as_they_are_written(config):
             complaints = process.stderr.read().decode()
         assert process.wait(timeout=60) == 0
     assert "Traceback" not in complaints
+
+
+def test_ctrl_c_ends_a_sample_and_shows_the_others(config):
+    folder = train(config("num_batches=2", "k2=5", "k1=5"))
+    words = ["--prompt", "the", "--length", 10**9, "--num-samples", 2]
+    with started("sample", folder.path, *words) as process:
+        shown = process.stdout.read(50)
+        process.send_signal(signal.SIGINT)
+        out, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in complaints
+    first, second = (shown + out).decode().split("\n\n--- seed 1\n")
+    assert second.endswith("\n")
+    run = open_run(folder)
+    vocabulary = run.vocabulary()
+    prompt = torch.from_numpy(vocabulary.encode("the", "x"))
+    for seed, text in ((0, first), (1, second[:-1])):
+        assert len(text) >= 50 - 1  # it may be one token behind
+        draws = SAMPLERS["rolling"](run.backbone(len(vocabulary)), prompt, 5, Choice(seed=seed))
+        drawn = np.array(list(itertools.islice(draws, len(text) - len("the"))))
+        assert text == "the" + vocabulary.decode(drawn)
+
+
+def test_ctrl_c_while_all_is_imported_is_no_traceback():
+    with started("status", flags=["-X", "importtime"]) as process:
+        for line in process.stderr:
+            if line.endswith(b" torch.version\n"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in complaints
+    assert b" charrnn.status\n" not in complaints  # it was in the midst of them
+
+
+def test_a_character_that_standard_output_does_not_have_is_replaced(config, text_file):
+    text_file.write_text("the séat of the hat\n" * 1000)
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    words = ["sample", folder.path, "--prompt", "the sé", "--length", 1]
+    with started(*words, PYTHONIOENCODING="ascii") as process:
+        out, complaints = process.communicate(timeout=60)
+    assert (process.returncode, out[:6]) == (0, b"the s?")
+    assert b"Traceback" not in complaints
 
 
 @pytest.mark.parametrize(

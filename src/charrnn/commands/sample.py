@@ -22,9 +22,10 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Let a trained model go on from a prompt. Text appears as it is written, prompt included; music
-becomes a MIDI file. The prompt is read from the initial state: all of it in progressive
-sampling, its last k2 tokens in windowed and rolling sampling. A shorter one is read as it is.
-An empty prompt, or one with tokens that the corpus does not have, is refused."""
+becomes a MIDI file. Ctrl-C ends a text, and shows the other samples as far as they are. The
+prompt is read from the initial state: all of it in progressive sampling, its last k2 tokens in
+windowed and rolling sampling. A shorter one is read as it is. An empty prompt, or one with
+tokens that the corpus does not have, is refused."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -124,14 +125,16 @@ def _write_text(
     """The first sample as it is written, the others after it."""
     others: list[str] = [prompt] * (arguments.num_samples - 1)
     _say(prompt)
-    for first, *rest in steps:
-        _say(vocabulary.symbols[first])
-        others = [
-            text + vocabulary.symbols[token] for text, token in zip(others, rest, strict=True)
-        ]
-    _say("\n")
-    for number, text in enumerate(others, start=1):
-        _say(f"\n--- seed {arguments.seed + number}\n{text}\n")
+    try:
+        for first, *rest in steps:
+            _say(vocabulary.symbols[first])
+            others = [
+                text + vocabulary.symbols[token] for text, token in zip(others, rest, strict=True)
+            ]
+    finally:  # after Ctrl-C too: nobody waits for the end of a long sample in vain
+        _say("\n")
+        for number, text in enumerate(others, start=1):
+            _say(f"\n--- seed {arguments.seed + number}\n{text}\n")
 
 
 def _say(text: str) -> None:
