@@ -21,13 +21,17 @@ import torch
 import yaml
 from conftest import ROOT
 from helpers import model_and_parameters
+from matplotlib.text import Text
 from omegaconf import OmegaConf
 
 from charrnn import cli
+from charrnn.commands.compare import draw
+from charrnn.commands.reference import Reference
 from charrnn.data.midi import read_notes
 from charrnn.data.midi_writing import write_midi
 from charrnn.perplexity import windowed_perplexity
 from charrnn.positions import perplexity_by_position
+from charrnn.runs import RunFolder
 from charrnn.sampling import SAMPLERS, Choice
 from charrnn.train import train
 from charrnn.trained import open_run
@@ -390,3 +394,48 @@ def test_compare_prints_draws_and_writes_every_position(config, charrnn, tmp_pat
     status, _, err = charrnn("compare", multi.path, other.path)
     assert status == 2
     assert "have different test splits" in err
+
+
+def test_compare_says_how_both_are_read_and_what_they_are_by_their_own_procedure(
+    config, charrnn, tmp_path
+):
+    small = ["num_batches=3", "k2=10", "k1=5", "backbone.hidden_size=4", "evaluate_at=[]"]
+    single = train(config("scheme=2", *small)).path
+    multi = train(config("scheme=3", *small)).path
+    carried = train(config("scheme=4", *small)).path
+
+    def compared(*words):
+        status, out, _ = charrnn("compare", *words, "--runs", tmp_path / "runs")
+        assert status == 0
+        return out.partition("tokens read")[0].splitlines()
+
+    def own(path, procedure):
+        final = json.loads((path / "finished.json").read_text())["perplexity"][procedure]
+        return f"{path.name} (final perplexity {final:.2f}, {procedure})"
+
+    read = "table:  both read as windows of 10 tokens, each from the initial state"
+    progressive = "its own procedure is progressive, one state carried along"
+    trained_so = "trained and sampled with one state carried along"
+    end = "; windows are not how it is used."
+    assert compared(single, carried) == [
+        f"first:  {own(single, 'windowed')}",
+        f"second: {own(carried, 'progressive')}",
+        read,
+        f"second: {trained_so}{end}",
+    ]
+    assert compared(multi, single)[2:] == [read, f"first: {progressive}{end}"]
+    # The same run, asked for as scheme 1, is read as it is used.
+    assert compared("best", "scheme=1", single) == [
+        f"first:  {own(multi, 'windowed')}",
+        f"second: {own(single, 'windowed')}",
+        read,
+    ]
+    references = [
+        Reference(open_run(RunFolder(path)), procedure)
+        for path, procedure in ((single, "windowed"), (carried, "progressive"))
+    ]
+    figure = draw(pd.DataFrame({"position": [1, 2], "first": [3, 2], "second": [4, 3]}), references)
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    under = "both read as windows of 2 tokens, each from the initial state"
+    assert f"{under}\nsecond: {trained_so}{end}" in texts
+    assert f"first: {own(single, 'windowed').replace(' (', chr(10) + '(')}" in texts
