@@ -149,9 +149,9 @@ def test_characters_appear_as_they_are_written(config):
     assert "Traceback" not in complaints
 
 
-def test_ctrl_c_ends_a_sample_and_shows_the_others(config):
+def test_ctrl_c_ends_a_sample_and_shows_the_others(config, tmp_path):
     folder = train(config("num_batches=2", "k2=5", "k1=5"))
-    words = ["--prompt", "the", "--length", 10**9, "--num-samples", 2]
+    words = ["--prompt", "the", "--length", 10**9, "--num-samples", 2, "--out", tmp_path / "a.txt"]
     with started("sample", folder.path, *words) as process:
         shown = process.stdout.read(50)
         process.send_signal(signal.SIGINT)
@@ -160,6 +160,7 @@ def test_ctrl_c_ends_a_sample_and_shows_the_others(config):
     assert b"Traceback" not in complaints
     first, second = (shown + out).decode().split("\n\n--- seed 1\n")
     assert second.endswith("\n")
+    assert (tmp_path / "a-1.txt").read_text() == second[:-1]
     run = open_run(folder)
     vocabulary = run.vocabulary()
     prompt = torch.from_numpy(vocabulary.encode("the", "x"))
@@ -192,6 +193,26 @@ def test_a_character_that_standard_output_does_not_have_is_replaced(config, text
     assert b"Traceback" not in complaints
 
 
+def test_text_is_written_to_a_file_too(config, charrnn, tmp_path, text_file):
+    text_file.write_text("the séat of the hat\n" * 1000)
+    folder = train(config("num_batches=2"))
+    words = ["sample", folder.path, "--prompt", "the sé", "--length", 9]
+    status, out, _ = charrnn(*words, "--out", tmp_path / "one.txt")
+    assert status == 0
+    assert (tmp_path / "one.txt").read_text(encoding="utf-8") + "\n" == out
+    assert len(out) == len("the sé") + 9 + 1
+    status, out, _ = charrnn(*words, "--num-samples", 2, "--out", tmp_path / "two.txt")
+    first, second = ((tmp_path / f"two-{n}.txt").read_text(encoding="utf-8") for n in (0, 1))
+    assert out == f"{first}\n\n--- seed 1\n{second}\n"
+    assert not (tmp_path / "two.txt").exists()
+    status, _, err = charrnn(*words, "--out", tmp_path / "nowhere" / "a.txt")
+    assert status == 2
+    assert "a file that can be written (no such file or directory)" in " ".join(err.split())
+    status, out, err = charrnn(*words, "--num-samples", 2, "--out", "")
+    assert (status, out) == (2, "")
+    assert "--out=. cannot be used: it has to be the name of a file." in err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -216,6 +237,7 @@ def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tm
     fast = train(config("scheme=1", "num_batches=20", "optimizer.lr=0.01"))
     single = train(config("scheme=2", "num_batches=2"))
     (tmp_path / "runs" / "unfinished").mkdir()
+    (tmp_path / "runs" / "unfinished" / "config.yaml").touch()
 
     def meant(*words):
         _, out, err = charrnn("eval", *words, "--runs", tmp_path / "runs")
@@ -225,7 +247,10 @@ def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tm
     assert meant(slow.path.name.rpartition("_")[2][:8]) == slow.path.name
     assert meant("text_single") == single.path.name
     assert "one run's name or hash (it is of" in meant("text_multi")
-    assert "none of the 3 in" in meant("nothing")
+    assert "none of the 4 in" in meant("nothing")
+    assert meant("").startswith("error: RUN='' cannot be used: it has to be a run's folder; ")
+    text = f"error: {tmp_path} is no run's folder: it has no config.yaml."
+    assert " ".join(meant(tmp_path).split()) == text
     assert "is not finished" in meant(tmp_path / "runs" / "unfinished")
     assert meant("best") == meant("best", "scheme=3") == fast.path.name
     assert meant("best", "corpus=text", "scheme=2") == single.path.name

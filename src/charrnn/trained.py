@@ -110,9 +110,11 @@ def open_run(folder: RunFolder) -> TrainedRun:
     is named, which may be one of your own: have no folder of runs in PYTHONPATH.
 
     Raises:
-        CharRNNError: if it is not finished, damaged, of classes that are none of charrnn's kinds,
-            or if a value in it would be called or looked up.
+        CharRNNError: if it is no run's, not finished, damaged, of classes that are none of
+            charrnn's kinds, or if a value in it would be called or looked up.
     """
+    if not (folder.path / CONFIG).exists():
+        raise CharRNNError(f"{folder.path} is no run's folder: it has no {CONFIG}.")
     mark = folder.mark()
     if mark is None:
         raise CharRNNError(f"{folder.path} is not finished: train it to its end first.")

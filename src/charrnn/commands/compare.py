@@ -12,10 +12,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.table import Table
 
+from charrnn.commands.output import require_name, write_out
 from charrnn.commands.reference import Reference, add_run_arguments, find_runs
 from charrnn.console import print_table
-from charrnn.errors import BadInput, CharRNNError
-from charrnn.files import write_atomically
+from charrnn.errors import CharRNNError
 from charrnn.positions import perplexity_by_position
 from charrnn.schemes import ConditionalMultiLoss
 from charrnn.trained import TrainedRun
@@ -50,6 +50,7 @@ def compare(arguments: argparse.Namespace) -> None:
     Raises:
         CharRNNError: if a run cannot be used, or the two have different test splits.
     """
+    require_name(arguments.out)
     references = find_runs(arguments, number=2)
     first, second = (reference.run for reference in references)
     digests = [str(run).rpartition("_")[2] for run in (first, second)]
@@ -59,11 +60,7 @@ def compare(arguments: argparse.Namespace) -> None:
     buffer = io.BytesIO()
     draw(table, references).savefig(buffer, format="png", dpi=150)
     for path, content in ((out, buffer.getvalue()), (out.with_suffix(".csv"), _csv(table))):
-        try:
-            write_atomically(path, content)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise BadInput("--out", out, f"a file that can be written ({reason})") from error
+        write_out(path, content)
         print(path)
 
 

@@ -76,6 +76,7 @@ def find_runs(arguments: argparse.Namespace, number: int) -> list[Reference]:
 def _find(word: str, fields: Sequence[str], runs: Path) -> Reference:
     if word == BEST:
         return _best(fields, runs)
+    require(word != "", "RUN", "''", HELP)
     if not (path := Path(word).expanduser()).is_dir():
         path = _by_prefix(word, runs)
     run = open_run(RunFolder(path.resolve()))
