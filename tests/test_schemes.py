@@ -55,7 +55,7 @@ def literal_training(p, train, scheme, k1, k2, B, batches, clip):
             state = reference.initial_state(p, B)
         logits, states = reference.run(p, tokens[:-1], state, clip=clip)
         loss_function = reference.single_loss if scheme == 2 else reference.multi_loss
-        scored = k1 if scheme == "bptt" else k2
+        scored = k1 if scheme == "bptt" and i > 0 else k2
         loss = loss_function(logits[-scored:], tokens[1:][-scored:])
         gradients = torch.autograd.grad(loss, [p[name] for name in learned])
         adam.step(dict(zip(learned, gradients, strict=True)))
@@ -198,6 +198,26 @@ def test_bptt_is_section_2_1_gradient_for_gradient(k1, k2, layers):
         for name, gradient in wanted.items():
             torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12, msg=name)
     assert not any(found[f"lstm0.{name}"] is not None for name in ("h0", "c0"))
+
+
+def test_in_bptt_each_token_of_an_epoch_is_counted_once(tmp_path):
+    """Apart from the last few, for which there is no whole sequence."""
+    path = tmp_path / "random.txt"
+    path.write_text("".join(np.random.default_rng(0).choice(list("abcdefg"), 200)))
+    datamodule = CharDataModule(TextFile(str(path)), 3, 7, 4, rotation=0, test_size=50, offset=0)
+    datamodule.setup()
+    seen = []
+    backbone = Backbone(7, hidden_size=4, dense_size=5)
+    backbone.dense.register_forward_hook(lambda _m, inputs, _o: seen.append(len(inputs[0]) // 4))
+    fit(BPTT(backbone, torch.optim.SGD, 3, 7), datamodule, datamodule.batches.per_epoch + 2)
+    epoch = datamodule.batches.per_epoch
+    starts = [i * 3 for i in range(epoch)]
+    # Targets that have a loss, from the start of a lane: tokens 1 to 7, then three more each time.
+    targets = [
+        s + 7 - back for s, scored in zip(starts, seen, strict=False) for back in range(scored)
+    ]
+    assert sorted(targets) == list(range(1, starts[-1] + 7 + 1))
+    assert seen[epoch:] == [7, 3]  # the next epoch starts from its own beginning
 
 
 def carrying(tmp_path, batches=4, **switches):
