@@ -118,24 +118,25 @@ def progressive_perplexity(p: Parameters, tokens: list[int], k2: int, peepholes=
 def truncated_bptt(p: Parameters, tokens: Tensor, k1: int, k2: int) -> list[Parameters]:
     """Section 2.1 for tokens (T + 1, B), in one pass from the zero state: every time's gradients.
 
-    After k2 tokens, and then every k1, the losses of the last k1 tokens go back through k2 steps,
-    each of which was computed when its token was read, and not again. The weights stay.
+    After k2 tokens, and then every k1, the mean of the losses since the last time goes back through
+    k2 steps, each of which was computed when its token was read, and not again. The weights stay.
     """
     learned = {name: tensor for name, tensor in p.items() if not name.endswith(("h0", "c0"))}
     state = [
         (torch.zeros_like(h), torch.zeros_like(c)) for h, c in initial_state(p, tokens.shape[1])
     ]
-    steps, gradients = [], []
+    steps, gradients, counted = [], [], 0
     for token, target in itertools.pairwise(tokens):
         before = [tuple(s.detach().requires_grad_() for s in layer) for layer in state]
         y, state = step(p, token, before, "lasagne", None)
-        steps.append((flat(before), cross_entropy(y, target) / k1, flat(state)))
+        steps.append((flat(before), cross_entropy(y, target), flat(state)))
         if len(steps) < k2 or (len(steps) - k2) % k1:
             continue
+        since, counted = len(steps) - counted, len(steps)
         total = {name: torch.zeros_like(tensor) for name, tensor in learned.items()}
         arriving = [torch.zeros_like(s) for s in steps[-1][2]]
         for back, (inputs, loss, outputs) in enumerate(steps[: -k2 - 1 : -1]):
-            losses = [loss] if back < k1 else []
+            losses = [loss / since] if back < since else []
             (*found,) = torch.autograd.grad(
                 [*losses, *outputs],
                 [*learned.values(), *inputs],

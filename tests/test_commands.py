@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import itertools
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 
@@ -14,14 +18,20 @@ import py_midicsv
 import pytest
 import reference
 import torch
+import yaml
 from conftest import ROOT
 from helpers import model_and_parameters
+from matplotlib.text import Text
+from omegaconf import OmegaConf
 
 from charrnn import cli
+from charrnn.commands.compare import draw
+from charrnn.commands.reference import Reference
 from charrnn.data.midi import read_notes
 from charrnn.data.midi_writing import write_midi
 from charrnn.perplexity import windowed_perplexity
 from charrnn.positions import perplexity_by_position
+from charrnn.runs import RunFolder
 from charrnn.sampling import SAMPLERS, Choice
 from charrnn.train import train
 from charrnn.trained import open_run
@@ -114,16 +124,22 @@ def test_samples_are_those_of_the_algorithms(config, charrnn, procedure):
     assert out == f"{texts[0]}\n\n--- seed 4\n{texts[1]}\n"
 
 
-def test_characters_appear_as_they_are_written(config):
-    folder = train(config("num_batches=2"))
-    words = ["sample", str(folder.path), "--prompt", "the", "--length", "1000000000"]
-    run = "import sys; from charrnn.cli import main; sys.argv[0] = 'charrnn'; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", run, *words],
+def started(*words, flags=(), **environment):
+    """`charrnn` in a process of its own, which heeds SIGINT."""
+    return subprocess.Popen(
+        [sys.executable, *flags, "-m", "charrnn", *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-    ) as process:
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
+        # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def test_characters_appear_as_they_are_written(config):
+    folder = train(config("num_batches=2"))
+    with started("sample", folder.path, "--prompt", "the", "--length", 10**9) as process:
         try:
             assert process.stdout.read(50).startswith(b"the")
         finally:
@@ -131,6 +147,70 @@ def test_characters_appear_as_they_are_written(config):
             complaints = process.stderr.read().decode()
         assert process.wait(timeout=60) == 0
     assert "Traceback" not in complaints
+
+
+def test_ctrl_c_ends_a_sample_and_shows_the_others(config, tmp_path):
+    folder = train(config("num_batches=2", "k2=5", "k1=5"))
+    words = ["--prompt", "the", "--length", 10**9, "--num-samples", 2, "--out", tmp_path / "a.txt"]
+    with started("sample", folder.path, *words) as process:
+        shown = process.stdout.read(50)
+        process.send_signal(signal.SIGINT)
+        out, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in complaints
+    first, second = (shown + out).decode().split("\n\n--- seed 1\n")
+    assert second.endswith("\n")
+    assert (tmp_path / "a-1.txt").read_text() == second[:-1]
+    run = open_run(folder)
+    vocabulary = run.vocabulary()
+    prompt = torch.from_numpy(vocabulary.encode("the", "x"))
+    for seed, text in ((0, first), (1, second[:-1])):
+        assert len(text) >= 50 - 1  # it may be one token behind
+        draws = SAMPLERS["rolling"](run.backbone(len(vocabulary)), prompt, 5, Choice(seed=seed))
+        drawn = np.array(list(itertools.islice(draws, len(text) - len("the"))))
+        assert text == "the" + vocabulary.decode(drawn)
+
+
+def test_ctrl_c_while_all_is_imported_is_no_traceback():
+    with started("status", flags=["-X", "importtime"]) as process:
+        for line in process.stderr:
+            if line.endswith(b" torch.version\n"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in complaints
+    assert b" charrnn.status\n" not in complaints  # it was in the midst of them
+
+
+def test_a_character_that_standard_output_does_not_have_is_replaced(config, text_file):
+    text_file.write_text("the séat of the hat\n" * 1000)
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    words = ["sample", folder.path, "--prompt", "the sé", "--length", 1]
+    with started(*words, PYTHONIOENCODING="ascii") as process:
+        out, complaints = process.communicate(timeout=60)
+    assert (process.returncode, out[:6]) == (0, b"the s?")
+    assert b"Traceback" not in complaints
+
+
+def test_text_is_written_to_a_file_too(config, charrnn, tmp_path, text_file):
+    text_file.write_text("the séat of the hat\n" * 1000)
+    folder = train(config("num_batches=2"))
+    words = ["sample", folder.path, "--prompt", "the sé", "--length", 9]
+    status, out, _ = charrnn(*words, "--out", tmp_path / "one.txt")
+    assert status == 0
+    assert (tmp_path / "one.txt").read_text(encoding="utf-8") + "\n" == out
+    assert len(out) == len("the sé") + 9 + 1
+    status, out, _ = charrnn(*words, "--num-samples", 2, "--out", tmp_path / "two.txt")
+    first, second = ((tmp_path / f"two-{n}.txt").read_text(encoding="utf-8") for n in (0, 1))
+    assert out == f"{first}\n\n--- seed 1\n{second}\n"
+    assert not (tmp_path / "two.txt").exists()
+    status, _, err = charrnn(*words, "--out", tmp_path / "nowhere" / "a.txt")
+    assert status == 2
+    assert "a file that can be written (no such file or directory)" in " ".join(err.split())
+    status, out, err = charrnn(*words, "--num-samples", 2, "--out", "")
+    assert (status, out) == (2, "")
+    assert "--out=. cannot be used: it has to be the name of a file." in err
 
 
 @pytest.mark.parametrize(
@@ -157,6 +237,7 @@ def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tm
     fast = train(config("scheme=1", "num_batches=20", "optimizer.lr=0.01"))
     single = train(config("scheme=2", "num_batches=2"))
     (tmp_path / "runs" / "unfinished").mkdir()
+    (tmp_path / "runs" / "unfinished" / "config.yaml").touch()
 
     def meant(*words):
         _, out, err = charrnn("eval", *words, "--runs", tmp_path / "runs")
@@ -166,13 +247,111 @@ def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tm
     assert meant(slow.path.name.rpartition("_")[2][:8]) == slow.path.name
     assert meant("text_single") == single.path.name
     assert "one run's name or hash (it is of" in meant("text_multi")
-    assert "none of the 3 in" in meant("nothing")
+    assert "none of the 4 in" in meant("nothing")
+    assert meant("").startswith("error: RUN='' cannot be used: it has to be a run's folder; ")
+    text = f"error: {tmp_path} is no run's folder: it has no config.yaml."
+    assert " ".join(meant(tmp_path).split()) == text
     assert "is not finished" in meant(tmp_path / "runs" / "unfinished")
     assert meant("best") == meant("best", "scheme=3") == fast.path.name
     assert meant("best", "corpus=text", "scheme=2") == single.path.name
     assert meant("best", "num_batches=2", "scheme=1") == slow.path.name
     assert "has corpus=text scheme=4" in meant("best", "corpus=text", "scheme=4")
     assert "it has to be 1, not 2:" in meant("best", "best")
+
+
+def test_the_fields_of_the_best_run_are_values_and_a_misspelt_one_is_refused(
+    config, charrnn, tmp_path
+):
+    small = ["num_batches=3", "k2=10", "k1=5", "backbone.hidden_size=2", "evaluate_at=[]"]
+    plain = train(config("scheme=3", *small, "optimizer.lr=0.01"))
+    last = train(config("scheme=3", *small, "k3=1", "optimizer.lr=0.1"))
+    whole = train(config("scheme=1", *small, "k3=10", "optimizer.lr=0.001"))  # as k3=null
+    unbiased = train(config("scheme=3", *small, "backbone.forget_bias=0", "optimizer.lr=0.2"))
+    ends = {
+        folder.path.name: json.loads((folder.path / "finished.json").read_text())["perplexity"]
+        for folder in (plain, last, whole, unbiased)
+    }
+
+    def lowest(*folders):
+        return min((folder.path.name for folder in folders), key=lambda name: ends[name][own])
+
+    def meant(*words):
+        _, out, err = charrnn("eval", "best", *words, "--runs", tmp_path / "runs")
+        return out.partition("\n")[0].removeprefix("run: ") or " ".join(err.split())
+
+    own = "progressive"
+    assert lowest(plain, last, whole, unbiased) not in (plain.path.name, whole.path.name)
+    assert meant("scheme=3") == lowest(plain, whole)  # not a variant, though it ends lower
+    assert meant("scheme=3", "k3=null") == lowest(plain, whole)
+    assert meant("scheme=3", "k3=10") == lowest(plain, whole)
+    assert meant("scheme=3", "k3=1") == last.path.name
+    for zero in ("0", "0.0", "0e0"):
+        assert meant(f"backbone.forget_bias={zero}") == unbiased.path.name
+    for rate in ("1e-2", "0.01", "0.010"):
+        assert meant(f"optimizer.lr={rate}") == plain.path.name
+    assert meant("evaluate_at=[]", "optimizer.lr=1e-3", "backbone.peepholes='lasagne'") == (
+        whole.path.name
+    )
+    assert meant("k3=null", "num_batches=4").startswith("error: no finished run in ")
+    for word, said in {
+        "gamma=128": "gamma=128 cannot be used: it has to be corpus, scheme or a field of ",
+        "hidden_size=2": "has to be backbone.hidden_size; no run has a field 'hidden_size'.",
+        "backbone.forgetbias=5": "has to be backbone.forget_bias",
+        "scheme=9": "error: scheme=9 cannot be used: it has to be one of 1, 2, 3, 4, bptt.",
+        "[=1": "error: [=1 cannot be used: it has to be corpus",
+        "k1=[": "error: k1=[ cannot be used: it has to be a value as in YAML",
+        "=": "error: = cannot be used: it has to be corpus",
+    }.items():
+        assert said in meant(word)
+
+
+def tamper(folder, **changes):
+    """Change the configuration of a finished run, and its checksum, by YAML of nodes."""
+    content = (folder.path / "config.yaml").read_text()
+    cfg = OmegaConf.create(content)
+    for field, text in changes.items():
+        OmegaConf.update(cfg, field, yaml.safe_load(text))
+    content = OmegaConf.to_yaml(cfg)
+    (folder.path / "config.yaml").write_text(content)
+    mark = json.loads((folder.path / "finished.json").read_text())
+    mark["sha256"]["config.yaml"] = hashlib.sha256(content.encode()).hexdigest()
+    (folder.path / "finished.json").write_text(json.dumps(mark))
+
+
+WRITES = (
+    "{_target_: charrnn.files.write_atomically, content: taken over,"
+    " path: {_target_: pathlib.Path, _args_: [written]}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "named"),
+    [
+        ("backbone.seed", WRITES, "backbone.seed would be called"),
+        ("backbone.seed", f"[1, {{a: {WRITES}}}]", "backbone.seed.1.a would be called"),
+        ("backbone.seed", "${evil}", "backbone.seed would be called or looked up"),
+        ("backbone.seed", r"\${evil}", "backbone.seed would be called or looked up"),
+        ("backbone", "${evil}", "backbone would be called or looked up"),
+        ("data.path", WRITES, "data.path would be called"),
+        ("datamodule.seed", WRITES, "datamodule.seed would be called"),
+        ("model.start", WRITES, "model.start would be called"),
+        ("backbone._target_", "charrnn.files.write_atomically", "backbone._target_=charrnn.files."),
+        ("schemes.s3._target_", "charrnn.files.write_atomically", "schemes.s3._target_=charrnn."),
+    ],
+)
+def test_nothing_in_a_folder_from_elsewhere_is_called(
+    config, charrnn, tmp_path, field, text, named
+):
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    tamper(folder, evil=WRITES)
+    assert charrnn("sample", folder.path, "--length", 1)[0] == 0  # what no part uses is let be
+    tamper(folder, **{field: text})
+    words = ["best", "scheme=3"] if field.startswith("schemes") else [folder.path]
+    status, out, err = charrnn("eval", *words, "--runs", folder.path.parent)
+    assert not (tmp_path / "written").exists()
+    assert (status, out) == (2, "")
+    assert f"{folder.path / 'config.yaml'}: {named}" in err.replace("\n", " ")
+    assert "Traceback" not in err
 
 
 def test_music_is_written_as_midi_that_another_parser_reads(config, charrnn, tmp_path):
@@ -240,3 +419,48 @@ def test_compare_prints_draws_and_writes_every_position(config, charrnn, tmp_pat
     status, _, err = charrnn("compare", multi.path, other.path)
     assert status == 2
     assert "have different test splits" in err
+
+
+def test_compare_says_how_both_are_read_and_what_they_are_by_their_own_procedure(
+    config, charrnn, tmp_path
+):
+    small = ["num_batches=3", "k2=10", "k1=5", "backbone.hidden_size=4", "evaluate_at=[]"]
+    single = train(config("scheme=2", *small)).path
+    multi = train(config("scheme=3", *small)).path
+    carried = train(config("scheme=4", *small)).path
+
+    def compared(*words):
+        status, out, _ = charrnn("compare", *words, "--runs", tmp_path / "runs")
+        assert status == 0
+        return out.partition("tokens read")[0].splitlines()
+
+    def own(path, procedure):
+        final = json.loads((path / "finished.json").read_text())["perplexity"][procedure]
+        return f"{path.name} (final perplexity {final:.2f}, {procedure})"
+
+    read = "table:  both read as windows of 10 tokens, each from the initial state"
+    progressive = "its own procedure is progressive, one state carried along"
+    trained_so = "trained and sampled with one state carried along"
+    end = "; windows are not how it is used."
+    assert compared(single, carried) == [
+        f"first:  {own(single, 'windowed')}",
+        f"second: {own(carried, 'progressive')}",
+        read,
+        f"second: {trained_so}{end}",
+    ]
+    assert compared(multi, single)[2:] == [read, f"first: {progressive}{end}"]
+    # The same run, asked for as scheme 1, is read as it is used.
+    assert compared("best", "scheme=1", single) == [
+        f"first:  {own(multi, 'windowed')}",
+        f"second: {own(single, 'windowed')}",
+        read,
+    ]
+    references = [
+        Reference(open_run(RunFolder(path)), procedure)
+        for path, procedure in ((single, "windowed"), (carried, "progressive"))
+    ]
+    figure = draw(pd.DataFrame({"position": [1, 2], "first": [3, 2], "second": [4, 3]}), references)
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    under = "both read as windows of 2 tokens, each from the initial state"
+    assert f"{under}\nsecond: {trained_so}{end}" in texts
+    assert f"first: {own(single, 'windowed').replace(' (', chr(10) + '(')}" in texts

@@ -55,7 +55,7 @@ def literal_training(p, train, scheme, k1, k2, B, batches, clip):
             state = reference.initial_state(p, B)
         logits, states = reference.run(p, tokens[:-1], state, clip=clip)
         loss_function = reference.single_loss if scheme == 2 else reference.multi_loss
-        scored = k1 if scheme == "bptt" else k2
+        scored = k1 if scheme == "bptt" and i > 0 else k2
         loss = loss_function(logits[-scored:], tokens[1:][-scored:])
         gradients = torch.autograd.grad(loss, [p[name] for name in learned])
         adam.step(dict(zip(learned, gradients, strict=True)))
@@ -152,14 +152,32 @@ def test_the_loss_is_the_weighted_sum_over_the_last_k3_positions():
     assert scheme.weights_N.tolist() == [0, 0.5, 1]
 
 
-@pytest.mark.parametrize(("k3", "scheme"), [(1, 2), (100, 1)])
-def test_the_ends_of_k3_are_single_and_multi_loss_to_the_bit(config, tmp_path, k3, scheme):
+@pytest.mark.parametrize("k3", [1, 3, 6])
+def test_k3_goes_from_single_to_multi_loss_gradient_for_gradient(k3):
+    """Algorithm 2 at its one end, Algorithm 1 at the other, by plain autograd."""
+    backbone, p = model_and_parameters()
+    tokens = torch.from_numpy(np.random.default_rng(0).integers(0, 7, (7, 3)))
+    logits, _ = reference.run(p, tokens[:-1], reference.initial_state(p, 3))
+    if k3 == 1:
+        expected = reference.single_loss(logits, tokens[1:])
+    else:
+        expected = reference.multi_loss(logits[-k3:], tokens[-k3:])
+    scheme = Scheme1(backbone, torch.optim.SGD, 1, 6, k3=k3)
+    found = scheme.training_step(Batch(tokens[:-1], tokens[1:], number=0))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    found.backward()
+    wanted = dict(zip(p, torch.autograd.grad(expected, list(p.values())), strict=True))
+    for name, gradient in gradients(backbone).items():
+        torch.testing.assert_close(gradient, wanted[name], rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_the_last_position_alone_trains_as_scheme_2_does_to_the_bit(config):
     from charrnn.train import train
 
-    one = train(config("scheme=1", f"k3={k3}", f"output_dir={tmp_path / 'k3'}"))
-    other = train(config(f"scheme={scheme}", f"output_dir={tmp_path / 'own'}"))
-    assert (one.path.name == other.path.name) is (k3 == 100)
-    first, second = (folder.read_weights() for folder in (one, other))
+    last = train(config("scheme=1", "k3=1"))
+    single = train(config("scheme=2"))
+    assert last.path.name != single.path.name
+    first, second = (folder.read_weights() for folder in (last, single))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["output.bias"], torch.zeros(9))
 
@@ -180,6 +198,26 @@ def test_bptt_is_section_2_1_gradient_for_gradient(k1, k2, layers):
         for name, gradient in wanted.items():
             torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12, msg=name)
     assert not any(found[f"lstm0.{name}"] is not None for name in ("h0", "c0"))
+
+
+def test_in_bptt_each_token_of_an_epoch_is_counted_once(tmp_path):
+    """Apart from the last few, for which there is no whole sequence."""
+    path = tmp_path / "random.txt"
+    path.write_text("".join(np.random.default_rng(0).choice(list("abcdefg"), 200)))
+    datamodule = CharDataModule(TextFile(str(path)), 3, 7, 4, rotation=0, test_size=50, offset=0)
+    datamodule.setup()
+    seen = []
+    backbone = Backbone(7, hidden_size=4, dense_size=5)
+    backbone.dense.register_forward_hook(lambda _m, inputs, _o: seen.append(len(inputs[0]) // 4))
+    fit(BPTT(backbone, torch.optim.SGD, 3, 7), datamodule, datamodule.batches.per_epoch + 2)
+    epoch = datamodule.batches.per_epoch
+    starts = [i * 3 for i in range(epoch)]
+    # Targets that have a loss, from the start of a lane: tokens 1 to 7, then three more each time.
+    targets = [
+        s + 7 - back for s, scored in zip(starts, seen, strict=False) for back in range(scored)
+    ]
+    assert sorted(targets) == list(range(1, starts[-1] + 7 + 1))
+    assert seen[epoch:] == [7, 3]  # the next epoch starts from its own beginning
 
 
 def carrying(tmp_path, batches=4, **switches):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,8 +40,24 @@ from charrnn.train import train as train_run
 log = logging.getLogger(__name__)
 
 
+INTERRUPTED = 130
+"""The status of a command that Ctrl-C has ended."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """End the program on Ctrl-C with nothing but its status."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@interruptible()
 def main() -> None:
     """The console script `charrnn`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may not have a model's characters
     if sys.argv[1:2] == ["train"]:
         del sys.argv[1]  # the rest is Hydra's
         train()
@@ -125,6 +143,7 @@ def _build_gutenberg(arguments: argparse.Namespace) -> None:
     print(f"{build_gutenberg(arguments.files, arguments.out):,} characters: {arguments.out}")
 
 
+@interruptible()
 def train() -> None:
     """Train what the command line asks for: one run, or with -m a sweep."""
     register_resolvers()

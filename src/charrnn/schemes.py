@@ -91,8 +91,9 @@ class Scheme(pl.LightningModule):
         self.k1, self.k2 = k1, k2
         self.carried: list[State] = []
         self.reached: list[State] = []
+        self.weigh = WEIGHTINGS[weighting]
         # Not a buffer: those change with the model's precision, which would round the weights.
-        self.weights_N = WEIGHTINGS[weighting](k3)
+        self.weights_N = self.weigh(k3)
 
     @classmethod
     def own_k3(cls, k1: int, k2: int) -> int:
@@ -228,9 +229,11 @@ class TruncatedBPTT(ConditionalMultiLoss):
     """Section 2.1: every k1 tokens the losses since the last time go back k2 steps.
 
     Each token's loss counts once, so only the last k1 positions of a window have one; the k2 - k1
-    tokens before them lengthen the way back. Those that open an epoch have no loss. They are read
-    anew with the present weights, as Algorithm 3 does; a single pass over the text would keep what
-    earlier weights have computed, and its gradient would be that of no one model.
+    tokens before them lengthen the way back. An epoch's first time comes after k2 tokens instead of
+    k1, so that no way back is shorter, and all k2 positions have a loss then; it is their average,
+    as at any time. Tokens are read anew with the present weights, as Algorithm 3 does; a single
+    pass over the text would keep what earlier weights have computed, and its gradient would be that
+    of no one model.
     """
 
     training_procedure = "truncated-bptt"
@@ -239,6 +242,11 @@ class TruncatedBPTT(ConditionalMultiLoss):
     @classmethod
     def own_k3(cls, k1: int, k2: int) -> int:
         return min(k1, k2)
+
+    def training_step(self, batch: Batch) -> Tensor:
+        opens = batch.number == 0
+        self.weights_N = self.weigh(self.k2 if opens else self.own_k3(self.k1, self.k2))
+        return super().training_step(batch)
 
 
 class Scheme1(MultiLoss):

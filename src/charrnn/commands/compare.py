@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from charrnn.commands.reference import add_run_arguments, find_runs
+from charrnn.commands.output import require_name, write_out
+from charrnn.commands.reference import Reference, add_run_arguments, find_runs
 from charrnn.console import print_table
-from charrnn.errors import BadInput, CharRNNError
-from charrnn.files import write_atomically
+from charrnn.errors import CharRNNError
 from charrnn.positions import perplexity_by_position
+from charrnn.schemes import ConditionalMultiLoss
 from charrnn.trained import TrainedRun
 
 DESCRIPTION = """\
 The perplexity of two runs after 1, 2, ..., k2 tokens from the initial state, over all windows
 of their test split: what single-loss training, say, buys at the end of the window and pays at
-its start. Of runs with different k2, windows have the smaller one. Writes a figure, and all
-positions as a table beside it."""
+its start. Of runs with different k2, windows have the smaller one. Both runs are read so,
+whatever their scheme; the final perplexity by each one's own procedure is said beside it. Writes
+a figure, and all positions as a table beside it."""
+PROTOCOL = "both read as windows of {k2} tokens, each from the initial state"
 ENDS = 5
 """Positions shown at either end of the window; between them every tenth."""
+NAMES = ("first", "second")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,19 +50,17 @@ def compare(arguments: argparse.Namespace) -> None:
     Raises:
         CharRNNError: if a run cannot be used, or the two have different test splits.
     """
-    first, second = (reference.run for reference in find_runs(arguments, number=2))
+    require_name(arguments.out)
+    references = find_runs(arguments, number=2)
+    first, second = (reference.run for reference in references)
     digests = [str(run).rpartition("_")[2] for run in (first, second)]
     out = arguments.out or Path(f"compare-{'-'.join(digests)}.png")
     table = by_position(first, second)
-    _print(table, first, second)
+    _print(table, references)
     buffer = io.BytesIO()
-    _draw(table, first, second).savefig(buffer, format="png", dpi=150)
+    draw(table, references).savefig(buffer, format="png", dpi=150)
     for path, content in ((out, buffer.getvalue()), (out.with_suffix(".csv"), _csv(table))):
-        try:
-            write_atomically(path, content)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise BadInput("--out", out, f"a file that can be written ({reason})") from error
+        write_out(path, content)
         print(path)
 
 
@@ -72,7 +76,7 @@ def by_position(first: TrainedRun, second: TrainedRun) -> pd.DataFrame:
         raise CharRNNError(f"{first} and {second} have different test splits: nothing to compare.")
     k2 = min(first.k2, second.k2)
     columns: dict[str, list[float]] = {"position": list(range(1, k2 + 1))}
-    for name, run in (("first", first), ("second", second)):
+    for name, run in zip(NAMES, (first, second), strict=True):
         backbone = run.backbone(len(run.vocabulary()))
         tokens_N = splits[0].to(backbone.output.weight.device)
         columns[name] = perplexity_by_position(backbone, tokens_N, k2).tolist()
@@ -83,8 +87,33 @@ def _csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, na_rep="nan")
 
 
-def _print(table: pd.DataFrame, first: TrainedRun, second: TrainedRun) -> None:
-    print(f"first:  {first}\nsecond: {second}")
+def own_perplexity(reference: Reference) -> str:
+    """The run's final perplexity by its own procedure, in words."""
+    value = reference.run.perplexity.get(reference.procedure, math.nan)
+    return f"final perplexity {value:.2f}, {reference.procedure}"
+
+
+def caveats(references: Sequence[Reference]) -> list[str]:
+    """For each run that is not used as windows are: a line that says so."""
+    return [
+        f"{name}: {kind}; windows are not how it is used."
+        for name, reference in zip(NAMES, references, strict=True)
+        if (kind := _otherwise(reference))
+    ]
+
+
+def _otherwise(reference: Reference) -> str | None:
+    if issubclass(reference.run.scheme, ConditionalMultiLoss):
+        return "trained and sampled with one state carried along"
+    if reference.procedure != "windowed":
+        return f"its own procedure is {reference.procedure}, one state carried along"
+    return None
+
+
+def _print(table: pd.DataFrame, references: Sequence[Reference]) -> None:
+    for name, reference in zip(NAMES, references, strict=True):
+        print(f"{name + ':':7} {reference.run} ({own_perplexity(reference)})")
+    print(f"table:  {PROTOCOL.format(k2=len(table))}", *caveats(references), sep="\n")
     rows = Table("tokens read", "first", "second", "second / first")
     k2 = len(table)
     for position, one, two in table.itertuples(index=False):
@@ -93,12 +122,16 @@ def _print(table: pd.DataFrame, first: TrainedRun, second: TrainedRun) -> None:
     print_table(rows)
 
 
-def _draw(table: pd.DataFrame, first: TrainedRun, second: TrainedRun) -> Figure:
-    figure = Figure(figsize=(7, 4), layout="constrained")
+def draw(table: pd.DataFrame, references: Sequence[Reference]) -> Figure:
+    """The columns of `by_position` as curves, and under them how both runs are read."""
+    figure = Figure(figsize=(7, 4.4), layout="constrained")
     axes = figure.subplots()
-    for column, run, colour in (("first", first, "#1f66c1"), ("second", second, "#2a9d3a")):
-        axes.plot(table["position"], table[column], color=colour, label=str(run), linewidth=1)
+    for name, reference, colour in zip(NAMES, references, ("#1f66c1", "#2a9d3a"), strict=True):
+        label = f"{name}: {reference.run}\n({own_perplexity(reference)})"
+        axes.plot(table["position"], table[name], color=colour, label=label, linewidth=1)
     axes.set(xlabel="Tokens read from the initial state", ylabel="Perplexity", yscale="log")
     axes.legend(fontsize="x-small", frameon=False)
     axes.grid(alpha=0.3, which="both")
+    lines = [PROTOCOL.format(k2=len(table)), *caveats(references)]
+    figure.supxlabel("\n".join(lines), fontsize="x-small")
     return figure

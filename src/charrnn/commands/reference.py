@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from charrnn.errors import BadInput, CharRNNError
+from charrnn.errors import BadInput, CharRNNError, require, require_choice
 from charrnn.runs import RunFolder
-from charrnn.schemes import Scheme
 from charrnn.trained import TrainedRun, open_run
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,15 @@ BEST = "best"
 HELP = (
     "a run's folder; the beginning of its folder's name, or of the hash at the end of that; or "
     "'best', the lowest final perplexity of all finished runs, with fields that it has to have: "
-    "best corpus=shakespeare scheme=1 k1=20 scale.name=laptop"
+    "best corpus=shakespeare scheme=1 k1=20 k3=null. Of the runs of a scheme those come first that "
+    "depart least from its defaults, as by another k3, forget bias or dropout"
 )
+FIELDS = (
+    "corpus, scheme or a field of `charrnn train --help`, such as k1, scale.name, "
+    "backbone.num_layers (r) or backbone.hidden_size (gamma)"
+)
+SIZES = {"_target_", "k1", "k2", "num_layers", "hidden_size", "dense_size", "seed"}
+"""Settings that make no variant of a scheme."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ def find_runs(arguments: argparse.Namespace, number: int) -> list[Reference]:
 def _find(word: str, fields: Sequence[str], runs: Path) -> Reference:
     if word == BEST:
         return _best(fields, runs)
+    require(word != "", "RUN", "''", HELP)
     if not (path := Path(word).expanduser()).is_dir():
         path = _by_prefix(word, runs)
     run = open_run(RunFolder(path.resolve()))
@@ -91,45 +99,93 @@ def _by_prefix(prefix: str, runs: Path) -> Path:
 
 def _best(fields: Sequence[str], runs: Path) -> Reference:
     """The finished run with the lowest final perplexity of those that have all ``fields``."""
-    wanted = dict(field.split("=", 1) for field in fields)
+    wanted = {name: text for name, _, text in (field.partition("=") for field in fields)}
     scheme = wanted.pop("scheme", None)
-    candidates: list[tuple[float, str, TrainedRun]] = []
-    for path in sorted(runs.glob("*/finished.json")):
-        folder = RunFolder(path.parent)
-        mark = folder.mark()
-        if mark is None:
-            continue
-        try:
-            run = open_run(folder)
-        except CharRNNError as error:
-            log.warning("left out: %s", error)
-            continue
-        if any(_value(run, name) != value for name, value in wanted.items()):
-            continue
-        for procedure, perplexity in mark["perplexity"].items():
-            fits = scheme is None or procedure == _procedure(run, scheme)
-            if fits and math.isfinite(perplexity):
-                candidates.append((perplexity, procedure, run))
+    finished = list(_finished(runs))
+    if finished:
+        _check(wanted, scheme, finished)
+    candidates = [
+        (len(_departures(run)) if scheme else 0, perplexity, procedure, run)
+        for run in finished
+        if all(_has(run, name, text) for name, text in wanted.items())
+        for procedure, perplexity in run.perplexity.items()
+        if math.isfinite(perplexity) and (scheme is None or procedure == _procedure(run, scheme))
+    ]
     if not candidates:
         asked = " ".join(fields) or "a finite perplexity"
         raise CharRNNError(f"no finished run in {runs} has {asked}.")
-    _, procedure, run = min(candidates, key=lambda candidate: candidate[0])
+    _, _, procedure, run = min(candidates, key=lambda candidate: candidate[:2])
+    if departures := _departures(run):
+        log.info("%s departs from the defaults: %s", run, " ".join(departures))
     return Reference(run, procedure)
 
 
-def _value(run: TrainedRun, name: str) -> str | None:
-    """A field of the run's configuration as the command line would have it."""
-    if name == "corpus":
-        return run.identity["corpus"]["name"]
-    value = OmegaConf.select(run.cfg, name)
-    return None if value is None else str(value)
+def _finished(runs: Path) -> Iterator[TrainedRun]:
+    for path in sorted(runs.glob("*/finished.json")):
+        try:
+            yield open_run(RunFolder(path.parent))
+        except CharRNNError as error:
+            log.warning("left out: %s", error)
+
+
+def _check(wanted: Mapping[str, str], scheme: str | None, finished: Sequence[TrainedRun]) -> None:
+    """Refuse a field or a scheme that no finished run knows, and a value that cannot be read."""
+    if scheme is not None:
+        known = {str(name).removeprefix("s") for run in finished for name in run.cfg.schemes}
+        require_choice("scheme", scheme, sorted(known))
+    names = sorted({name for run in finished for name in _fields(run)})
+    for name, text in wanted.items():
+        ends = [known for known in names if known.endswith(f".{name}")]
+        near = ", ".join((ends or get_close_matches(name, names))[:3])
+        require(name in names, name, text, f"{near or FIELDS}; no run has a field {name!r}")
+        _read(name, text)
+
+
+def _fields(run: TrainedRun) -> dict[str, Any]:
+    """The run's configuration, its fields named as on the command line; and its corpus."""
+
+    def flat(values: dict[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+        for name, value in values.items():
+            if isinstance(value, dict):
+                yield from flat(value, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}", value
+
+    values = OmegaConf.to_container(run.cfg)
+    assert isinstance(values, dict)
+    return {**dict(flat(values, "")), "corpus": run.identity["corpus"]["name"]}
+
+
+def _has(run: TrainedRun, name: str, text: str) -> bool:
+    """Whether the field of the run has the value that ``text`` stands for."""
+    value, wanted = _fields(run).get(name), _read(name, text)
+    if name == "k3":  # null is a value, too
+        own = run.scheme.own_k3(run.cfg.k1, run.cfg.k2)
+        value, wanted = (own if k3 is None else k3 for k3 in (value, wanted))
+    return value == wanted or (isinstance(value, str) and value == text)
+
+
+def _read(name: str, text: str) -> Any:
+    """A value as it is read from YAML: a number, true, null, a list, else text."""
+    try:
+        return OmegaConf.select(OmegaConf.from_dotlist([f"value={text}"]), "value")
+    except Exception as error:  # of many kinds, by what is wrong with the text
+        raise BadInput(name, text, "a value as in YAML, in quotes if need be") from error
+
+
+def _departures(run: TrainedRun) -> list[str]:
+    """In what the run is a variant: settings of scheme and network beyond their size."""
+    return [
+        f"{name}={value}"
+        for part in ("scheme", "backbone")
+        for name, value in run.identity.get(part, {}).items()
+        if name not in SIZES
+    ]
 
 
 def _procedure(run: TrainedRun, scheme: str) -> str | None:
     """By what ``scheme`` reads the run; None if it trains otherwise."""
-    node = run.cfg.schemes.get(f"s{scheme}")
-    if node is None:
+    kind = run.scheme_called(scheme)
+    if kind is None or kind.training_procedure != run.identity["training"]:
         return None
-    kind: type[Scheme] = get_class(node._target_)
-    same = kind.training_procedure == run.identity["training"]
-    return kind.sampling_procedure if same else None
+    return kind.sampling_procedure

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from charrnn.commands.output import require_name, write_out
 from charrnn.commands.reference import Reference, add_run_arguments, find_runs
 from charrnn.data.midi_writing import END_OF_LINE, write_midi
 from charrnn.data.vocabulary import NOTES, Vocabulary
@@ -22,9 +23,10 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Let a trained model go on from a prompt. Text appears as it is written, prompt included; music
-becomes a MIDI file. The prompt is read from the initial state: all of it in progressive
-sampling, its last k2 tokens in windowed and rolling sampling. A shorter one is read as it is.
-An empty prompt, or one with tokens that the corpus does not have, is refused."""
+becomes a MIDI file. Ctrl-C ends a text, and shows the other samples as far as they are. The
+prompt is read from the initial state: all of it in progressive sampling, its last k2 tokens in
+windowed and rolling sampling. A shorter one is read as it is. An empty prompt, or one with
+tokens that the corpus does not have, is refused."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,7 +60,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "fewer steps, stands for windowed",
     )
     parser.add_argument(
-        "--out", type=Path, help="MIDI file (default: sample-HASH-SEED.mid, by run and seed)"
+        "--out",
+        type=Path,
+        help="file: text is written there too (default: to none), music as MIDI (default: "
+        "sample-HASH-SEED.mid, by run and seed); several samples are numbered: NAME-0.txt, ...",
     )
     parser.set_defaults(command=sample)
 
@@ -72,6 +77,7 @@ def sample(arguments: argparse.Namespace) -> None:
     """
     require_whole("--length", arguments.length, 1, "token")
     require_whole("--num-samples", arguments.num_samples, 1, "sample")
+    require_name(arguments.out)
     choice = _choice(arguments)
     (reference,) = find_runs(arguments, number=1)
     run, vocabulary = reference.run, reference.run.vocabulary()
@@ -122,16 +128,28 @@ def _write_text(
     vocabulary: Vocabulary,
 ) -> None:
     """The first sample as it is written, the others after it."""
-    others: list[str] = [prompt] * (arguments.num_samples - 1)
+    texts = [prompt] * arguments.num_samples
     _say(prompt)
-    for first, *rest in steps:
-        _say(vocabulary.symbols[first])
-        others = [
-            text + vocabulary.symbols[token] for text, token in zip(others, rest, strict=True)
-        ]
-    _say("\n")
-    for number, text in enumerate(others, start=1):
-        _say(f"\n--- seed {arguments.seed + number}\n{text}\n")
+    try:
+        for tokens in steps:
+            _say(vocabulary.symbols[tokens[0]])
+            texts = [
+                text + vocabulary.symbols[token] for text, token in zip(texts, tokens, strict=True)
+            ]
+    finally:  # after Ctrl-C too: nobody waits for the end of a long sample in vain
+        _say("\n")
+        for number, text in enumerate(texts[1:], start=1):
+            _say(f"\n--- seed {arguments.seed + number}\n{text}\n")
+        if arguments.out is not None:
+            for number, text in enumerate(texts):
+                path = _path(arguments.out, number, arguments)
+                write_out(path, text)
+                log.info("%s", path)
+
+
+def _path(out: Path, number: int, arguments: argparse.Namespace) -> Path:
+    """Of a sample: ``out``, with a number where there are several."""
+    return out.with_stem(f"{out.stem}-{number}") if arguments.num_samples > 1 else out
 
 
 def _say(text: str) -> None:
@@ -149,6 +167,6 @@ def _write_music(
     digest = str(reference.run).rpartition("_")[2]
     out = arguments.out or Path(f"sample-{digest}-{arguments.seed}.mid")
     for number, tokens in enumerate(zip(*steps, strict=True)):
-        path = out.with_stem(f"{out.stem}-{number}") if arguments.num_samples > 1 else out
+        path = _path(out, number, arguments)
         write_midi([*prompt, *(vocabulary.symbols[token] for token in tokens)], path)
         print(path)
