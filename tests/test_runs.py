@@ -73,7 +73,7 @@ def test_a_diverged_run_says_so(config):
 
 
 def test_in_a_sweep_a_run_that_failed_meanwhile_is_tried_again_on_demand_only(config, tmp_path):
-    cfg, log = config("cell.of=2"), tmp_path / "log"
+    cfg, log = config("cell.of=1"), tmp_path / "log"
     folder = prepare(cfg).folder
     with folder.claimed(lambda: None):
         other = processes.start(cfg, log)
@@ -85,7 +85,7 @@ def test_in_a_sweep_a_run_that_failed_meanwhile_is_tried_again_on_demand_only(co
     expected = "failed before: MemoryError: all is full (retry_failed=true tries it again)"
     assert log.read_text().endswith(f"{expected}\n")
     assert folder.status() == RunStatus(RunState.FAILED, 0, error="MemoryError: all is full")
-    assert train(config("cell.of=2", "retry_failed=true")).is_finished
+    assert train(config("cell.of=1", "retry_failed=true")).is_finished
 
 
 def test_on_a_full_disk_a_run_says_so_and_goes_on_when_there_is_room(config, tmp_path, mount):

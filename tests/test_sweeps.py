@@ -99,6 +99,21 @@ def test_a_failed_run_is_tried_again_on_demand_only(start, config, tmp_path):
     assert log.count(": finished in ") == 1
 
 
+def test_the_only_run_of_a_sweep_that_fails_elsewhere_meanwhile_is_not_tried_again(
+    start, config, tmp_path
+):
+    folder = prepare(config("k1=20", "sampling.length=0")).folder
+    with folder.claimed(lambda: None):
+        sweep = start("-m", "k1=20", "jobs=1")
+        lines = iter(sweep.stderr.readline, "")
+        assert any("another process trains it; waiting" in line for line in lines)
+        folder.fail("Traceback\nMemoryError: all is full\n")
+    log = end(sweep)
+    assert sweep.returncode == 1
+    assert "failed before: MemoryError: all is full (retry_failed=true tries it again)" in log
+    assert folder.status().error == "MemoryError: all is full"
+
+
 def charrnn(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     script = Path(sys.executable).with_name("charrnn")
     environment = {**os.environ, **settings}

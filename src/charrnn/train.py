@@ -78,7 +78,7 @@ def train(cfg: DictConfig) -> RunFolder:
         if run.folder.is_finished:
             return _reuse(cfg, run.folder, title)
         error = run.folder.error()
-        if error and cfg.cell.of > 1 and not cfg.retry_failed:
+        if error and cfg.cell.of and not cfg.retry_failed:
             raise CharRNNError(f"failed before: {error} (retry_failed=true tries it again)")
         _train(cfg, run, title)
     run.folder.tidy()
