@@ -133,7 +133,9 @@ def _hypothesis(biases: dict[object, Carrying]) -> str:
     if not safe:
         return f"The hypothesis fails: carrying does harm at every forget bias; {at_authors}."
     names = ", ".join(f"{bias:g}" for bias in safe)
-    return f"The hypothesis holds: carrying does no harm at {names}, and does {at_authors}."
+    single = authors.final.ratio <= SAFE and authors.unstable[CARRIED] == 1
+    holds = "holds, on the strength of a single cell" if single else "holds"
+    return f"The hypothesis {holds}: carrying does no harm at {names}, and does {at_authors}."
 
 
 def _of_the_bias(carry: pd.DataFrame) -> Iterator[str]:

@@ -83,9 +83,9 @@ def test_a_cell_that_is_unstable_on_its_way_does_harm_though_it_ends_well():
     first = carry.index[(carry["scheme"] == 4) & (carry["forget_bias"] == 5)][0]
     carry.loc[first, ["unstable", "rise"]] = True, 3.5
     assert verdict(carry, pd.DataFrame())[0] == (
-        "The hypothesis holds: carrying does no harm at 0, and does at forget bias 5, unstable "
-        "cells: 1 of 2 of scheme 4, 0 of 2 of scheme 3 (largest rises x 3.50 and x 1.00); final "
-        "perplexity of 4 over 3 x 1.00 (1.00 to 1.00 over 2 pairs)."
+        "The hypothesis holds, on the strength of a single cell: carrying does no harm at 0, and "
+        "does at forget bias 5, unstable cells: 1 of 2 of scheme 4, 0 of 2 of scheme 3 (largest "
+        "rises x 3.50 and x 1.00); final perplexity of 4 over 3 x 1.00 (1.00 to 1.00 over 2 pairs)."
     )
     carry.loc[carry["scheme"] == 3, "unstable"] = True  # it is not for carrying, then
     assert verdict(carry, pd.DataFrame())[0].startswith("Nothing to explain: ")
