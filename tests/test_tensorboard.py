@@ -199,7 +199,7 @@ def test_without_a_folder_of_runs_one_sentence_says_so(tmp_path):
 
 def test_only_who_asks_for_it_is_bound_elsewhere():
     def listens(*words: str, **exported: str) -> list[str]:
-        command = ["make", "--dry-run", "tensorboard", *words]
+        command = ["make", "--no-print-directory", "--dry-run", "tensorboard", *words]
         env = {**os.environ, **exported}
         done = subprocess.run(
             command, cwd=ROOT, env=env, capture_output=True, text=True, check=True
