@@ -183,6 +183,7 @@ def test_every_suspect_is_one_switch_and_the_carry_grid_is_complete():
         "learned_start": {"model": {"start": "learned"}},
         "resets": {"model": {"reset": 0.1}},
         "recompute": {"model": {"recompute": True}},
+        "no_restart": {"model": {"restart": False}},
         "low_lr": {"optimizer": {"lr": 0.0001}},
         "no_clip": {"backbone": {"grad_clip": None}},
         "no_peepholes": {"backbone": {"peepholes": "none"}},

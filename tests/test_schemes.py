@@ -256,6 +256,17 @@ def test_resets_start_sequences_anew_and_a_learned_start_learns(tmp_path):
     assert all((row == scheme.carried[0][1]).all(1).any() for row in kept)
 
 
+def test_without_a_restart_an_epoch_goes_on_from_where_the_last_one_ended(tmp_path):
+    scheme, batches = carrying(tmp_path, restart=False)
+    first = batches[0]
+    assert first.number == 0
+    assert scheme._state_before(first) is scheme.carried
+    restarted, _ = carrying(tmp_path)
+    assert not any(part.any() for part in restarted._state_before(first)[0])
+    # The very first batch has nothing to go on from, and both have seen one epoch.
+    torch.testing.assert_close(scheme.carried, restarted.carried, rtol=0, atol=0)
+
+
 def test_scheme_3_with_a_zero_start_learns_none():
     backbone, _ = model_and_parameters()
     scheme = Scheme3(backbone, torch.optim.SGD, 3, 3, start="zero")

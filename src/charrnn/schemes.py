@@ -160,6 +160,7 @@ class ConditionalMultiLoss(Scheme):
         reset: probability that a sequence does not go on from the carried state, but starts anew.
         recompute: whether the first k1 tokens are read once more after the update, so that the
             carried state comes from the new weights.
+        restart: whether an epoch starts anew, rather than from the state that the last one ended in.
 
     Raises:
         BadInput: if k1 is greater than k2: the state after token k1 is never computed then.
@@ -180,13 +181,15 @@ class ConditionalMultiLoss(Scheme):
         start: Start = "zero",
         reset: float = 0.0,
         recompute: bool = False,
+        restart: bool = True,
     ) -> None:
         super().__init__(backbone, optimizer, k1, k2, k3, weighting, start)
         carries = f"at most k2={k2} in a scheme that carries the state after token k1"
         require(k1 <= k2, "k1", k1, carries)
         require_number("model.reset", reset, "a share from 0 to 1", lambda x: 0 <= x <= 1)
         require_choice("model.recompute", recompute, [True, False])
-        self.reset, self.recompute = reset, recompute
+        require_choice("model.restart", restart, [True, False])
+        self.reset, self.recompute, self.restart = reset, recompute, restart
 
     def training_step(self, batch: Batch) -> Tensor:
         self.before = self._state_before(batch)
@@ -197,7 +200,7 @@ class ConditionalMultiLoss(Scheme):
 
     def _state_before(self, batch: Batch) -> list[State]:
         initial = self.backbone.initial_state(batch.inputs_TB.shape[1])
-        if batch.number == 0:
+        if batch.number == 0 and (self.restart or not self.carried):
             return initial
         if self.reset == 0:  # draws nothing: the random numbers are those of dropout
             return self.carried
