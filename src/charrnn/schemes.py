@@ -160,7 +160,7 @@ class ConditionalMultiLoss(Scheme):
         reset: probability that a sequence does not go on from the carried state, but starts anew.
         recompute: whether the first k1 tokens are read once more after the update, so that the
             carried state comes from the new weights.
-        restart: whether an epoch starts anew, rather than from the state that the last one ended in.
+        restart: whether an epoch starts anew, rather than from the state that the last ended in.
 
     Raises:
         BadInput: if k1 is greater than k2: the state after token k1 is never computed then.
