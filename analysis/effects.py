@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.claims.measures import UNSTABLE, rise
+from analysis.claims.comparison import students_interval
+from analysis.claims.finding import Interval
+from analysis.claims.measures import UNSTABLE, rises
 from analysis.tables import RESULTS, Results
 
 PAIRED_BY = ("corpus", "k1", "k2", "num_layers", "hidden_size", "seed", "scale", "settings")
@@ -28,6 +30,9 @@ class Effect:
         size: mean of the logarithms over their standard deviation (Cohen's d of paired samples);
             NaN for fewer than 2 pairs, for pairs that all agree, or if one of them is not finite.
         pairs: how many there are.
+        seeds: how many the pairs have.
+        interval: Student's 95% one for the ratio, over the means of the seeds; None with one seed,
+            or if a pair is not finite.
     """
 
     ratio: float
@@ -35,6 +40,8 @@ class Effect:
     highest: float
     size: float
     pairs: int
+    seeds: int = 1
+    interval: Interval | None = None
 
     @property
     def is_none(self) -> bool:
@@ -45,7 +52,13 @@ class Effect:
         d = f", d = {self.size:.1f}" if math.isfinite(self.size) else ""
         spread = f"{self.lowest:.2f} to {self.highest:.2f}"
         pairs = f"{self.pairs} pair{'s' * (self.pairs != 1)}"
-        return f"x {self.ratio:.2f} ({spread} over {pairs}{d})"
+        known = self.interval
+        over = (
+            f"; 95 % interval {known.low:.2f} to {known.high:.2f} over {self.seeds} seeds"
+            if known
+            else ""
+        )
+        return f"x {self.ratio:.2f} ({spread} over {pairs}{d}{over})"
 
 
 def effect(before: pd.DataFrame, after: pd.DataFrame, measure: str) -> Effect | None:
@@ -65,33 +78,59 @@ def effect(before: pd.DataFrame, after: pd.DataFrame, measure: str) -> Effect | 
     logs = logs.dropna()
     if not len(logs):
         return None
+    of_seeds = logs.groupby(both["seed"]).mean()
     finite = bool(np.isfinite(logs).all())
     # With divergences on one side the median tells whether they are most.
     centre = logs.mean() if finite else logs.median()
     spread = logs.std() if finite and len(logs) > 1 else 0.0
+    known = students_interval(of_seeds.to_numpy()) if finite else None
     return Effect(
         ratio=float(np.exp(centre)),
         lowest=float(np.exp(logs.min())),
         highest=float(np.exp(logs.max())),
         size=float(centre / spread) if spread > ROUNDING else math.nan,
         pairs=len(logs),
+        seeds=len(of_seeds),
+        interval=known and Interval(math.exp(known.low), math.exp(known.high)),
     )
 
 
 def ends(results: Results) -> pd.DataFrame:
     """A row for every finished cell: its columns, and what became of it.
 
-    ``final`` perplexity, infinite after divergence; ``rise``, the largest ratio of a perplexity to
-    the lowest before, and whether the cell is ``unstable``, as analysis.claims.measures has both.
+    Its ``final`` perplexity, infinite after divergence; and the columns of `largest_rise`.
     """
     rows = []
     for _, cell in results.cells[results.cells["state"].isin(RESULTS)].iterrows():
         curve = results.curves[_is_of(results.curves, cell)].sort_values("batches")
-        highest = math.exp(rise()(curve))
-        ratio = 1.0 if math.isnan(highest) else highest  # too short a run to tell
         final = curve["perplexity"].fillna(np.inf).iloc[-1]
-        rows.append({**cell, "final": final, "rise": ratio, "unstable": ratio > UNSTABLE})
+        rows.append({**cell, "final": final, **largest_rise(curve)})
     return pd.DataFrame(rows)
+
+
+def largest_rise(curve: pd.DataFrame) -> dict[str, float | bool]:
+    """How far a curve rises at most, and when.
+
+    Args:
+        curve: evaluations of a cell or a run by one procedure, in their order.
+
+    Returns:
+        ``rise``, the largest ratio of a perplexity to the lowest before (1 where the run is too
+        short to tell); whether the cell is ``unstable``, as analysis.claims.measures has both;
+        ``rise_at``, the batches by then, and ``since_start``, how many of these at most have come
+        since an epoch started, as far as the evaluation before that tells: NaN in the first epoch.
+    """
+    ratios = rises(curve).dropna()
+    if not len(ratios):
+        return {"rise": 1.0, "unstable": False, "rise_at": math.nan, "since_start": math.nan}
+    highest, row = math.exp(ratios.max()), curve[curve.index == ratios.idxmax()].iloc[0]
+    before = curve.loc[curve["epoch"] < row["epoch"], "batches"].max()
+    return {
+        "rise": highest,
+        "unstable": highest > UNSTABLE,
+        "rise_at": float(row["batches"]),
+        "since_start": float(row["batches"] - before),
+    }
 
 
 def _is_of(curves: pd.DataFrame, cell: pd.Series) -> pd.Series:

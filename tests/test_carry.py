@@ -8,14 +8,16 @@ import sys
 import pandas as pd
 import pytest
 import torch
-from analysis.carry import carrying, main, summarise, verdict
+from analysis.carry.__main__ import main
+from analysis.carry.summary import summarise
+from analysis.carry.verdict import Count, carrying, chance, verdict
 from analysis.cells import compose_cells
 from analysis.effects import effect
 from analysis.tables import read_results
 from omegaconf import OmegaConf
 from test_analysis import COMMON, finish, write_grid
 
-from charrnn.runs import RunFolder
+from charrnn.runs import Evaluation, RunFolder
 from charrnn.train import train
 
 
@@ -23,17 +25,23 @@ def cells(finals: dict[tuple, float], *names: str) -> pd.DataFrame:
     """Cells with these final perplexities, by the values of the columns ``names`` and the seed."""
     rows = [dict(zip((*names, "seed"), key, strict=True)) for key in finals]
     table = pd.DataFrame([COMMON | {"corpus": "a"} | row for row in rows])
-    return table.assign(final=list(finals.values()), rise=1.0, unstable=False)
+    return table.assign(
+        final=list(finals.values()),
+        rise=1.0,
+        unstable=False,
+        rise_at=math.nan,
+        since_start=math.nan,
+    )
 
 
-def grid(at_5: float, at_0: float) -> pd.DataFrame:
-    """Two seeds; scheme 3 ends at 10 and 20, scheme 4 at so many times that."""
+def grid(at_5: float, at_0: float, seeds: int = 2) -> pd.DataFrame:
+    """Scheme 3 ends at 10 and 20, and so on by seed, scheme 4 at so many times that."""
     return cells(
         {
-            (scheme, bias, seed): three * (times if scheme == 4 else 1)
+            (scheme, bias, seed): 10.0 * (1 + seed) * (times if scheme == 4 else 1)
             for scheme in (3, 4)
             for bias, times in ((0.0, at_0), (5.0, at_5))
-            for seed, three in ((0, 10.0), (1, 20.0))
+            for seed in range(seeds)
         },
         "scheme",
         "forget_bias",
@@ -48,7 +56,14 @@ def test_an_effect_is_the_geometric_mean_over_pairs():
     assert found.pairs == 2
     # Logarithms ln 2 and ln 8: mean 2 ln 2, standard deviation sqrt(2) ln 2.
     assert found.size == pytest.approx(math.sqrt(2))
-    assert str(found) == "x 4.00 (2.00 to 8.00 over 2 pairs, d = 1.4)"
+    # Two seeds: 12.7062 standard errors, of ln 2 each.
+    low, high = (math.exp(math.log(4) + sign * 12.7062 * math.log(2)) for sign in (-1, 1))
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), rel=1e-4)
+    assert str(found) == (
+        "x 4.00 (2.00 to 8.00 over 2 pairs, d = 1.4; 95 % interval 0.00 to 26730.60 over 2 seeds)"
+    )
+    one_seed = effect(cells({(0,): 10.0}), cells({(0,): 5.0}), "final")
+    assert str(one_seed) == "x 0.50 (0.50 to 0.50 over 1 pair)"
     assert effect(before, cells({(7,): 1.0}), "final") is None
     diverged = cells({(0,): math.nan, (1,): math.inf, (2,): 5.0})
     found = effect(before, diverged, "final")
@@ -56,49 +71,84 @@ def test_an_effect_is_the_geometric_mean_over_pairs():
     assert math.isnan(found.size)
 
 
+def unstable(carry: pd.DataFrame, **shaken: int) -> pd.DataFrame:
+    """The first cells of each group, such as ``four_at_5``, made unstable: so many of them."""
+    for name, number in shaken.items():
+        scheme, bias = {"three": 3, "four": 4}[name.split("_")[0]], float(name.split("_")[2])
+        group = carry.index[(carry["scheme"] == scheme) & (carry["forget_bias"] == bias)]
+        carry.loc[group[:number], ["unstable", "rise", "rise_at", "since_start"]] = (
+            True,
+            3.5,
+            206,
+            6,
+        )
+    return carry
+
+
+NOTHING = "Nothing to explain, scheme 4 is stable"
+FAILS = "The hypothesis fails, scheme 4 is no stabler with a smaller forget bias"
+ALONE = "The hypothesis holds, the forget bias does it with and without carrying"
+BOTH = "The hypothesis holds in part, it takes the forget bias, and carrying adds to it"
+OF_FOUR = (
+    "The hypothesis holds for scheme 4 alone, scheme 3 is no stabler with a smaller forget bias"
+)
+FEW = ", as far as so few cells can tell"
+
+
 @pytest.mark.parametrize(
-    ("at_5", "at_0", "said"),
+    ("shaken", "said"),
     [
-        (4.0, 1.0, "The hypothesis holds: carrying does no harm at 0, and does at forget bias 5, "),
-        (4.0, 1.04, "The hypothesis holds: "),
-        (4.0, 1.06, "The hypothesis fails: carrying does harm at every forget bias; "),
-        (math.inf, 1.0, "The hypothesis holds: "),
-        (1.04, 1.0, "Nothing to explain: carrying does no harm at forget bias 5, "),
+        ({}, NOTHING),
+        ({"three_at_5": 8}, NOTHING),
+        ({"four_at_5": 8, "four_at_0": 8}, FAILS),
+        ({"four_at_5": 2, "four_at_0": 3, "three_at_5": 8}, FAILS),
+        ({"four_at_5": 8}, BOTH),
+        ({"four_at_5": 8, "three_at_5": 7}, BOTH),
+        ({"four_at_5": 8, "three_at_5": 8}, ALONE),
+        ({"four_at_5": 8, "four_at_0": 1, "three_at_5": 8, "three_at_0": 2}, ALONE),
+        ({"four_at_5": 6, "three_at_5": 7, "three_at_0": 7}, OF_FOUR),
+        ({"four_at_5": 1}, BOTH + FEW),
+        ({"four_at_5": 1, "three_at_5": 1}, ALONE + FEW),
     ],
 )
-def test_the_verdict_follows_the_numbers(at_5, at_0, said):
-    carry = grid(at_5, at_0)
-    assert verdict(carry, pd.DataFrame())[0].startswith(said)
-    assert carrying(carry, "forget_bias")[0.0].final.ratio == pytest.approx(at_0)
-    alone = (
-        "scheme 3 with forget bias 0, over 5: final perplexity x 1.00 (1.00 to 1.00 over 2 pairs"
-    )
-    assert any(line.startswith(alone) for line in verdict(carry, pd.DataFrame()))
+def test_the_verdict_follows_the_unstable_cells(shaken, said):
+    """Eight seeds of each scheme with each bias."""
+    carry = unstable(grid(1.0, 1.0, seeds=8), **shaken)
+    first = verdict(carry, pd.DataFrame())[0]
+    counts = {name: shaken.get(name, 0) for name in ("four_at_5", "four_at_0")}
+    expected = "{four_at_5} of 8 cells of scheme 4, at 0 {four_at_0} of 8 ".format(**counts)
+    assert first.startswith(f"{said}: unstable at forget bias 5 are {expected}")
     without = carry[carry["forget_bias"] == 5]
     assert verdict(without, pd.DataFrame())[0].startswith("The hypothesis is open")
 
 
-def test_a_cell_that_is_unstable_on_its_way_does_harm_though_it_ends_well():
-    carry = grid(1.0, 1.0)
-    first = carry.index[(carry["scheme"] == 4) & (carry["forget_bias"] == 5)][0]
-    carry.loc[first, ["unstable", "rise"]] = True, 3.5
-    assert verdict(carry, pd.DataFrame())[0] == (
-        "The hypothesis holds, on the strength of a single cell: carrying does no harm at 0, and "
-        "does at forget bias 5, unstable cells: 1 of 2 of scheme 4, 0 of 2 of scheme 3 (largest "
-        "rises x 3.50 and x 1.00); final perplexity of 4 over 3 x 1.00 (1.00 to 1.00 over 2 pairs)."
+def test_chance_is_fishers():
+    # All of the first and none of the second kind of 3 each: 2 of the 20 ways to choose 3 of 6.
+    assert chance(Count(3, 3), Count(0, 3)) == pytest.approx(2 / 20)
+    assert chance(Count(1, 3), Count(0, 3)) == pytest.approx(1)
+    assert math.isnan(Count(0, 0).share)
+
+
+def test_the_effect_of_the_bias_and_the_time_of_the_rises_are_told():
+    lines = verdict(unstable(grid(4.0, 1.0), four_at_5=1), pd.DataFrame())
+    assert any(
+        line.startswith("scheme 3 with forget bias 0, over 5: final perplexity x 1.00 (1.00")
+        for line in lines
     )
-    carry.loc[carry["scheme"] == 3, "unstable"] = True  # it is not for carrying, then
-    assert verdict(carry, pd.DataFrame())[0].startswith("Nothing to explain: ")
+    assert any(
+        line.startswith("scheme 4 with forget bias 0, over 5: final perplexity x 0.25 (0.25")
+        for line in lines
+    )
+    assert any(
+        line.startswith("scheme 4, forget bias 5: unstable cells rise most at batch 206 (6); ")
+        for line in lines
+    )
+    pairs = carrying(grid(4.0, 1.1), "forget_bias")
+    assert [pairs[bias].final.ratio for bias in (0.0, 5.0)] == pytest.approx([1.1, 4.0])
 
 
-def test_a_scheme_3_that_diverges_alone_is_no_harm_of_carrying():
-    carry = grid(1.0, 1.0)
-    carry.loc[carry["scheme"] == 3, "final"] = math.inf
-    assert verdict(carry, pd.DataFrame())[0].startswith("Nothing to explain: ")
-
-
-def test_the_recipe_is_the_safe_switch_with_which_scheme_4_ends_lowest():
-    """Without a switch 4 ends at twice what 3 does; low_lr, the lowest, hurts 3 less than 4."""
+def test_the_recipe_is_the_stable_switch_with_which_scheme_4_ends_lowest():
+    """Without a switch 4 is unstable, and with low_lr, the lowest; zero_start is none of its."""
     ends = {
         "none": (10.0, 20.0), "resets": (10.0, 10.2), "recompute": (10.0, 9.5),
         "low_lr": (4.0, 9.0), "zero_start": (30.0, 20.0),
@@ -111,12 +161,15 @@ def test_the_recipe_is_the_safe_switch_with_which_scheme_4_ends_lowest():
     }
     table = cells(finals, "suspect", "scheme")
     assert list(carrying(table, "suspect")) == list(ends)
+    shaky = (table["scheme"] == 4) & table["suspect"].isin(["none", "low_lr", "zero_start"])
+    table = table.assign(unstable=shaky)
     lines = verdict(grid(2, 1), table)
     assert "scheme 4 with resets, over scheme 4: final perplexity x 0.51" in "\n".join(lines)
+    assert any(line.endswith("; 2 of 2 cells unstable, 2 of 2 without") for line in lines)
     assert any(line.startswith("Recipe: recompute; ") for line in lines)
     worse = table[table["suspect"].isin(["none", "low_lr", "zero_start"])]
-    assert "Recipe: none of the switches makes carrying safe." in verdict(grid(2, 1), worse)
-    harmless = table.assign(final=table["final"].where(table["suspect"] != "none", 10))
+    assert "Recipe: none of the switches makes scheme 4 stable." in verdict(grid(2, 1), worse)
+    harmless = table.assign(unstable=False)
     assert any(line.startswith("Recipe: none is needed") for line in verdict(grid(2, 1), harmless))
 
 
@@ -133,6 +186,28 @@ def test_a_cell_is_summarised_by_its_end_and_its_largest_rise(tmp_path, monkeypa
     assert table["final"].tolist() == [20, 40, math.inf]
     assert table["rise"].tolist() == pytest.approx([0.25, 4, 1000 / 9])  # infinity counts as 1000
     assert table["unstable"].tolist() == [False, True, True]
+    assert table["rise_at"].tolist() == [60, 60, 60]
+    assert table["since_start"].isna().all()  # there is one epoch
+
+
+def test_the_time_of_a_rise_and_the_same_run_read_windowed_are_summarised(tmp_path):
+    """Epochs of 100 batches: the cell rises most in the third one, at most 110 after batch 190."""
+    run = RunFolder(tmp_path / "run")
+    run.start("", {}, {})
+    counts = (60, 110, 190, 210, 300)
+    own, control = (50.0, 40.0, 44.0, 41.0, 60.0), (50.0, 40.0, 30.0, 30.3, 20.0)
+    run.write_table(
+        Evaluation(batches, 64 * batches, (batches - 1) // 100, 1.0, procedure, perplexity, 200)
+        for procedure, values in (("progressive", own), ("windowed", control))
+        for batches, perplexity in zip(counts, values, strict=True)
+    )
+    run.finish({})
+    row = {"corpus": "a", "scheme": 3, "procedure": "progressive", "run": "run", "forget_bias": 5.0}
+    (cell,) = summarise(read_results(write_grid(tmp_path, [row])), tmp_path).to_dict("records")
+    assert (cell["rise"], cell["rise_at"], cell["since_start"]) == pytest.approx((1.5, 300, 110))
+    assert cell["unstable"]
+    assert cell["windowed_rise"] == pytest.approx(1.01)
+    assert not cell["windowed_unstable"]
 
 
 def test_diagnostics_are_those_of_the_last_batch(config):

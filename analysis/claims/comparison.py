@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -17,6 +18,16 @@ from analysis.claims.finding import Finding, Interval, Outcome, named
 from analysis.claims.units import Unit
 
 CONFIDENCE = 0.95
+
+
+def students_interval(seeds: np.ndarray) -> Interval | None:
+    """Student's 95 % interval for the mean of a number a seed; None with one seed."""
+    if len(seeds) < 2:
+        return None
+    mean, error = float(seeds.mean()), stats.sem(seeds)
+    if not error:
+        return Interval(mean, mean)
+    return Interval(*stats.t.interval(CONFIDENCE, len(seeds) - 1, mean, error))
 
 
 @dataclass(frozen=True)
@@ -61,13 +72,7 @@ class Comparison(Finding):
 
     def interval(self) -> Interval | None:
         """Student's interval for the mean over seeds; None with one seed."""
-        seeds = self._seeds.to_numpy()
-        if len(seeds) < 2:
-            return None
-        error = stats.sem(seeds)
-        if not error:
-            return Interval(seeds.mean(), seeds.mean())
-        return Interval(*stats.t.interval(CONFIDENCE, len(seeds) - 1, seeds.mean(), error))
+        return students_interval(self._seeds.to_numpy())
 
     def _of_parts(self) -> Outcome:
         means = pd.Series([self._seeds.mean()]) if self.some else self._by_part

@@ -68,17 +68,18 @@ def average(first: float = 0, last: float = math.inf) -> Callable[[Curve], float
 
 
 def rise(first: float = SETTLED + 1, last: float = math.inf) -> Callable[[Curve], float]:
-    """Largest log ratio of a perplexity to the lowest before, from ``first`` to ``last`` batches.
+    """Largest of `rises`, from ``first`` to ``last`` batches."""
+    return lambda curve: float(rises(curve, first, last).max())
+
+
+def rises(curve: Curve, first: float = SETTLED + 1, last: float = math.inf) -> pd.Series:
+    """Log ratio of each perplexity to the lowest before, from ``first`` to ``last`` batches.
 
     Below zero where the curve falls all the way.
     """
-
-    def measure(curve: Curve) -> float:
-        heights = log_perplexity(curve)
-        rises = heights - heights.cummin().shift()
-        return float(_between(curve.assign(rise=rises), first, last)["rise"].max())
-
-    return measure
+    heights = log_perplexity(curve)
+    ratios = (heights - heights.cummin().shift()).rename("rise")
+    return ratios[curve["batches"].between(first, last)]
 
 
 def overfitting(curve: Curve) -> float:

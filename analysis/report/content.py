@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.caption import STATES
-from analysis.carry import summarise, verdict
-from analysis.carry_figure import draw
+from analysis.carry.figure import draw
+from analysis.carry.summary import summarise
+from analysis.carry.verdict import verdict
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
 from analysis.claims.finding import Outcome

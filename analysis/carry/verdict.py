@@ -1,0 +1,225 @@
+"""What the numbers say of the forget bias, of carrying, and of the other suspects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.carry.summary import WINDOWED
+from analysis.effects import Effect, against, effect
+
+AUTHORS_BIAS = 5.0
+"""The forget bias of the authors' code, at which the other suspects are tried."""
+BASELINE = "none"
+"""The suspect that changes nothing."""
+CARRIED, RESET = 4, 3
+"""The schemes that are compared."""
+SIGNIFICANT = 0.05
+"""The probability below which chance is not taken for the explanation."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of some cells are unstable, see analysis.claims.measures."""
+
+    unstable: int
+    cells: int
+
+    @property
+    def share(self) -> float:
+        """NaN of no cells."""
+        return self.unstable / self.cells if self.cells else math.nan
+
+    def __str__(self) -> str:
+        return f"{self.unstable} of {self.cells}"
+
+
+def count(cells: pd.DataFrame, column: str = "unstable") -> Count:
+    """The count of those cells in which the column is known."""
+    known = cells[column].dropna() if column in cells else pd.Series(dtype=bool)
+    return Count(int(known.sum()), len(known))
+
+
+def chance(one: Count, other: Count) -> float:
+    """How often chance alone sets two shares so far apart: Fisher's exact test, two-sided."""
+    table = [[each.unstable, each.cells - each.unstable] for each in (one, other)]
+    return float(stats.fisher_exact(np.array(table)).pvalue)
+
+
+@dataclass(frozen=True)
+class Carrying:
+    """What carrying the state does under one condition.
+
+    Attributes:
+        final: scheme 4's final perplexity over scheme 3's.
+        unstable: of the cells of each scheme.
+        rise: the largest among them.
+    """
+
+    final: Effect
+    unstable: dict[int, Count]
+    rise: dict[int, float]
+
+    def __str__(self) -> str:
+        counts = [f"{self.unstable[s]} of scheme {s}" for s in (CARRIED, RESET)]
+        rises = " and ".join(f"x {self.rise[s]:.2f}" for s in (CARRIED, RESET))
+        return (
+            f"unstable cells: {', '.join(counts)} (largest rises {rises}); "
+            f"final perplexity of 4 over 3 {self.final}"
+        )
+
+
+def carrying(cells: pd.DataFrame, column: str) -> dict[object, Carrying]:
+    """What carrying does, by the values of a column; those without a pair of cells are left out."""
+    found: dict[object, Carrying] = {}
+    for value, group in cells.groupby(column, sort=False) if len(cells) else ():
+        of = {scheme: group[group["scheme"] == scheme] for scheme in (CARRIED, RESET)}
+        final = effect(of[RESET], of[CARRIED], "final")
+        if final is not None:
+            found[value] = Carrying(
+                final,
+                unstable={scheme: count(own) for scheme, own in of.items()},
+                rise={scheme: float(own["rise"].max()) for scheme, own in of.items()},
+            )
+    return found
+
+
+def verdict(carry: pd.DataFrame, suspects: pd.DataFrame) -> list[str]:
+    """The hypothesis, that the forget bias is what makes scheme 4 unstable, and what is measured.
+
+    The first sentence is the answer, and rests on which cells are unstable: those of scheme 4 and
+    of scheme 3, with the authors' bias and with smaller ones.
+
+    Args:
+        carry: see analysis.carry.summary.summarise.
+        suspects: the same.
+    """
+    biases = carrying(carry, "forget_bias")
+    switches = carrying(suspects, "suspect")
+    return [
+        _hypothesis(carry),
+        *(f"forget bias {bias:g}: {found}" for bias, found in biases.items()),
+        *_of_the_bias(carry),
+        *_read_windowed(carry),
+        *_when(carry),
+        *_recipe(suspects),
+        *(f"switch {name}: {found}" for name, found in switches.items()),
+        *_states(carry),
+    ]
+
+
+def _hypothesis(carry: pd.DataFrame) -> str:
+    open_still = "The hypothesis is open: the cells that would settle it are not finished."
+    if not len(carry):
+        return open_still
+    at_authors, is_carried = carry["forget_bias"] == AUTHORS_BIAS, carry["scheme"] == CARRIED
+    four, four_below = count(carry[at_authors & is_carried]), count(carry[~at_authors & is_carried])
+    three, three_below = (count(carry[which & ~is_carried]) for which in (at_authors, ~at_authors))
+    if not all(each.cells for each in (four, four_below, three, three_below)):
+        return open_still
+    below = ", ".join(f"{bias:g}" for bias in sorted(set(carry["forget_bias"]) - {AUTHORS_BIAS}))
+    counts = (
+        f"unstable at forget bias {AUTHORS_BIAS:g} are {four} cells of scheme 4, at {below}"
+        f" {four_below} (by chance: p = {chance(four, four_below):.2g}); of scheme 3, which carries"
+        f" nothing, {three} and {three_below} (p = {chance(three, three_below):.2g})."
+    )
+    if not four.unstable:
+        return f"Nothing to explain, scheme 4 is stable: {counts}"
+    if four_below.share >= four.share:
+        return f"The hypothesis fails, scheme 4 is no stabler with a smaller forget bias: {counts}"
+    if three_below.share >= three.share > 0:
+        how = " for scheme 4 alone, scheme 3 is no stabler with a smaller forget bias"
+    elif three.share >= four.share:
+        how = ", the forget bias does it with and without carrying"
+    else:
+        how = " in part, it takes the forget bias, and carrying adds to it"
+    how += "" if chance(four, four_below) < SIGNIFICANT else ", as far as so few cells can tell"
+    return f"The hypothesis holds{how}: {counts}"
+
+
+def _of_the_bias(carry: pd.DataFrame) -> Iterator[str]:
+    """What the forget bias does by itself, with and without carrying."""
+    for scheme, cells in carry.groupby("scheme") if len(carry) else ():
+        for bias, found in against(cells, "forget_bias", AUTHORS_BIAS, "final").items():
+            yield (
+                f"scheme {scheme} with forget bias {bias:g}, over {AUTHORS_BIAS:g}: "
+                f"final perplexity {found}"
+            )
+
+
+def _read_windowed(carry: pd.DataFrame) -> Iterator[str]:
+    """The control: whether it is the weights, or the state that has grown old."""
+    for bias, cells in carry.groupby("forget_bias") if len(carry) else ():
+        if (found := count(cells, f"{WINDOWED}unstable")).cells:
+            yield (
+                f"the runs of scheme 3 with forget bias {bias:g}, read by windowed sampling: "
+                f"{found} unstable (largest rise x {cells[f'{WINDOWED}rise'].max():.2f})"
+            )
+
+
+def _when(carry: pd.DataFrame) -> Iterator[str]:
+    """When the unstable cells of scheme 4 rise most, and how long that is after a restart."""
+    if not len(carry):
+        return
+    shaken = carry[(carry["scheme"] == CARRIED) & carry["unstable"].astype(bool)]
+    for bias, cells in shaken.sort_values("rise_at").groupby("forget_bias"):
+        places = [
+            f"{row['rise_at']:.0f}"
+            + ("" if math.isnan(row["since_start"]) else f" ({row['since_start']:.0f})")
+            for row in cells.to_dict("records")
+        ]
+        yield (
+            f"scheme 4, forget bias {bias:g}: unstable cells rise most at batch "
+            f"{', '.join(places)}; in brackets, how many batches at most after an epoch had "
+            "started from zero again"
+        )
+
+
+def _recipe(suspects: pd.DataFrame) -> Iterator[str]:
+    """Of the switches with which scheme 4 is stable, the one with which it ends lowest."""
+    if not len(suspects):
+        return
+    of_four = suspects[suspects["scheme"] == CARRIED]
+    without = count(of_four[of_four["suspect"] == BASELINE])
+    if not without.cells:
+        return
+    changed = {
+        name: found
+        for name, found in against(of_four, "suspect", BASELINE, "final").items()
+        if not found.is_none
+    }
+    counts = {name: count(of_four[of_four["suspect"] == name]) for name in changed}
+    for name, found in changed.items():
+        yield (
+            f"scheme 4 with {name}, over scheme 4: final perplexity {found}; "
+            f"{counts[name]} cells unstable, {without} without"
+        )
+    stable = [name for name in changed if not counts[name].unstable]
+    if not without.unstable:
+        yield "Recipe: none is needed, scheme 4 is stable without a switch."
+    elif stable:
+        yield f"Recipe: {stable[0]}; of what makes scheme 4 stable, it ends lowest with it."
+    else:
+        yield "Recipe: none of the switches makes scheme 4 stable."
+
+
+def _states(carry: pd.DataFrame) -> Iterator[str]:
+    """What the states look like at the end, where that was measured."""
+    if "mean_abs_cell" not in carry:
+        return
+    for (scheme, bias), cells in carry.groupby(["scheme", "forget_bias"]):
+        sizes = cells[
+            ["mean_abs_cell", "max_abs_cell", "saturated_share", "gradient_norm"]
+        ].median()
+        mean, highest, share, gradient = sizes
+        if math.isfinite(mean):
+            yield (
+                f"scheme {scheme}, forget bias {float(str(bias)):g}, at the end: "
+                f"mean |c| {mean:.3g}, maximum {highest:.3g}, "
+                f"{share:.1%} of tanh(c) saturated, gradient norm {gradient:.3g}"
+            )
