@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -174,8 +175,8 @@ def test_the_best_perplexity_is_that_before_the_divergence(tmp_path):
 def test_names_tell_runs_apart(config, tmp_path):
     runs, links = tmp_path / "runs", tmp_path / "links"
     links.mkdir()
-    train(config("scheme=1", "num_batches=1"))
-    four = train(config("scheme=4", "num_batches=1"))
+    train(config("scheme=1", "scale.num_batches=1"))
+    four = train(config("scheme=4", "scale.num_batches=1"))
     rest = "k1=20 k2=100 r=1 gamma=16 seed=0"
     link(runs, links)
     names = [
@@ -185,11 +186,20 @@ def test_names_tell_runs_apart(config, tmp_path):
     ]
     assert sorted(path.name for path in links.iterdir()) == names
     assert (links / names[2]).resolve() == four.path / "progressive"
-    other = train(config("scheme=4", "num_batches=1", "backbone.dropout=0.5"))
+    # What departs from the scheme at its scale is told, too.
+    for word in ("backbone.dropout=0.5", "optimizer=rmsprop", "num_batches=2", "k3=7"):
+        train(config("scheme=4", "scale.num_batches=1", word))
     link(runs, links)
-    digests = [folder.path.name[-10:] for folder in (four, other)]
-    names[2:] = sorted(f"text scheme 4 {rest} {digest}" for digest in digests)
-    assert sorted(path.name for path in links.iterdir()) == names
+    names += [
+        f"text scheme 4 {rest} {word}"
+        for word in ("dropout=0.5", "optimizer=RMSprop alpha=0.9 lr=0.001", "num_batches=2", "k3=7")
+    ]
+    assert {path.name for path in links.iterdir()} == {*names}
+    # Copies, say of another machine's runs, differ in nothing but their folders.
+    shutil.copytree(four.path, runs / "copied_1234567890")
+    link(runs, links)
+    names[2:3] = [f"{names[2]} {digest}" for digest in ("1234567890", four.path.name[-10:])]
+    assert {path.name for path in links.iterdir()} == {*names}
 
 
 def test_without_a_folder_of_runs_one_sentence_says_so(tmp_path):

@@ -8,16 +8,17 @@ import logging
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.errors import CharRNNError
 from charrnn.experiment import scheme_class, scheme_names
+from charrnn.identity import Identity
 from charrnn.perplexity import PROCEDURES
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 REFRESH = 5
 """Seconds between two looks for new runs and new events."""
+TOLD = {"_target_", "k1", "k2", "num_layers", "hidden_size", "seed", "fused"}
+"""Settings that a run's name tells anyway, or that tell nothing."""
+USUAL = {
+    *("charrnn.data.module.CharDataModule", "charrnn.backbone.Backbone", "torch.optim.Adam"),
+}
+"""Constructors that are not worth telling."""
 TEXTS = 50
 """Texts of a run that can be leafed through; left to itself TensorBoard keeps 10."""
 
@@ -113,13 +120,13 @@ def _named(runs: Path) -> dict[str, Path]:
         digest = run.name.rpartition("_")[2]
         with suppress(OSError):  # a run that is just being started anew
             cfg = OmegaConf.load(config)
-            corpus = json.loads((run / "identity.json").read_text())["corpus"]["name"]
+            identity = json.loads((run / "identity.json").read_text())
             assert isinstance(cfg, DictConfig)
             for procedure in PROCEDURES:
                 if (run / procedure).is_dir():
-                    found[readable_name(cfg, corpus, [procedure])][digest] = run / procedure
+                    found[readable_name(cfg, identity, [procedure])][digest] = run / procedure
             if any(run.glob("events.out.*")):  # of a version that kept all in one place
-                found[readable_name(cfg, corpus, list(PROCEDURES))][digest] = run
+                found[readable_name(cfg, identity, list(PROCEDURES))][digest] = run
     return {
         name if len(folders) == 1 else f"{name} {digest}": folder
         for name, folders in found.items()
@@ -127,12 +134,12 @@ def _named(runs: Path) -> dict[str, Path]:
     }
 
 
-def readable_name(cfg: DictConfig, corpus: str, procedures: list[str]) -> str:
+def readable_name(cfg: DictConfig, identity: Identity, procedures: list[str]) -> str:
     """What TensorBoard calls a run that is read by some sampling procedures.
 
     Args:
         cfg: the run's configuration.
-        corpus: its name.
+        identity: the run's.
         procedures: `windowed`, `progressive` or both.
     """
     own, others = (
@@ -141,6 +148,7 @@ def readable_name(cfg: DictConfig, corpus: str, procedures: list[str]) -> str:
     )
     training = f"{scheme_class(cfg).training_procedure} {' '.join(procedures)}"
     # TensorBoard keeps what is selected by btoa, which knows no characters but these 256.
+    corpus = identity["corpus"]["name"]
     escaped = "".join(c if c < "\u0100" else f"U+{ord(c):04X}" for c in corpus)
     words = [
         escaped.replace("/", "-"),
@@ -150,7 +158,22 @@ def readable_name(cfg: DictConfig, corpus: str, procedures: list[str]) -> str:
         f"r={cfg.backbone.num_layers}",
         f"gamma={cfg.backbone.hidden_size}",
         f"seed={cfg.seed}",
+        *_variant(identity, dict(cfg.scale)),
     ]
     if others:
         words.append(f"(run shared with {'+'.join(others)})")
     return " ".join(words)
+
+
+def _variant(identity: Identity, scale: Mapping[str, Any]) -> Iterable[str]:
+    """What sets a run apart from the scheme as it is at its scale: `forget_bias=0`, `k3=10`.
+
+    An identity has no defaults: its parts are all departures.
+    """
+    for part in ("scheme", "datamodule", "backbone", "optimizer", "initial_weights", "num_batches"):
+        value = identity.get(part)
+        for name, own in value.items() if isinstance(value, Mapping) else [(part, value)]:
+            if name == "_target_" and own not in USUAL:
+                yield f"{part}={str(own).rpartition('.')[2]}"
+            elif name not in TOLD and own is not None and own != scale.get(name):
+                yield f"{name}={own}".replace("/", "-")
