@@ -187,12 +187,22 @@ def test_names_tell_runs_apart(config, tmp_path):
     assert sorted(path.name for path in links.iterdir()) == names
     assert (links / names[2]).resolve() == four.path / "progressive"
     # What departs from the scheme at its scale is told, too.
-    for word in ("backbone.dropout=0.5", "optimizer=rmsprop", "num_batches=2", "k3=7"):
+    for word in (
+        "backbone.dropout=0.5",
+        "optimizer=rmsprop",
+        "num_batches=2",
+        "backbone.grad_clip=null",
+    ):
         train(config("scheme=4", "scale.num_batches=1", word))
     link(runs, links)
     names += [
         f"text scheme 4 {rest} {word}"
-        for word in ("dropout=0.5", "optimizer=RMSprop alpha=0.9 lr=0.001", "num_batches=2", "k3=7")
+        for word in (
+            "dropout=0.5",
+            "optimizer=RMSprop alpha=0.9 lr=0.001",
+            "num_batches=2",
+            "grad_clip=null",
+        )
     ]
     assert {path.name for path in links.iterdir()} == {*names}
     # Copies, say of another machine's runs, differ in nothing but their folders.

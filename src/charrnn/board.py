@@ -172,8 +172,11 @@ def _variant(identity: Identity, scale: Mapping[str, Any]) -> Iterable[str]:
     """
     for part in ("scheme", "datamodule", "backbone", "optimizer", "initial_weights", "num_batches"):
         value = identity.get(part)
+        if value is None:
+            continue
         for name, own in value.items() if isinstance(value, Mapping) else [(part, value)]:
             if name == "_target_" and own not in USUAL:
                 yield f"{part}={str(own).rpartition('.')[2]}"
-            elif name not in TOLD and own is not None and own != scale.get(name):
-                yield f"{name}={own}".replace("/", "-")
+            elif name not in TOLD and own != scale.get(name, ...):
+                word = "null" if own is None else str(own)
+                yield f"{name}={word}".replace("/", "-")
