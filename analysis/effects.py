@@ -13,8 +13,8 @@ from analysis.claims.finding import Interval
 from analysis.claims.measures import UNSTABLE, rises
 from analysis.tables import RESULTS, Results
 
-PAIRED_BY = ("corpus", "k1", "k2", "num_layers", "hidden_size", "seed", "scale", "settings")
-"""Columns in which the two cells of a pair agree."""
+CELL = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed", "scale", "settings")
+"""Columns in which the two cells of a pair agree, but for the one that is looked at."""
 
 ROUNDING = 1e-9
 """Logarithms that differ by less are the same."""
@@ -43,11 +43,6 @@ class Effect:
     seeds: int = 1
     interval: Interval | None = None
 
-    @property
-    def is_none(self) -> bool:
-        """Whether the change changes nothing, in no pair."""
-        return self.lowest == self.highest == 1
-
     def __str__(self) -> str:
         d = f", d = {self.size:.1f}" if math.isfinite(self.size) else ""
         spread = f"{self.lowest:.2f} to {self.highest:.2f}"
@@ -61,16 +56,20 @@ class Effect:
         return f"x {self.ratio:.2f} ({spread} over {pairs}{d}{over})"
 
 
-def effect(before: pd.DataFrame, after: pd.DataFrame, measure: str) -> Effect | None:
+def effect(before: pd.DataFrame, after: pd.DataFrame, column: str, measure: str) -> Effect | None:
     """The effect of what tells ``after`` from ``before``; None without a pair.
 
     Args:
-        before: cells, with the columns of PAIRED_BY and ``measure``.
+        before: cells, with the columns of CELL, `run` and ``measure``. Two cells of one run are no
+            pair: what they differ in does not matter to them.
         after: the same.
+        column: in which the two cells of a pair may differ.
         measure: a positive column; NaN counts as infinite. Where both are infinite there is no
             ratio, and no pair.
     """
-    both = before.merge(after, on=list(PAIRED_BY), suffixes=("_before", "_after"))
+    alike = [name for name in CELL if name != column]
+    both = before.merge(after, on=alike, suffixes=("_before", "_after"))
+    both = both[both["run_before"] != both["run_after"]]
     with np.errstate(invalid="ignore"):
         logs = np.log(both[f"{measure}_after"].fillna(np.inf)) - np.log(
             both[f"{measure}_before"].fillna(np.inf)
@@ -145,7 +144,7 @@ def against(
     """What every other value of a column does to a measure, from what lowers it most on.
 
     Args:
-        cells: with the columns of PAIRED_BY, ``column`` and ``measure``.
+        cells: see `effect`, with ``column``.
         column: in which the two cells of a pair differ.
         baseline: the value that the others are compared with.
         measure: see `effect`.
@@ -155,6 +154,6 @@ def against(
     before = cells[cells[column] == baseline]
     effects: dict[object, Effect] = {}
     for value, after in cells.groupby(column, sort=False):
-        if value != baseline and (found := effect(before, after, measure)) is not None:
+        if value != baseline and (found := effect(before, after, column, measure)) is not None:
             effects[value] = found
     return dict(sorted(effects.items(), key=lambda item: item[1].ratio))

@@ -80,8 +80,8 @@ FIGURES = {
         colour="forget_bias",
     ),
     "suspects": Figure(
-        "Scheme 4 with one switch at a time (Section 3.7)",
-        panel="corpus",
+        "One switch at a time, with the state reset and carried (Section 3.7)",
+        panel="scheme",
         colour="suspect",
         baseline="none",
     ),

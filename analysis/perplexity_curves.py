@@ -25,8 +25,8 @@ from charrnn.data.catalogue import STANDS_FOR
 from charrnn.runs import Evaluation
 
 BLUE, GREEN, RED, YELLOW, MAGENTA = "#1f66c1", "#2a9d3a", "#d62728", "#c08400", "#c22fb4"
-HUES = (BLUE, GREEN, RED, YELLOW, MAGENTA, "#17a2b8", "#8c564b", "#7f7f7f", "#8a8f00")
-"""The paper's five colours, at least 3:1 on white, and four more for what it does not show."""
+HUES = (BLUE, GREEN, RED, YELLOW, MAGENTA, "#17a2b8", "#8c564b", "#7f7f7f", "#8a8f00", "#000000")
+"""The paper's five colours, at least 3:1 on white, and five more for what it does not show."""
 STROKES = ((), (5, 2), (1.5, 1.5), (6, 1.5, 1.5, 1.5), (10, 3))
 DASHES = dict(zip(HUES, itertools.cycle(STROKES)))
 """Strokes and gaps of the lines of each colour, in widths of the line; none for a solid line."""

@@ -106,7 +106,7 @@ def _draw_effects(axes: Axes, suspects: pd.DataFrame) -> None:
         effects, colour = against(cells, "suspect", BASELINE, "final"), HUES_OF_SCHEMES[scheme]
         for place, name in enumerate(names):
             found = effects.get(name)
-            if found is None or found.is_none:
+            if found is None:
                 continue
             height = place + shift
             if found.lowest > 0 and found.highest < np.inf:

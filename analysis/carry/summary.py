@@ -17,9 +17,10 @@ WINDOWED = "windowed_"
 def summarise(results: Results, runs: Path) -> pd.DataFrame:
     """What analysis.effects.ends tells of every finished cell, its last diagnostics, its control.
 
-    The diagnostics are the last row of charrnn.diagnostics' table, NaN for a run without. The
-    control are the columns of analysis.effects.largest_rise once more, of the same run read by
-    windowed sampling: weights as trained, and no state older than k2 tokens. They are missing where
+    The diagnostics are the last row of charrnn.diagnostics' table, and ``largest_cell``, the
+    largest |c| of all its rows; NaN for a run without. The control are the columns of
+    analysis.effects.largest_rise once more, of the same run read by windowed sampling: weights as
+    trained, and no state older than k2 tokens. They are missing where
     the run does not record it.
 
     Args:
@@ -48,4 +49,5 @@ def _diagnosis(folder: RunFolder) -> dict[str, float]:
     table = folder.read_diagnostics()
     if table is None:
         return {}
-    return {str(name): float(value) for name, value in table.iloc[-1].items()}
+    last = {str(name): float(value) for name, value in table.iloc[-1].items()}
+    return last | {"largest_cell": float(table["max_abs_cell"].max())}

@@ -79,7 +79,7 @@ def carrying(cells: pd.DataFrame, column: str) -> dict[object, Carrying]:
     found: dict[object, Carrying] = {}
     for value, group in cells.groupby(column, sort=False) if len(cells) else ():
         of = {scheme: group[group["scheme"] == scheme] for scheme in (CARRIED, RESET)}
-        final = effect(of[RESET], of[CARRIED], "final")
+        final = effect(of[RESET], of[CARRIED], "scheme", "final")
         if final is not None:
             found[value] = Carrying(
                 final,
@@ -132,13 +132,14 @@ def _hypothesis(carry: pd.DataFrame) -> str:
         return f"Nothing to explain, scheme 4 is stable: {counts}"
     if four_below.share >= four.share:
         return f"The hypothesis fails, scheme 4 is no stabler with a smaller forget bias: {counts}"
+    if chance(four, four_below) >= SIGNIFICANT:
+        return f"The hypothesis is open, so few cells could differ by chance: {counts}"
     if three_below.share >= three.share > 0:
         how = " for scheme 4 alone, scheme 3 is no stabler with a smaller forget bias"
     elif three.share >= four.share:
         how = ", the forget bias does it with and without carrying"
     else:
         how = " in part, it takes the forget bias, and carrying adds to it"
-    how += "" if chance(four, four_below) < SIGNIFICANT else ", as far as so few cells can tell"
     return f"The hypothesis holds{how}: {counts}"
 
 
@@ -188,11 +189,7 @@ def _recipe(suspects: pd.DataFrame) -> Iterator[str]:
     without = count(of_four[of_four["suspect"] == BASELINE])
     if not without.cells:
         return
-    changed = {
-        name: found
-        for name, found in against(of_four, "suspect", BASELINE, "final").items()
-        if not found.is_none
-    }
+    changed = against(of_four, "suspect", BASELINE, "final")
     counts = {name: count(of_four[of_four["suspect"] == name]) for name in changed}
     for name, found in changed.items():
         yield (
@@ -203,9 +200,14 @@ def _recipe(suspects: pd.DataFrame) -> Iterator[str]:
     if not without.unstable:
         yield "Recipe: none is needed, scheme 4 is stable without a switch."
     elif stable:
-        yield f"Recipe: {stable[0]}; of what makes scheme 4 stable, it ends lowest with it."
+        cells = counts[stable[0]]
+        yield (
+            f"Recipe: {stable[0]}; of the switches with which scheme 4 is stable, it ends lowest"
+            f" with it ({cells} cells unstable, {without} without:"
+            f" p = {chance(cells, without):.2g})."
+        )
     else:
-        yield "Recipe: none of the switches makes scheme 4 stable."
+        yield "Recipe: with none of the switches scheme 4 is stable."
 
 
 def _states(carry: pd.DataFrame) -> Iterator[str]:
@@ -213,13 +215,12 @@ def _states(carry: pd.DataFrame) -> Iterator[str]:
     if "mean_abs_cell" not in carry:
         return
     for (scheme, bias), cells in carry.groupby(["scheme", "forget_bias"]):
-        sizes = cells[
-            ["mean_abs_cell", "max_abs_cell", "saturated_share", "gradient_norm"]
-        ].median()
-        mean, highest, share, gradient = sizes
+        sizes = cells[["mean_abs_cell", "saturated_share", "gradient_norm"]].median()
+        mean, share, gradient = sizes
         if math.isfinite(mean):
             yield (
-                f"scheme {scheme}, forget bias {float(str(bias)):g}, at the end: "
-                f"mean |c| {mean:.3g}, maximum {highest:.3g}, "
-                f"{share:.1%} of tanh(c) saturated, gradient norm {gradient:.3g}"
+                f"scheme {scheme}, forget bias {float(str(bias)):g}, at the end, medians of cells: "
+                f"mean |c| {mean:.3g}, {share:.1%} of tanh(c) saturated, gradient norm "
+                f"{gradient:.3g}; largest |c| on the way, of all cells: "
+                f"{cells['largest_cell'].max():.3g}"
             )

@@ -143,18 +143,19 @@ def _grids(folder: Path, evidence: Evidence) -> Iterable[dict[str, Any]]:
 
 
 def _samples(evidence: Evidence, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
-    """By corpus a text of each scheme: of the first cell that has one."""
+    """By corpus a text of each scheme: of the first cell that has one, of Figure 9 if possible."""
     texts = {run.name: run.samples for run in runs}
-    samples: dict[str, dict[int, dict[str, Any]]] = {}
-    for results in evidence.sweeps.values():
-        for cell in results.cells.to_dict("records"):
+    samples: dict[str, dict[Any, dict[str, Any]]] = {}
+    for name in sorted(evidence.sweeps, key=lambda name: (name != "fig9", "fig" not in name, name)):
+        for cell in evidence.sweeps[name].cells.to_dict("records"):
             text = texts.get(cell["run"], {}).get(cell["procedure"])
             if text:
-                sample = {name: cell[name] for name in ("scheme", "k1", "run")}
+                sample = {column: cell[column] for column in ("scheme", *SETTINGS, "k2", "run")}
                 of_corpus = samples.setdefault(cell["corpus"], {})
                 of_corpus.setdefault(cell["scheme"], sample | {"text": text})
     return {
-        corpus: [group[scheme] for scheme in sorted(group)] for corpus, group in samples.items()
+        corpus: [group[scheme] for scheme in sorted(group, key=str)]
+        for corpus, group in samples.items()
     }
 
 

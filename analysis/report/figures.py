@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
 from html import escape
 from string import ascii_lowercase
 from typing import Any
@@ -70,7 +69,7 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
                 canvas.add_trace(trace.update(legendgroup=str(value)), **place)
     title, scale = AXES[figure.x]
     axis = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False}
-    canvas.update_xaxes(type=scale, exponentformat="power", dtick=1 if scale == "log" else None)
+    canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(lines, figure.x, scale))
     canvas.update_xaxes(rangemode="tozero", **axis)
     canvas.update_xaxes(title_text=title, row=rows)
     canvas.update_yaxes(range=[0, figure.limit], dtick=10, **axis)
@@ -86,6 +85,13 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
     )
 
 
+def _ticks(lines: pd.DataFrame, x: str, scale: str) -> int | str | None:
+    """Plotly's spacing: decades, or where there are less than two 1, 2 and 5 times them."""
+    if scale != "log":
+        return None
+    return "D2" if len(lines) and lines[x].max() < 100 * lines[x].min() else 1
+
+
 def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]:
     """The line of a cell, the band of its seeds, and crosses for what is above the axis."""
     first, limit = line.iloc[0], figure.limit
@@ -97,7 +103,7 @@ def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]
             for row in line.to_dict("records")
         ],
         "hovertemplate": (
-            f"{escape(_cell(first))}<br>perplexity %{{customdata[0]}}"
+            f"{escape(_cell(first, figure.colour))}<br>perplexity %{{customdata[0]}}"
             " after %{customdata[1]} batches<br>%{customdata[2]}<extra></extra>"
         ),
         "showlegend": False,
@@ -134,11 +140,15 @@ def _lines(names: str) -> str:
     return "<br>".join(map(escape, names.split(", ")))
 
 
-def _cell(line: Mapping[str, Any] | pd.Series) -> str:
-    return (
+def _cell(line: pd.Series, colour: str) -> str:
+    told = ("corpus", "scheme", "architecture", "k2")
+    words = [
         f"{line['corpus']}, scheme {line['scheme']}, r={line['num_layers']},"
-        f" \N{GREEK SMALL LETTER GAMMA}={line['hidden_size']}, k1={line['k1']}, k2={line['k2']}"
-    )
+        f" \N{GREEK SMALL LETTER GAMMA}={line['hidden_size']}, k1={line['k1']}, k2={line['k2']}",
+        "" if colour in told else label(colour, line[colour]),
+        line.get("settings", ""),
+    ]
+    return ", ".join(filter(None, words))
 
 
 def _html(column: str, value: object) -> str:

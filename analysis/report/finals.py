@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from analysis.perplexity_curves import Figure, architecture, in_order, label
 from analysis.tables import Results
 
+TOLD = ["scheme", "k1", "k2", "seed", "run"]
+"""Columns by which the cells of a panel and a colour are told apart."""
+
 
 @dataclass(frozen=True)
 class Final:
@@ -41,9 +44,12 @@ def finals(results: Results, figure: Figure) -> list[Final]:
         inside = curves[curves[figure.panel] == panel]
         for value in in_order(inside, figure.colour):
             lines = inside[inside[figure.colour] == value]
-            for (k1, k2, seed, run), curve in lines.groupby(["k1", "k2", "seed", "run"]):
+            for (scheme, k1, k2, seed, run), curve in lines.groupby(TOLD):
                 values = curve.sort_values("batches")["perplexity"]
-                rest = f"k1={k1}, k2={k2}, seed {seed}"
+                others = {"corpus": curve["corpus"].iloc[0], "scheme": f"scheme {scheme}"}
+                shown = figure.panel, figure.colour
+                words = [word for name, word in others.items() if name not in shown]
+                rest = ", ".join([*words, f"k1={k1}, k2={k2}, seed {seed}"])
                 named = plain(figure.panel, panel), plain(figure.colour, value), rest
                 rows.append(Final(*named, float(values.iloc[-1]), float(values.min()), str(run)))
     return rows

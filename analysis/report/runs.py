@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from analysis.claims.evidence import Evidence
 from analysis.tables import RESULTS
 from charrnn.data.vocabulary import TOKENIZATIONS
+from charrnn.identity import Identity, variant
 
 SETTINGS = {
     "corpus": "corpus",
@@ -59,6 +60,7 @@ class Run:
         results: one a sampling procedure.
         seconds: of training; None as long as nothing is evaluated.
         config: its whole configuration.
+        identity: see charrnn.identity; empty for a run that is yet to start.
         provenance: see charrnn.provenance.
         samples: the texts that it wrote, by sampling procedure.
     """
@@ -70,20 +72,17 @@ class Run:
     results: list[Result]
     seconds: float | None
     config: str
+    identity: Identity
     provenance: Mapping[str, Any]
     samples: Mapping[str, Sample]
 
     @property
     def departures(self) -> str:
-        """What of its configuration no column of a grid tells, where the paper varies it."""
+        """What of its configuration no column of every grid tells: optimizer, and variants."""
         with suppress(Exception):  # a file that was damaged has none
             cfg = OmegaConf.create(self.config)
             name, rate = cfg.optimizer._target_.rpartition(".")[2], cfg.optimizer.lr
-            words = [f"{name}, learning rate {rate:g}"]
-            if cfg.backbone.dropout:
-                words.append(f"dropout {cfg.backbone.dropout:.0%}")
-            if cfg.datamodule.order != "equidistant":
-                words.append(f"order {cfg.datamodule.order}")
+            words = [f"{name}, learning rate {rate:g}", *variant(self.identity, dict(cfg.scale))]
             return "; ".join(words)
         return ""
 
@@ -113,7 +112,7 @@ def read_runs(evidence: Evidence, folder: Path) -> list[Run]:
 
 def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float | None) -> Run:
     answers = [
-        f"{sweep}: scheme{'s' if len(group) > 1 else ''} {', '.join(map(str, sorted(group)))}"
+        f"{sweep}: scheme{'s' if len(group) > 1 else ''} {', '.join(sorted(map(str, group)))}"
         for sweep, group in cells.groupby("sweep")["scheme"].unique().items()
     ]
     # Of two cells of one run only one may have diverged.
@@ -126,6 +125,7 @@ def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float 
         results=results,
         seconds=seconds,
         config=readable(path / "config.yaml"),
+        identity=_json(path / "identity.json"),
         provenance=_json(path / "provenance.json"),
         samples={
             text.stem.removeprefix("sample-"): _sample(path, readable(text))

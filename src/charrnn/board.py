@@ -8,17 +8,17 @@ import logging
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.errors import CharRNNError
 from charrnn.experiment import scheme_class, scheme_names
-from charrnn.identity import Identity
+from charrnn.identity import Identity, variant
 from charrnn.perplexity import PROCEDURES
 
 if TYPE_CHECKING:
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 
 REFRESH = 5
 """Seconds between two looks for new runs and new events."""
-TOLD = {"_target_", "k1", "k2", "num_layers", "hidden_size", "seed", "fused"}
-"""Settings that a run's name tells anyway, or that tell nothing."""
-USUAL = {
-    *("charrnn.data.module.CharDataModule", "charrnn.backbone.Backbone", "torch.optim.Adam"),
-}
-"""Constructors that are not worth telling."""
 TEXTS = 50
 """Texts of a run that can be leafed through; left to itself TensorBoard keeps 10."""
 
@@ -158,25 +152,8 @@ def readable_name(cfg: DictConfig, identity: Identity, procedures: list[str]) ->
         f"r={cfg.backbone.num_layers}",
         f"gamma={cfg.backbone.hidden_size}",
         f"seed={cfg.seed}",
-        *_variant(identity, dict(cfg.scale)),
+        *variant(identity, dict(cfg.scale)),
     ]
     if others:
         words.append(f"(run shared with {'+'.join(others)})")
     return " ".join(words)
-
-
-def _variant(identity: Identity, scale: Mapping[str, Any]) -> Iterable[str]:
-    """What sets a run apart from the scheme as it is at its scale: `forget_bias=0`, `k3=10`.
-
-    An identity has no defaults: its parts are all departures.
-    """
-    for part in ("scheme", "datamodule", "backbone", "optimizer", "initial_weights", "num_batches"):
-        value = identity.get(part)
-        if value is None:
-            continue
-        for name, own in value.items() if isinstance(value, Mapping) else [(part, value)]:
-            if name == "_target_" and own not in USUAL:
-                yield f"{part}={str(own).rpartition('.')[2]}"
-            elif name not in TOLD and own != scale.get(name, ...):
-                word = "null" if own is None else str(own)
-                yield f"{name}={word}".replace("/", "-")

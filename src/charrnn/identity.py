@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.data.corpora import Tokens
 
 Identity = dict[str, Any]
+
+TOLD = {"_target_", "k1", "k2", "num_layers", "hidden_size", "seed", "fused"}
+"""Settings that are told of a run anyway, or that tell nothing."""
+USUAL = {"charrnn.data.module.CharDataModule", "charrnn.backbone.Backbone", "torch.optim.Adam"}
+"""Constructors that are not worth telling."""
 
 
 def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
@@ -72,6 +78,27 @@ def run_name(identity: Identity, cfg: DictConfig) -> str:
         )
     )
     return f"{readable}_{digest[:10]}"
+
+
+def variant(identity: Identity, scale: Mapping[str, Any]) -> Iterable[str]:
+    """What sets a run apart from the scheme as it is at its scale: `forget_bias=0`, `k3=10`.
+
+    An identity has no defaults: its parts are all departures.
+
+    Args:
+        identity: of the run.
+        scale: of its configuration.
+    """
+    for part in ("scheme", "datamodule", "backbone", "optimizer", "initial_weights", "num_batches"):
+        value = identity.get(part)
+        if value is None:
+            continue
+        for name, own in value.items() if isinstance(value, Mapping) else [(part, value)]:
+            if name == "_target_" and own not in USUAL:
+                yield f"{part}={str(own).rpartition('.')[2]}"
+            elif name not in TOLD and own != scale.get(name, ...):
+                word = "null" if own is None else str(own)
+                yield f"{name}={word}".replace("/", "-")
 
 
 def _departures(node: DictConfig) -> dict[str, Any]:
