@@ -11,8 +11,9 @@ import pytest
 import torch
 from analysis.carry.__main__ import main
 from analysis.carry.summary import summarise
-from analysis.carry.verdict import Count, carrying, chance, verdict
+from analysis.carry.verdict import carrying, verdict
 from analysis.cells import compose_cells
+from analysis.claims.share import Count, chance
 from analysis.effects import against, effect
 from analysis.tables import read_results
 from omegaconf import OmegaConf

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.carry.summary import WINDOWED
+from analysis.claims.share import SIGNIFICANT, Count, chance
 from analysis.effects import Effect, against, effect
 
 AUTHORS_BIAS = 5.0
@@ -19,36 +18,11 @@ BASELINE = "none"
 """The suspect that changes nothing."""
 CARRIED, RESET = 4, 3
 """The schemes that are compared."""
-SIGNIFICANT = 0.05
-"""The probability below which chance is not taken for the explanation."""
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many of some cells are unstable, see analysis.claims.measures."""
-
-    unstable: int
-    cells: int
-
-    @property
-    def share(self) -> float:
-        """NaN of no cells."""
-        return self.unstable / self.cells if self.cells else math.nan
-
-    def __str__(self) -> str:
-        return f"{self.unstable} of {self.cells}"
 
 
 def count(cells: pd.DataFrame, column: str = "unstable") -> Count:
-    """The count of those cells in which the column is known."""
-    known = cells[column].dropna() if column in cells else pd.Series(dtype=bool)
-    return Count(int(known.sum()), len(known))
-
-
-def chance(one: Count, other: Count) -> float:
-    """How often chance alone sets two shares so far apart: Fisher's exact test, two-sided."""
-    table = [[each.unstable, each.cells - each.unstable] for each in (one, other)]
-    return float(stats.fisher_exact(np.array(table)).pvalue)
+    """How many of those cells in which the column is known are unstable."""
+    return Count.of(cells[column] if column in cells else pd.Series(dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -128,7 +102,7 @@ def _hypothesis(carry: pd.DataFrame) -> str:
         f" {four_below} (by chance: p = {chance(four, four_below):.2g}); of scheme 3, which carries"
         f" nothing, {three} and {three_below} (p = {chance(three, three_below):.2g})."
     )
-    if not four.unstable:
+    if not four.true:
         return f"Nothing to explain, scheme 4 is stable: {counts}"
     if four_below.share >= four.share:
         return f"The hypothesis fails, scheme 4 is no stabler with a smaller forget bias: {counts}"
@@ -196,8 +170,8 @@ def _recipe(suspects: pd.DataFrame) -> Iterator[str]:
             f"scheme 4 with {name}, over scheme 4: final perplexity {found}; "
             f"{counts[name]} cells unstable, {without} without"
         )
-    stable = [name for name in changed if not counts[name].unstable]
-    if not without.unstable:
+    stable = [name for name in changed if not counts[name].true]
+    if not without.true:
         yield "Recipe: none is needed, scheme 4 is stable without a switch."
     elif stable:
         cells = counts[stable[0]]

@@ -33,9 +33,10 @@ def main() -> None:
 
 
 def _table(heading: str, verdicts: list[Verdict]) -> Table:
-    table = Table(heading, "verdict", "effect", "reason")
+    table = Table(heading, "verdict", "effect", "what is missing; what is known")
     for verdict in verdicts:
-        table.add_row(verdict.claim.id, verdict.outcome, verdict.effect, verdict.reason)
+        words = "; ".join(filter(None, (verdict.reason, verdict.extent)))
+        table.add_row(verdict.claim.id, verdict.outcome, verdict.effect, words)
     return table
 
 

@@ -39,7 +39,6 @@ class Comparison(Finding):
         claimed: where the claim says that their mean lies.
         unit: how a number is written.
         by: column of the index that tells the parts apart.
-        some: whether it is said of some cells, whichever they are: the parts need not agree then.
         nothing: see Finding.
     """
 
@@ -47,7 +46,6 @@ class Comparison(Finding):
     claimed: Interval
     unit: Unit
     by: str = "corpus"
-    some: bool = False
     nothing: str = Finding.nothing
 
     @property
@@ -75,8 +73,7 @@ class Comparison(Finding):
         return students_interval(self._seeds.to_numpy())
 
     def _of_parts(self) -> Outcome:
-        means = pd.Series([self._seeds.mean()]) if self.some else self._by_part
-        agree = means.map(self.claimed.__contains__)
+        agree = self._by_part.map(self.claimed.__contains__)
         if agree.all():
             return Outcome.BORNE_OUT
         return Outcome.UNDECIDED if agree.any() else Outcome.CONTRADICTED

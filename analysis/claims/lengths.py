@@ -6,15 +6,14 @@ import math
 
 import pandas as pd
 
-from analysis.claims.comparison import Comparison
 from analysis.claims.finding import Every, Finding, Interval
-from analysis.claims.measures import at, final, of_cells, pooled, unstable
+from analysis.claims.measures import at, final, of_cells, unstable
 from analysis.claims.schemes import LATE
-from analysis.claims.units import of_cells as cells
+from analysis.claims.share import Share
 from analysis.claims.verdict import Claim
 
-SHORT = 40
-"""The longest of the sequences with which the paper finds scheme 2 unstable."""
+SHORT = (20, 40)
+"""The sequences with which the paper finds scheme 2 unstable."""
 FEW = 0.1
 """Share of cells up to which they are called stable: a single spike among many is chance."""
 HIGH = Interval(math.log(350 / 2), math.log(350 * 2))
@@ -22,29 +21,22 @@ HIGH = Interval(math.log(350 / 2), math.log(350 * 2))
 
 
 def short_sequences_are_unstable(curves: pd.DataFrame) -> Finding:
-    """The share of cells that are unstable with each k2 up to 40, and with all longer ones."""
+    """The share of cells that are unstable with k2 = 20 and with 40, and with all longer ones."""
     flags = unstable(curves)
-    lengths = flags.index.get_level_values("k2")
-    short, longer = flags[lengths <= SHORT], pooled(flags[lengths > SHORT], "k2")
-    each = {f"k2={k2}": at(short, "k2", k2) for k2 in sorted(short.index.unique("k2"))}
-    return Every(
-        {
-            name: Comparison(values, Interval(low=0), cells, some=True)
-            for name, values in (each or {f"k2 up to {SHORT}": short}).items()
-        }
-        | {"longer": Comparison(longer, Interval(high=FEW), cells, some=True)}
-    )
+    longer = flags[flags.index.get_level_values("k2") > max(SHORT)]
+    each = {f"k2={k2}": Share(at(flags, "k2", k2), Interval(low=0)) for k2 in SHORT}
+    return Every(each | {"longer": Share(longer, Interval(high=FEW))})
 
 
 def most_are_unstable(curves: pd.DataFrame) -> Finding:
     """The share of cells that are unstable."""
-    return Comparison(unstable(curves), Interval(low=0.5), cells)
+    return Share(unstable(curves), Interval(low=0.5))
 
 
 def ends_near_350(curves: pd.DataFrame) -> Finding:
     """The share of cells whose final perplexity is within a factor of two of 350."""
     near = of_cells(curves, lambda curve: float(final(curve) in HIGH))
-    return Comparison(near, Interval(low=0), cells, by="k1", some=True)
+    return Share(near, Interval(low=0), by="k1")
 
 
 CLAIMS = (
@@ -56,6 +48,7 @@ CLAIMS = (
         {"fig11": "place == 'music' and scheme == 2"},
         short_sequences_are_unstable,
         (2,),
+        whole=True,
     ),
     Claim(
         "scheme-4-k2",

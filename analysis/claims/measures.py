@@ -117,6 +117,17 @@ def spread(values: Cells, *columns: str) -> Cells:
     return (groups.max() - groups.min())[groups.count() > 1]
 
 
+def deviation(values: Cells, *columns: str) -> Cells:
+    """Standard deviation over cells that are alike but for ``columns``; does not grow with them."""
+    return _alike(values, *columns).std().dropna()
+
+
+def shared(values: Cells, column: str) -> Cells:
+    """The values of cells that there are with every value in ``column``."""
+    counts = _alike(values, column).transform("count")
+    return values[counts == len(values.index.unique(column))]
+
+
 def pooled(values: Cells, *columns: str) -> Cells:
     """Mean over ``columns``."""
     return _alike(values, *columns).mean()

@@ -96,6 +96,7 @@ CLAIMS = (
         {"table4": ALL},
         saving_shrinks,
         (2,),
+        whole=True,
     ),
     Claim(
         "progressive-faster",
@@ -105,6 +106,7 @@ CLAIMS = (
         {"table4": ALL},
         progressive_is_faster,
         (3, 4),
+        whole=True,
     ),
     Claim(
         "rolling-sampler",

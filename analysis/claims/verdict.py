@@ -10,9 +10,12 @@ import pandas as pd
 from analysis.caption import STATES, name_cells
 from analysis.claims.evidence import TABLE4, Evidence
 from analysis.claims.finding import Finding, Outcome
+from charrnn.data.catalogue import STANDS_FOR
 
 PAPER_BATCHES = 12_800
 """Training batches of a run of the paper's."""
+PAPER_SIZES = {128, 512}
+"""The paper's gammas."""
 PENDING = ("planned", "claimed", "running")
 """States of a cell that is still to come."""
 COMPARED = ("scheme", "num_layers", "hidden_size", "k2")
@@ -34,8 +37,9 @@ class Claim:
         test: from the curves of these cells, or Table 4's rows, to what they show; its docstring
             tells the effect that it measures.
         schemes: those that it speaks of.
-        whole: whether it is about the end of the paper's 12,800 batches, so that shorter runs can
-            bear it out, but not contradict it.
+        whole: whether it is about the end of the paper's 12,800 batches, or about the paper's
+            sizes in Table 4, so that shorter runs or other sizes can bear it out, but not
+            contradict it.
         beyond: batches, after which what it is about begins; runs that end there decide nothing.
         ours: whether it is not the paper's but a question that this project adds.
     """
@@ -67,6 +71,8 @@ class Verdict:
         reason: what is missing, or what has been left out.
         parts: effect size of each corpus, scheme or architecture.
         runs: folder names of the runs that it rests on.
+        extent: what it is known of: corpora, strides, seeds; and of which of the paper's corpora
+            nothing is.
     """
 
     claim: Claim
@@ -75,6 +81,7 @@ class Verdict:
     reason: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[str, ...] = ()
+    extent: str = ""
 
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
@@ -126,7 +133,15 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     if left_out.any():
         reasons.append(f"left out: {_named(cells, left_out)}")
     runs = tuple(curves["run"].unique())
-    return Verdict(claim, outcome, finding.effect(), "; ".join(reasons), finding.parts(), runs)
+    return Verdict(
+        claim,
+        outcome,
+        finding.effect(),
+        "; ".join(reasons),
+        finding.parts(),
+        runs,
+        _extent(claim, curves),
+    )
 
 
 def _judge_table4(claim: Claim, evidence: Evidence) -> Verdict:
@@ -137,8 +152,33 @@ def _judge_table4(claim: Claim, evidence: Evidence) -> Verdict:
         return Verdict(claim, Outcome.UNDECIDED, reason="Table 4 has not measured it")
     outcome = finding.outcome()
     reason = finding.doubt() if outcome is Outcome.UNDECIDED else ""
+    sizes = sorted(set(evidence.table4["hidden_size"]))
+    if claim.whole and outcome is Outcome.CONTRADICTED and not PAPER_SIZES.issuperset(sizes):
+        outcome = Outcome.UNDECIDED
+        reason = (
+            f"the paper's \N{GREEK SMALL LETTER GAMMA} are 128 and 512, here"
+            f" {' and '.join(map(str, sizes))}"
+        )
     source = (f"figures/{TABLE4}-{evidence.scale}.csv",)
     return Verdict(claim, outcome, finding.effect(), reason, finding.parts(), source)
+
+
+def _extent(claim: Claim, curves: pd.DataFrame) -> str:
+    places = {corpus: STANDS_FOR.get(corpus, corpus) for corpus in curves["corpus"].unique()}
+    corpora = ", ".join(
+        corpus if place == corpus else f"{corpus} for {place.capitalize()}"
+        for corpus, place in places.items()
+    )
+    paper = dict.fromkeys(STANDS_FOR.values())
+    conditions = " ".join(claim.needs.values())
+    asked = [place for place in paper if place in conditions]
+    if not asked and "fig11" not in claim.needs:
+        asked = list(paper)
+    without = [place.capitalize() for place in asked if place not in places.values()]
+    strides = ", ".join(map(str, sorted(curves["k1"].unique())))
+    seeds = curves["seed"].nunique()
+    words = f"on {corpora}; k1={strides}; {seeds} seed{'s' * (seeds != 1)}"
+    return f"{words}; nothing on {', '.join(without)}" if without else words
 
 
 def to_train(experiments: list[str], scale: str) -> str:
