@@ -28,17 +28,16 @@ HOSTILE = '</pre></script><script>document.title = "owned"</script>\x01'
 PROMPT = 100  # characters, k2 of them
 CORPUS = "<b>mine & yours"
 FIGURES = ("fig7", "fig8", "fig9", "fig10", "fig11")
-NUM_RUNS = 3  # schemes 1 and 3 share theirs
+NUM_RUNS = 4  # schemes 1 and 3 share theirs
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Path:
-    """Figure 9 really trained on a text with a hostile name; Figures 7, 8 and 11 made by hand."""
+    """Figure 9 and bptt really trained on a text with a hostile name; the others made by hand."""
     folder = tmp_path_factory.mktemp("report")
     text = folder / f"{CORPUS}.txt"
     text.write_text("the seat of the hat\n" * 1000)
     words = [
-        "experiment=fig9",
         "scale=smoke",
         "k1=20",
         "jobs=1",
@@ -46,8 +45,9 @@ def runs(tmp_path_factory) -> Path:
         f"data.path='{text}'",
     ]
     words += [f"output_dir={folder / 'runs'}", "sampling.length=5"]
-    command = [sys.executable, ROOT / "src" / "train.py", *words]
-    subprocess.run(command, check=True, cwd=ROOT, timeout=300, capture_output=True)
+    for more in (["experiment=fig9"], ["experiment=bptt", "scheme=bptt,1"]):
+        command = [sys.executable, ROOT / "src" / "train.py", *more, *words]
+        subprocess.run(command, check=True, cwd=ROOT, timeout=300, capture_output=True)
     for sample in (folder / "runs").glob("*/sample-*.txt"):
         sample.write_text(sample.read_text()[:PROMPT] + HOSTILE)
     by_hand(folder / "runs")
@@ -131,7 +131,9 @@ def test_every_claim_figure_and_run_is_there_and_every_link_leads_somewhere(runs
     assert {f"run-{run}" for run in named} <= set(reader.ids)
     assert {f"verdicts-{scheme}" for scheme in (1, 2, 3, 4)} <= reader.inner
     for words in (
-        "4 finished",
+        "\n4 finished",
+        "Scheme bptt",
+        "bptt: schemes 1, bptt",
         "forget_bias: 5.0",
         "torch 2",
         "No cell is unstable",
