@@ -133,7 +133,7 @@ def test_every_claim_figure_and_run_is_there_and_every_link_leads_somewhere(runs
     for words in (
         "\n4 finished",
         "Scheme bptt",
-        "bptt: schemes 1, bptt",
+        "bptt: scheme bptt",
         "forget_bias: 5.0",
         "torch 2",
         "No cell is unstable",
