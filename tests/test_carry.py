@@ -14,7 +14,7 @@ from analysis.carry.summary import summarise
 from analysis.carry.verdict import carrying, verdict
 from analysis.cells import compose_cells
 from analysis.claims.share import Count, chance
-from analysis.effects import against, effect
+from analysis.effects import effect
 from analysis.tables import read_results
 from omegaconf import OmegaConf
 from test_analysis import COMMON, finish, write_grid
@@ -92,54 +92,40 @@ def unstable(carry: pd.DataFrame, **shaken: int) -> pd.DataFrame:
     return carry
 
 
-NOTHING = "Nothing to explain, scheme 4 is stable"
-FAILS = "The hypothesis fails, scheme 4 is no stabler with a smaller forget bias"
-ALONE = "The hypothesis holds, the forget bias does it with and without carrying"
-BOTH = "The hypothesis holds in part, it takes the forget bias, and carrying adds to it"
-OF_FOUR = (
-    "The hypothesis holds for scheme 4 alone, scheme 3 is no stabler with a smaller forget bias"
-)
+NOTHING = "Nothing to explain, no cell is unstable"
+BIAS = "The hypothesis holds, it is the forget bias and not the carried state"
+BOTH = "The hypothesis holds in part, it is the forget bias and the carried state"
+CARRIED = "The hypothesis fails, it is the carried state and not the forget bias"
 OPEN = "The hypothesis is open, so few cells could differ by chance"
-
-
-def test_a_pair_is_two_runs_that_differ_in_one_column():
-    """Scheme 3 shares its runs between two switches, scheme 4 doubles; 3 with 4 is no pair."""
-    table = cells(
-        {(s, n, 0): end for (s, n), end in zip(KEYS, (5.0, 5.0, 7.0, 14.0), strict=True)},
-        "scheme",
-        "suspect",
-    )
-    table.loc[table["scheme"] == 3, "run"] = "the same"
-    assert str(against(table, "suspect", "none", "final")["resets"]).startswith("x 2.00 (2.00 to")
-    assert against(table, "suspect", "none", "final")["resets"].pairs == 1
-    assert carrying(table, "suspect")["resets"].final.ratio == pytest.approx(14 / 5)
 
 
 @pytest.mark.parametrize(
     ("shaken", "said"),
     [
         ({}, NOTHING),
-        ({"three_at_5": 8}, NOTHING),
-        ({"four_at_5": 8, "four_at_0": 8}, FAILS),
-        ({"four_at_5": 2, "four_at_0": 3, "three_at_5": 8}, FAILS),
-        ({"four_at_5": 8}, BOTH),
-        ({"four_at_5": 8, "three_at_5": 7}, BOTH),
-        ({"four_at_5": 8, "three_at_5": 8}, ALONE),
-        ({"four_at_5": 8, "four_at_0": 1, "three_at_5": 8, "three_at_0": 2}, ALONE),
-        ({"four_at_5": 6, "three_at_5": 7, "three_at_0": 7}, OF_FOUR),
+        ({"four_at_5": 8, "three_at_5": 8}, BIAS),
+        ({"four_at_5": 2, "three_at_5": 6}, BIAS),  # 8 of 16 and none: p = 0.002
+        ({"four_at_5": 8}, BOTH),  # 8 of 16 and none, either way
+        ({"four_at_5": 8, "three_at_5": 7}, BIAS),
+        ({"four_at_5": 8, "four_at_0": 8}, CARRIED),
+        ({"four_at_5": 5, "four_at_0": 6, "three_at_5": 1}, CARRIED),
+        ({"four_at_0": 8, "three_at_0": 8}, OPEN),  # a bias that steadies
         ({"four_at_5": 1}, OPEN),
-        ({"four_at_5": 3, "three_at_5": 8}, OPEN),
+        ({"four_at_5": 2, "three_at_5": 2}, OPEN),  # 4 of 16 and none: p = 0.10
     ],
 )
 def test_the_verdict_follows_the_unstable_cells(shaken, said):
     """Eight seeds of each scheme with each bias."""
     carry = unstable(grid(1.0, 1.0, seeds=8), **shaken)
-    first = verdict(carry, pd.DataFrame())[0]
-    counts = {name: shaken.get(name, 0) for name in ("four_at_5", "four_at_0")}
-    expected = "{four_at_5} of 8 cells of scheme 4, at 0 {four_at_0} of 8 ".format(**counts)
-    assert first.startswith(f"{said}: unstable at forget bias 5 are {expected}")
-    without = carry[carry["forget_bias"] == 5]
-    assert verdict(without, pd.DataFrame())[0].startswith("The hypothesis is open")
+    names = ("four_at_5", "four_at_0", "three_at_5", "three_at_0")
+    of = {name: f"{shaken.get(name, 0)} of 8" for name in names}
+    assert verdict(carry, pd.DataFrame())[0].startswith(
+        f"{said}: of scheme 4 {of['four_at_5']} cells are unstable at forget bias 5 and "
+        f"{of['four_at_0']} at 0; of scheme 3, which carries nothing, {of['three_at_5']} and "
+        f"{of['three_at_0']} (bias: p = "
+    )
+    for without in (carry[carry["forget_bias"] == 5], carry[carry["scheme"] == 3], carry.iloc[:0]):
+        assert verdict(without, pd.DataFrame())[0].startswith("The hypothesis is open: the cells")
 
 
 def test_chance_is_fishers():

@@ -88,33 +88,38 @@ def verdict(carry: pd.DataFrame, suspects: pd.DataFrame) -> list[str]:
 
 
 def _hypothesis(carry: pd.DataFrame) -> str:
-    open_still = "The hypothesis is open: the cells that would settle it are not finished."
-    if not len(carry):
-        return open_still
-    at_authors, is_carried = carry["forget_bias"] == AUTHORS_BIAS, carry["scheme"] == CARRIED
-    four, four_below = count(carry[at_authors & is_carried]), count(carry[~at_authors & is_carried])
-    three, three_below = (count(carry[which & ~is_carried]) for which in (at_authors, ~at_authors))
-    if not all(each.cells for each in (four, four_below, three, three_below)):
-        return open_still
+    """The answer: whether more cells are unstable with the authors' bias, and with carrying."""
+    at_authors, is_carried = (
+        carry[name] == value if name in carry else pd.Series(dtype=bool)
+        for name, value in (("forget_bias", AUTHORS_BIAS), ("scheme", CARRIED))
+    )
+    groups = [at_authors & is_carried, at_authors & ~is_carried]
+    groups += [~at_authors & is_carried, ~at_authors & ~is_carried]
+    if not all(group.any() for group in groups):
+        return "The hypothesis is open: the cells that would settle it are not finished."
+    four, three, four_below, three_below = (count(carry[group]) for group in groups)
+    biased, unbiased = count(carry[at_authors]), count(carry[~at_authors])
+    carried, reset = count(carry[is_carried]), count(carry[~is_carried])
     below = ", ".join(f"{bias:g}" for bias in sorted(set(carry["forget_bias"]) - {AUTHORS_BIAS}))
     counts = (
-        f"unstable at forget bias {AUTHORS_BIAS:g} are {four} cells of scheme 4, at {below}"
-        f" {four_below} (by chance: p = {chance(four, four_below):.2g}); of scheme 3, which carries"
-        f" nothing, {three} and {three_below} (p = {chance(three, three_below):.2g})."
+        f"of scheme 4 {four} cells are unstable at forget bias {AUTHORS_BIAS:g} and {four_below} at"
+        f" {below}; of scheme 3, which carries nothing, {three} and {three_below} (bias: p ="
+        f" {chance(biased, unbiased):.2g}; carrying: p = {chance(carried, reset):.2g})"
     )
-    if not four.true:
-        return f"Nothing to explain, scheme 4 is stable: {counts}"
-    if four_below.share >= four.share:
-        return f"The hypothesis fails, scheme 4 is no stabler with a smaller forget bias: {counts}"
-    if chance(four, four_below) >= SIGNIFICANT:
-        return f"The hypothesis is open, so few cells could differ by chance: {counts}"
-    if three_below.share >= three.share > 0:
-        how = " for scheme 4 alone, scheme 3 is no stabler with a smaller forget bias"
-    elif three.share >= four.share:
-        how = ", the forget bias does it with and without carrying"
-    else:
-        how = " in part, it takes the forget bias, and carrying adds to it"
-    return f"The hypothesis holds{how}: {counts}"
+    if not (biased.true or unbiased.true):
+        return f"Nothing to explain, no cell is unstable: {counts}."
+    answers = {
+        (True, False): "The hypothesis holds, it is the forget bias and not the carried state",
+        (True, True): "The hypothesis holds in part, it is the forget bias and the carried state",
+        (False, True): "The hypothesis fails, it is the carried state and not the forget bias",
+        (False, False): "The hypothesis is open, so few cells could differ by chance",
+    }
+    return f"{answers[_larger(biased, unbiased), _larger(carried, reset)]}: {counts}."
+
+
+def _larger(one: Count, other: Count) -> bool:
+    """Whether a share is, by more than chance makes of so many cells."""
+    return one.share > other.share and chance(one, other) < SIGNIFICANT
 
 
 def _of_the_bias(carry: pd.DataFrame) -> Iterator[str]:
