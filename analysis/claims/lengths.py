@@ -57,6 +57,7 @@ CLAIMS = (
         {"fig11": "place == 'music' and scheme == 4"},
         most_are_unstable,
         (4,),
+        whole=True,
         beyond=LATE,
     ),
     Claim(
