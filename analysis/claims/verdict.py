@@ -98,8 +98,12 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     results = evidence.select(claim.needs)
     cells, curves = results.cells, results.curves
     if cells.empty:
-        wanted = "; ".join(f"{name}: {condition}" for name, condition in claim.needs.items())
-        return Verdict(claim, Outcome.UNDECIDED, reason=f"no cell is of the kind ({wanted})")
+        wanted = "; ".join(
+            f"{name} ({condition})" if condition else name
+            for name, condition in claim.needs.items()
+        )
+        reason = f"no cell is what it needs, with the settings of the experiment: {wanted}"
+        return Verdict(claim, Outcome.UNDECIDED, reason=reason)
     pending = cells["state"].isin(PENDING)
     left_out = ~pending & ~cells["state"].isin(("finished", "diverged"))
     finding = claim.test(curves) if len(curves) else None

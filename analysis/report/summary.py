@@ -161,14 +161,12 @@ def _beside(fare: Fare, best: float) -> str:
 def _conclusions(verdicts: Sequence[Verdict]) -> list[str]:
     verdicts = papers(verdicts)
     counts = Counter(verdict.outcome for verdict in verdicts)
-    contradicted = [v.claim.id for v in verdicts if v.outcome is Outcome.CONTRADICTED]
     sentence = (
         f"Of {len(verdicts)} claims of the paper {counts[Outcome.BORNE_OUT]} are borne out here,"
         f" {counts[Outcome.CONTRADICTED]} contradicted, and {counts[Outcome.UNDECIDED]} cannot be"
         " decided."
     )
-    named = [f"Contradicted: {', '.join(contradicted)}."] if contradicted else []
-    return [sentence, *named]
+    return [sentence]
 
 
 def _lengths(results: Results) -> set[int]:
