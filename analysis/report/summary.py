@@ -106,7 +106,7 @@ def sentences(
     """The summary, a sentence a thought."""
     return [
         *_which_scheme(schemes),
-        *_conclusions(verdicts),
+        _conclusions(verdicts),
         *_how_far(evidence),
     ]
 
@@ -158,15 +158,14 @@ def _beside(fare: Fare, best: float) -> str:
     return f"{fare.perplexity / best - 1:+.0%}"
 
 
-def _conclusions(verdicts: Sequence[Verdict]) -> list[str]:
+def _conclusions(verdicts: Sequence[Verdict]) -> str:
     verdicts = papers(verdicts)
     counts = Counter(verdict.outcome for verdict in verdicts)
-    sentence = (
+    return (
         f"Of {len(verdicts)} claims of the paper {counts[Outcome.BORNE_OUT]} are borne out here,"
         f" {counts[Outcome.CONTRADICTED]} contradicted, and {counts[Outcome.UNDECIDED]} cannot be"
         " decided."
     )
-    return [sentence]
 
 
 def _lengths(results: Results) -> set[int]:
