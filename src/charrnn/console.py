@@ -24,7 +24,15 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def print_table(table: Table) -> None:
-    """A table on standard output; in a file or a pipe a row is a line, however long."""
+def print_table(table: Table, fits: bool = True) -> None:
+    """A table on standard output; in a file or a pipe a row is a line, however long.
+
+    Args:
+        table: what to print.
+        fits: whether it is made to fit a terminal, where that wraps words, and cuts long ones.
+    """
     table.box, table.pad_edge = None, False
-    Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
+    out = Console(highlight=False, width=None if fits and sys.stdout.isatty() else 1000)
+    with out.capture() as printed:
+        out.print(table)
+    print(printed.get(), end="")  # rich itself ends the program where a pipe is closed
