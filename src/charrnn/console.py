@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -32,7 +33,7 @@ def print_table(table: Table, fits: bool = True) -> None:
         fits: whether it is made to fit a terminal, where that wraps words, and cuts long ones.
     """
     table.box, table.pad_edge = None, False
-    out = Console(highlight=False, width=None if fits and sys.stdout.isatty() else 1000)
-    with out.capture() as printed:
-        out.print(table)
-    print(printed.get(), end="")  # rich itself ends the program where a pipe is closed
+    printed, terminal = io.StringIO(), sys.stdout.isatty()
+    width = None if fits and terminal else 1000
+    Console(file=printed, force_terminal=terminal, highlight=False, width=width).print(table)
+    print(printed.getvalue(), end="")  # rich itself would end the program at a closed pipe
