@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +14,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from charrnn import cli
 from charrnn.config import conf_folder, register_resolvers
 
 ROOT = Path(__file__).parent.parent
@@ -90,3 +94,33 @@ def start(tmp_path, text_file):
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def charrnn(monkeypatch, capsys, tmp_path):
+    """Runs a command in this process: its status, and what it printed and complained of."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["charrnn", *map(str, words)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code
+        return (status, *capsys.readouterr())
+
+    return run
+
+
+def started(*words, flags=(), **environment):
+    """`charrnn` in a process of its own, which heeds SIGINT."""
+    return subprocess.Popen(
+        [sys.executable, *flags, "-m", "charrnn", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
+        # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )

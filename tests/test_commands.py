@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
+import io
 import itertools
 import json
 import math
 import os
+import re
 import signal
-import subprocess
 import sys
 
 import numpy as np
@@ -19,39 +19,21 @@ import pytest
 import reference
 import torch
 import yaml
-from conftest import ROOT
+from conftest import started
 from helpers import model_and_parameters
 from matplotlib.text import Text
 from omegaconf import OmegaConf
 
-from charrnn import cli
 from charrnn.commands.compare import draw
 from charrnn.commands.reference import Reference
 from charrnn.data.midi import read_notes
-from charrnn.data.midi_writing import write_midi
+from charrnn.data.midi_writing import as_midi
 from charrnn.perplexity import windowed_perplexity
 from charrnn.positions import perplexity_by_position
 from charrnn.runs import RunFolder
-from charrnn.sampling import SAMPLERS, Choice
+from charrnn.sampling import SAMPLERS, STREAMS, Choice
 from charrnn.train import train
 from charrnn.trained import open_run
-
-
-@pytest.fixture
-def charrnn(monkeypatch, capsys, tmp_path):
-    """Runs a command in this process: its status, and what it printed and complained of."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["charrnn", *map(str, words)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            status = end.code
-        return (status, *capsys.readouterr())
-
-    return run
 
 
 def values(out: str) -> dict[str, float]:
@@ -71,11 +53,15 @@ def test_eval_gives_the_runs_own_table_and_that_of_the_same_text(config, charrnn
     for procedure, value in own.items():
         assert values(out)[procedure] == pytest.approx(value, rel=1e-6)
     assert "k2=30" in out
+    assert out.splitlines()[-2:] == [
+        "windowed: each token from exactly the 30 before it, from the initial state (Algorithm 4)",
+        "progressive: read once from the initial state, one state carried all along (Algorithm 5)",
+    ]
     run = open_run(folder)
     text = tmp_path / "test.txt"
     text.write_text(run.vocabulary().decode(run.datamodule().test_tokens.numpy()))
     assert values(charrnn("eval", folder.path, "--text", text)[1]) == values(out)
-    (bits,) = (row.split()[2] for row in out.splitlines() if row.startswith("windowed"))
+    (bits,) = (row.split()[2] for row in out.splitlines() if row.startswith("windowed "))
     assert float(bits) == pytest.approx(math.log2(values(out)["windowed"]), rel=1e-5)
     text.write_text("the hat is blue\n" * 20)
     status, _, err = charrnn("eval", folder.path, "--text", text)
@@ -124,29 +110,67 @@ def test_samples_are_those_of_the_algorithms(config, charrnn, procedure):
     assert out == f"{texts[0]}\n\n--- seed 4\n{texts[1]}\n"
 
 
-def started(*words, flags=(), **environment):
-    """`charrnn` in a process of its own, which heeds SIGINT."""
-    return subprocess.Popen(
-        [sys.executable, *flags, "-m", "charrnn", *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
-        # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+def test_characters_appear_as_they_are_written(config, charrnn, monkeypatch):
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    arrived, seen = io.BytesIO(), []
+    rolling = STREAMS["rolling"]
+
+    def watched(*arguments):
+        for tokens in rolling(*arguments):
+            seen.append(len(arrived.getvalue()))
+            yield tokens
+
+    monkeypatch.setitem(STREAMS, "rolling", watched)
+    # As on a pipe: nothing arrives before it is flushed, or much has been written.
+    stdout = io.TextIOWrapper(io.BufferedWriter(arrived))
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert charrnn("sample", folder.path, "--prompt", "the", "--length", 5)[0] == 0
+    assert seen == [0, 4, 5, 6, 7]  # before the first is drawn, nothing; the prompt with it
+    assert len(arrived.getvalue()) == 3 + 5 + 1
 
 
-def test_characters_appear_as_they_are_written(config):
-    folder = train(config("num_batches=2"))
-    with started("sample", folder.path, "--prompt", "the", "--length", 10**9) as process:
-        try:
-            assert process.stdout.read(50).startswith(b"the")
-        finally:
-            process.stdout.close()  # a reader that has had enough is no error
-            complaints = process.stderr.read().decode()
-        assert process.wait(timeout=60) == 0
-    assert "Traceback" not in complaints
+@pytest.mark.parametrize("scheme", [1, 3, 4])
+def test_a_scheme_samples_by_its_own_procedure(config, charrnn, caplog, tmp_path, scheme):
+    folder = train(config(f"scheme={scheme}", "num_batches=20", "k2=5", "k1=5"))
+    run = open_run(folder)
+    vocabulary = run.vocabulary()
+    prompt = torch.from_numpy(vocabulary.encode("the seat", "x"))
+
+    def drawn(procedure):
+        draws = SAMPLERS[procedure](run.backbone(len(vocabulary)), prompt, 5, Choice())
+        return "the seat" + vocabulary.decode(np.array(list(itertools.islice(draws, 200)))) + "\n"
+
+    def sampled(*words):
+        return charrnn("sample", *words, "--prompt", "the seat", "--length", 200)[1]
+
+    windowed, progressive = drawn("windowed"), drawn("progressive")
+    assert windowed != progressive
+    assert sampled(folder.path) == (windowed if scheme == 1 else progressive)
+    if scheme == 3:
+        best = ["best", "--runs", tmp_path / "runs"]
+        assert sampled(*best[:1], "scheme=1", *best[1:]) == windowed
+        assert sampled(*best[:1], "scheme=3", *best[1:]) == progressive
+
+
+def test_a_prompt_shorter_than_k2_is_said_to_be_read_as_it_is(config, charrnn, caplog):
+    folder = train(config("num_batches=1", "k2=5", "k1=5", "evaluate_at=[]"))
+    caplog.set_level("INFO")
+    said = "the prompt has 4 tokens, k2 is 5: read as it is."
+    for prompt, expected in (("the ", [said]), ("the s", [])):
+        caplog.clear()
+        assert charrnn("sample", folder.path, "--prompt", prompt, "--length", 1)[0] == 0
+        assert [text for text in caplog.messages if "read as it is" in text] == expected
+
+
+def test_a_narrow_terminal_cuts_no_number(config, charrnn, monkeypatch, capsys):
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    _, wide, _ = charrnn("eval", folder.path)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for name, value in {"COLUMNS": "20", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    narrow = re.sub(r"\x1b\[[\d;]*m", "", charrnn("eval", folder.path)[1])  # without bold type
+    assert len(values(narrow)) == 2
+    assert narrow.split() == wide.split()
 
 
 def test_ctrl_c_ends_a_sample_and_shows_the_others(config, tmp_path):
@@ -205,9 +229,6 @@ def test_text_is_written_to_a_file_too(config, charrnn, tmp_path, text_file):
     first, second = ((tmp_path / f"two-{n}.txt").read_text(encoding="utf-8") for n in (0, 1))
     assert out == f"{first}\n\n--- seed 1\n{second}\n"
     assert not (tmp_path / "two.txt").exists()
-    status, _, err = charrnn(*words, "--out", tmp_path / "nowhere" / "a.txt")
-    assert status == 2
-    assert "a file that can be written (no such file or directory)" in " ".join(err.split())
     status, out, err = charrnn(*words, "--num-samples", 2, "--out", "")
     assert (status, out) == (2, "")
     assert "--out=. cannot be used: it has to be the name of a file." in err
@@ -223,6 +244,13 @@ def test_text_is_written_to_a_file_too(config, charrnn, tmp_path, text_file):
         (["--temperature", "0"], "--temperature=0.0 cannot be used"),
         (["--top-k", "0"], "--top-k=0 cannot be used"),
         (["--seed", "-1"], "--seed=-1 cannot be used"),
+        (["--length", 10**20], "--length=100000000000000000000 cannot be used: it has to be a"),
+        (["--length", 10**20], " a whole number, at most 9223372036854775807."),
+        (["--num-samples", 10**8], "=100000000 cannot be used: it has to be a whole number, at mo"),
+        (["--num-samples", 1001], " a whole number, at most 1000."),
+        (["--seed", 2**63], " a whole number, at most 9223372036854775807."),
+        (["--seed", 2**63 - 1, "--num-samples", 2], "a whole number, at most 9223372036854775806."),
+        (["--prompt", "bcdfgijklmnq"], "'l', 'm', 'n', and 1 more."),
     ],
 )
 def test_what_cannot_be_sampled_is_refused(config, charrnn, words, message):
@@ -248,6 +276,18 @@ def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tm
     assert meant("text_single") == single.path.name
     assert "one run's name or hash (it is of" in meant("text_multi")
     assert "none of the 4 in" in meant("nothing")
+    field = "it has to be after 'best', which alone takes fields; how a run is sampled is chosen by"
+    for words in ([slow.path, "scheme=1"], ["scheme=1"], ["scheme=1", "best"]):
+        assert meant(*words).startswith(f"error: scheme=1 cannot be used: {field} --procedure of")
+    twice = "error: k2=4 cannot be used: it has to be given once, and is 3 already.\n"
+    assert meant("best", "k2=3", "k2=4") == twice
+    for number in range(12):
+        (tmp_path / "runs" / f"many{number:02}").mkdir()
+        (tmp_path / "runs" / f"many{number:02}" / "config.yaml").touch()
+    assert "(it is of many00, many01, many02," in meant("many")
+    assert "many09, and 2 more)." in meant("many")
+    os.rename(tmp_path / "runs" / "many00", tmp_path / "runs" / "k1=5")
+    assert "is not finished" in meant("k1=")  # a folder's name may look like a field
     assert meant("").startswith("error: RUN='' cannot be used: it has to be a run's folder; ")
     text = f"error: {tmp_path} is no run's folder: it has no config.yaml."
     assert " ".join(meant(tmp_path).split()) == text
@@ -340,7 +380,7 @@ WRITES = (
     ],
 )
 def test_nothing_in_a_folder_from_elsewhere_is_called(
-    config, charrnn, tmp_path, field, text, named
+    config, charrnn, caplog, tmp_path, field, text, named
 ):
     folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
     tamper(folder, evil=WRITES)
@@ -350,7 +390,8 @@ def test_nothing_in_a_folder_from_elsewhere_is_called(
     status, out, err = charrnn("eval", *words, "--runs", folder.path.parent)
     assert not (tmp_path / "written").exists()
     assert (status, out) == (2, "")
-    assert f"{folder.path / 'config.yaml'}: {named}" in err.replace("\n", " ")
+    said = err + caplog.text  # 'best' leaves such a run out
+    assert f"{folder.path / 'config.yaml'}: {named}" in said.replace("\n", " ")
     assert "Traceback" not in err
 
 
@@ -360,7 +401,7 @@ def test_music_is_written_as_midi_that_another_parser_reads(config, charrnn, tmp
     rng = np.random.default_rng(0)
     tunes = [list(map(str, rng.choice([60, 62, 64, 67], 900))) for _ in range(4)]
     for number, tune in enumerate(tunes):
-        write_midi(tune, source / f"{number}.mid")
+        (source / f"{number}.mid").write_bytes(as_midi(tune))
         assert read_notes(source / f"{number}.mid") == list(map(int, tune))
     folder = train(config("data=midi", f"data.path={source}", "k2=20", "num_batches=2"))
     out = tmp_path / "out.mid"

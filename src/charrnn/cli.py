@@ -95,6 +95,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
     try:
         arguments.command(arguments)
+        sys.stdout.flush()
     except CharRNNError as error:
         refuse(error)
     except BrokenPipeError:  # whoever read the output has had enough

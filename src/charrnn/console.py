@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -24,7 +25,15 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def print_table(table: Table) -> None:
-    """A table on standard output; in a file or a pipe a row is a line, however long."""
+def print_table(table: Table, fits: bool = True) -> None:
+    """A table on standard output; in a file or a pipe a row is a line, however long.
+
+    Args:
+        table: what to print.
+        fits: whether it is made to fit a terminal, where that wraps words, and cuts long ones.
+    """
     table.box, table.pad_edge = None, False
-    Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
+    printed, terminal = io.StringIO(), sys.stdout.isatty()
+    width = None if fits and terminal else 1000
+    Console(file=printed, force_terminal=terminal, highlight=False, width=width).print(table)
+    print(printed.getvalue(), end="")  # rich itself would end the program at a closed pipe

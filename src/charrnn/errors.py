@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,13 @@ LARGEST = 2**63 - 1
 """What a whole number, such as a seed, can be at most."""
 
 
-def require_whole(field: str, value: Any, least: int, unit: str = "") -> None:
-    """Raise BadInput unless ``value`` is a whole number, at least ``least``."""
+def require_whole(field: str, value: Any, least: int, unit: str = "", most: int = LARGEST) -> None:
+    """Raise BadInput unless ``value`` is a whole number from ``least`` to ``most``."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    wanted = f"a whole number, at least {least} {unit}".rstrip()
-    require(whole and least <= value <= LARGEST, field, value, wanted)
+    too_large = whole and value > most
+    bound = f"at most {most}" if too_large else f"at least {least} {unit}".rstrip()
+    fits = whole and least <= value <= most
+    require(fits, field, value, f"a whole number, {bound}")
 
 
 def require_number(field: str, value: Any, wanted: str, accepts: Callable[[float], bool]) -> None:
@@ -60,3 +62,9 @@ def require_choice(field: str, value: Any, choices: Iterable[Any]) -> None:
     """Raise BadInput unless ``value`` is one of ``choices``."""
     choices = list(choices)
     require(value in choices, field, value, f"one of {', '.join(map(str, choices))}")
+
+
+def shortened(items: Sequence[str], shown: int = 10) -> str:
+    """The first of them, parted by commas, and how many more there are."""
+    more = [f"and {len(items) - shown} more"] if len(items) > shown else []
+    return ", ".join([*items[:shown], *more])

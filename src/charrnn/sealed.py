@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from charrnn.claims import Claim
@@ -57,11 +58,11 @@ class SealedFolder:
         """
         try:
             mark = json.loads((self.path / MARK).read_text())
-            return mark if isinstance(mark["perplexity"], dict) else None
-        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
             return None
         except OSError as error:
             raise CannotRead(self.path / MARK, error) from error
+        return mark if _is_mark(mark) else None
 
     def sealed(self) -> dict[str, str]:
         """The files that `seal` has sealed, and their checksums; none before that."""
@@ -103,6 +104,19 @@ class SealedFolder:
 def as_json(content: dict[str, Any]) -> str:
     """JSON that people can read too."""
     return json.dumps(content, indent=2) + "\n"
+
+
+def _is_mark(content: Any) -> bool:
+    """Whether it has perplexities by name, and checksums by name, which an early run has not."""
+    return (
+        isinstance(content, dict)
+        and _maps_to(int | float, content.get("perplexity"))
+        and _maps_to(str, content.get("sha256", {}))
+    )
+
+
+def _maps_to(kind: type | UnionType, content: Any) -> bool:
+    return isinstance(content, dict) and all(isinstance(v, kind) for v in content.values())
 
 
 def _sha256(content: bytes) -> str:

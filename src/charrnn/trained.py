@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,14 +16,15 @@ from charrnn.backbone import Backbone
 from charrnn.data.corpora import Corpus
 from charrnn.data.module import CharDataModule
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, require, require_whole
 from charrnn.experiment import DTYPES, build, build_datamodule
 from charrnn.identity import Identity
+from charrnn.perplexity import PROCEDURES
 from charrnn.runs import RunFolder
 from charrnn.schemes import Scheme
-from charrnn.sealed import DamagedRun
+from charrnn.sealed import MARK, DamagedRun
 
-CONFIG = "config.yaml"
+CONFIG, IDENTITY = "config.yaml", "identity.json"
 PARTS = {"backbone": Backbone, "data": Corpus, "datamodule": CharDataModule, "model": Scheme}
 """What is made of the nodes of a run's configuration."""
 
@@ -59,9 +61,12 @@ class TrainedRun:
         Raises:
             CharRNNError: if it is no scheme.
         """
-        node = f"schemes.s{name}"
-        known = OmegaConf.select(self.cfg, node) is not None
-        return _class(self.folder, self.cfg, node, Scheme) if known else None
+        schemes = OmegaConf.to_container(self.cfg.schemes)
+        assert isinstance(schemes, dict)
+        field = f"s{name}"
+        if field not in schemes:
+            return None
+        return _class(self.folder.path / CONFIG, f"schemes.{field}", schemes[field], Scheme)
 
     def vocabulary(self) -> Vocabulary:
         """The tokens that it was trained on; of an old run, which did not keep them, the corpus's.
@@ -82,7 +87,7 @@ class TrainedRun:
         backbone.to(DTYPES[self.cfg.precision])
         try:
             backbone.load_state_dict(self.folder.read_weights())
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             raise DamagedRun(self.folder.path / "weights.pt") from error
         return backbone.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
@@ -115,20 +120,72 @@ def open_run(folder: RunFolder) -> TrainedRun:
     """
     if not (folder.path / CONFIG).exists():
         raise CharRNNError(f"{folder.path} is no run's folder: it has no {CONFIG}.")
+    perplexity = _final_perplexity(folder)
+    values = _mapping(folder, CONFIG, _read_config)
+    identity = _mapping(folder, IDENTITY, json.loads)
+    _require_identity(folder.path / IDENTITY, identity)
+    _require_settings(folder.path / CONFIG, values)
+    _require_plain_values(folder.path / CONFIG, values)
+    classes = {
+        name: _class(folder.path / CONFIG, name, values.get(name), kind)
+        for name, kind in PARTS.items()
+    }
+    return TrainedRun(folder, OmegaConf.create(values), identity, classes["model"], perplexity)
+
+
+def _final_perplexity(folder: RunFolder) -> dict[str, float]:
+    """What the mark of the end says, of known procedures."""
     mark = folder.mark()
-    if mark is None:
-        raise CharRNNError(f"{folder.path} is not finished: train it to its end first.")
-    cfg = OmegaConf.create(folder.read(CONFIG).decode())
-    assert isinstance(cfg, DictConfig)
-    _require_plain_values(folder, cfg)
-    classes = {name: _class(folder, cfg, name, kind) for name, kind in PARTS.items()}
-    identity = json.loads(folder.read("identity.json"))
-    return TrainedRun(folder, cfg, identity, classes["model"], mark["perplexity"])
+    if mark is not None and mark["perplexity"].keys() <= PROCEDURES.keys():
+        return mark["perplexity"]
+    if (folder.path / MARK).exists():
+        raise DamagedRun(folder.path / MARK)
+    raise CharRNNError(f"{folder.path} is not finished: train it to its end first.")
 
 
-def _class(folder: RunFolder, cfg: DictConfig, name: str, kind: type[Any]) -> type[Any]:
-    """The class that node ``name`` is of."""
-    target = OmegaConf.select(cfg, f"{name}._target_")
+def _mapping(folder: RunFolder, name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """The content of a file that has names and values."""
+    content = folder.read(name)
+    try:
+        found = parse(content.decode())
+    except Exception as error:  # of many kinds, by what is wrong with the text
+        raise DamagedRun(folder.path / name) from error
+    if not isinstance(found, dict):
+        raise DamagedRun(folder.path / name)
+    return found
+
+
+def _read_config(text: str) -> Any:
+    """Plain values: what would be looked up is still text."""
+    return OmegaConf.to_container(OmegaConf.create(text))
+
+
+def _require_identity(path: Path, identity: Identity) -> None:
+    """Refuse an identity without what a run is chosen and described by."""
+    match identity:
+        case {
+            "corpus": {"name": str(), "sha256": str()},
+            "training": str(),
+            "scheme": dict(),
+            "backbone": dict(),
+        }:
+            return
+    raise DamagedRun(path)
+
+
+def _require_settings(path: Path, values: dict[str, Any]) -> None:
+    """Refuse a configuration whose values, other than those of its parts, are of no use."""
+    for name in ("k1", "k2"):
+        require_whole(f"{path}: {name}", values.get(name), 1, "token")
+    precision, schemes = values.get("precision"), values.get("schemes")
+    known = isinstance(precision, int) and precision in DTYPES
+    require(known, f"{path}: precision", precision, " or ".join(map(str, DTYPES)))
+    require(isinstance(schemes, dict), f"{path}: schemes", schemes, "schemes by name")
+
+
+def _class(path: Path, name: str, node: Any, kind: type[Any]) -> type[Any]:
+    """The class that node ``name`` of the configuration at ``path`` is of."""
+    target: Any = node.get("_target_") if isinstance(node, dict) else None
     try:
         found = get_class(target)
         fits = issubclass(found, kind)
@@ -136,16 +193,14 @@ def _class(folder: RunFolder, cfg: DictConfig, name: str, kind: type[Any]) -> ty
         fits = False
     if not fits:
         wanted = f"{kind.__name__} that can be had here"
-        raise CharRNNError(f"{folder.path / CONFIG}: {name}._target_={target} is no {wanted}.")
+        raise CharRNNError(f"{path}: {name}._target_={target} is no {wanted}.")
     return found
 
 
-def _require_plain_values(folder: RunFolder, cfg: DictConfig) -> None:
-    values = OmegaConf.to_container(cfg)
-    assert isinstance(values, dict)
+def _require_plain_values(path: Path, values: dict[str, Any]) -> None:
     for field in (field for part in PARTS for field in _live(part, values.get(part))):
         raise CharRNNError(
-            f"{folder.path / CONFIG}: {field} would be called or looked up: the parts of a run "
+            f"{path}: {field} would be called or looked up: the parts of a run "
             "that is used have plain values only."
         )
 

@@ -12,10 +12,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from charrnn.commands.output import require_name, write_out
+from charrnn.commands.output import path_of, require_writable, write_out
 from charrnn.commands.reference import Reference, add_run_arguments, find_runs
 from charrnn.console import print_table
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, require
 from charrnn.positions import perplexity_by_position
 from charrnn.schemes import ConditionalMultiLoss
 from charrnn.trained import TrainedRun
@@ -39,29 +39,41 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     add_run_arguments(parser, "RUN RUN")
     parser.add_argument(
-        "--out", type=Path, help="PNG (default: compare-HASH-HASH.png); the table is its .csv"
+        "--out",
+        type=path_of,
+        help="a .png (default: compare-HASH-HASH.png); the table is beside it, as .csv",
     )
     parser.set_defaults(command=compare)
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    """Print, draw and write the comparison.
+    """Draw, write and print the comparison.
 
     Raises:
-        CharRNNError: if a run cannot be used, or the two have different test splits.
+        CharRNNError: if a run or a file cannot be used, or the two have different test splits.
     """
-    require_name(arguments.out)
+    if arguments.out is not None:
+        _paths(arguments.out)
     references = find_runs(arguments, number=2)
     first, second = (reference.run for reference in references)
     digests = [str(run).rpartition("_")[2] for run in (first, second)]
-    out = arguments.out or Path(f"compare-{'-'.join(digests)}.png")
+    figure, rows = _paths(arguments.out or Path(f"compare-{'-'.join(digests)}.png"))
     table = by_position(first, second)
-    _print(table, references)
     buffer = io.BytesIO()
     draw(table, references).savefig(buffer, format="png", dpi=150)
-    for path, content in ((out, buffer.getvalue()), (out.with_suffix(".csv"), _csv(table))):
-        write_out(path, content)
-        print(path)
+    write_out(figure, buffer.getvalue())
+    write_out(rows, _csv(table))
+    _print(table, references)  # after the files: a closed pipe ends it
+    print(figure, rows, sep="\n")
+
+
+def _paths(out: Path) -> tuple[Path, Path]:
+    """Of the figure and the table."""
+    example = f"{out.name or 'compare'}.png"
+    require(out.suffix == ".png", "--out", out, f"the name of a .png, such as {example}")
+    paths = out, out.with_suffix(".csv")
+    require_writable(paths)
+    return paths
 
 
 def by_position(first: TrainedRun, second: TrainedRun) -> pd.DataFrame:
@@ -119,7 +131,7 @@ def _print(table: pd.DataFrame, references: Sequence[Reference]) -> None:
     for position, one, two in table.itertuples(index=False):
         if position <= ENDS or position > k2 - ENDS or position % 10 == 0:
             rows.add_row(str(position), f"{one:.2f}", f"{two:.2f}", f"{two / one:.3f}")
-    print_table(rows)
+    print_table(rows, fits=False)
 
 
 def draw(table: pd.DataFrame, references: Sequence[Reference]) -> Figure:

@@ -9,6 +9,7 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
+from charrnn.commands.output import path_of
 from charrnn.commands.reference import add_run_arguments, find_runs
 from charrnn.console import print_table
 from charrnn.data.corpora import read_text
@@ -33,7 +34,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "eval", help="perplexity of a text under a trained model", description=DESCRIPTION
     )
     add_run_arguments(parser)
-    parser.add_argument("--text", type=Path, help="UTF-8 file (default: the run's test split)")
+    parser.add_argument("--text", type=path_of, help="UTF-8 file (default: the run's test split)")
     parser.set_defaults(command=evaluate)
 
 
@@ -54,19 +55,20 @@ def evaluate(arguments: argparse.Namespace) -> None:
     backbone = run.backbone(len(vocabulary))
     tokens_N = tokens_N.to(backbone.output.weight.device)
     unit = "note" if vocabulary.tokenization is NOTES else "character"
-    table = Table("procedure", "perplexity", f"bits per {unit}", "tokens scored", "predicted")
+    table = Table("procedure", "perplexity", f"bits per {unit}", "tokens scored")
     for procedure, measure in PROCEDURES.items():
         perplexity, scored = measure(backbone, tokens_N, run.k2)
         bits = torch.tensor(perplexity, dtype=torch.float64).log2().item()
-        words = PROTOCOL[procedure].format(k2=run.k2)
-        table.add_row(procedure, f"{perplexity:.9g}", f"{bits:.6g}", str(scored), words)
+        table.add_row(procedure, f"{perplexity:.9g}", f"{bits:.6g}", str(scored))
     print(f"run: {run}")
     print(f"text: {what}, {len(tokens_N)} tokens, of which the first k2={run.k2} are not scored")
-    print_table(table)
+    print_table(table, fits=False)
+    for procedure, words in PROTOCOL.items():
+        print(f"{procedure}: {words.format(k2=run.k2)}")
 
 
 def _read(path: Path, run: TrainedRun, vocabulary: Vocabulary) -> Tensor:
-    text = read_text(path.expanduser(), "--text")
+    text = read_text(path, "--text")
     tokens = vocabulary.encode(text, "--text", path)
     require(len(tokens) > run.k2, "--text", path, f"longer than k2={run.k2} tokens")
     return torch.from_numpy(tokens)

@@ -1,20 +1,35 @@
-"""The files that `--out` names."""
+"""The paths of the command line, and the files that `--out` names."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from charrnn.errors import BadInput, require
 from charrnn.files import write_atomically
 
 
-def require_name(out: Path | None) -> None:
-    """Refuse what names no file.
+def path_of(text: str) -> Path:
+    """A path as it is written on the command line; a shell leaves the ~ in --out=~/x alone."""
+    return Path(os.path.expanduser(text))
+
+
+def require_writable(paths: Iterable[Path]) -> None:
+    """Refuse, before there is work that would be lost, files that cannot be written.
 
     Raises:
         BadInput: naming ``--out``.
     """
-    require(out is None or out.name != "", "--out", out, "the name of a file")
+    for path in paths:
+        folder = path.parent
+        require(path.name != "", "--out", path, "the name of a file")
+        require(os.path.isdir(folder), "--out", path, f"in a folder, which {folder} is not")
+        may_write = os.access(folder, os.W_OK | os.X_OK)
+        require(may_write, "--out", path, f"in a folder that can be written to, not {folder}")
+        # What is no file, such as /dev/null, would be replaced by one.
+        takes = os.path.isfile(path) or not os.path.exists(path)
+        require(takes, "--out", path, "a file or a new name, not that of a folder or a device")
 
 
 def write_out(path: Path, content: bytes | str) -> None:

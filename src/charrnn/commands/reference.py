@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,7 +14,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from charrnn.errors import BadInput, CharRNNError, require, require_choice
+from charrnn.commands.output import path_of
+from charrnn.errors import BadInput, CharRNNError, require, require_choice, shortened
 from charrnn.runs import RunFolder
 from charrnn.trained import TrainedRun, open_run
 
@@ -29,6 +31,10 @@ HELP = (
 FIELDS = (
     "corpus, scheme or a field of `charrnn train --help`, such as k1, scale.name, "
     "backbone.num_layers (r) or backbone.hidden_size (gamma)"
+)
+FIELDS_GO_WITH_BEST = (
+    "after 'best', which alone takes fields; how a run is sampled is chosen by --procedure of "
+    "`charrnn sample`"
 )
 SIZES = {"_target_", "k1", "k2", "num_layers", "hidden_size", "dense_size", "seed"}
 """Settings that make no variant of a scheme."""
@@ -52,7 +58,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, runs: str = "RUN") -> Non
     """The arguments by which a command is told its runs, for `find_runs`."""
     parser.add_argument("words", metavar=runs, nargs="+", help=HELP)
     parser.add_argument(
-        "--runs", type=Path, default="multirun", help="folder of all runs (default: multirun)"
+        "--runs", type=path_of, default="multirun", help="folder of all runs (default: multirun)"
     )
 
 
@@ -66,6 +72,9 @@ def find_runs(arguments: argparse.Namespace, number: int) -> list[Reference]:
     for word in arguments.words:
         if groups and groups[-1][0] == BEST and "=" in word:
             groups[-1].append(word)
+        elif "=" in word and not _folders(word, arguments.runs):
+            name, _, value = word.partition("=")
+            raise BadInput(name, value, FIELDS_GO_WITH_BEST)
         else:
             groups.append([word])
     if len(groups) != number:
@@ -77,29 +86,36 @@ def _find(word: str, fields: Sequence[str], runs: Path) -> Reference:
     if word == BEST:
         return _best(fields, runs)
     require(word != "", "RUN", "''", HELP)
-    if not (path := Path(word).expanduser()).is_dir():
-        path = _by_prefix(word, runs)
-    run = open_run(RunFolder(path.resolve()))
+    found = _folders(word, runs)
+    if len(found) != 1:
+        names = shortened([path.name for path in found])
+        of = names or f"none of the {len(_all(runs))} in {runs}"
+        raise BadInput("RUN", word, f"the beginning of one run's name or hash (it is of {of})")
+    run = open_run(RunFolder(found[0].resolve()))
     return Reference(run, run.scheme.sampling_procedure)
 
 
-def _by_prefix(prefix: str, runs: Path) -> Path:
-    """The only folder whose name, or the hash in it, starts with ``prefix``."""
-    folders = sorted(path.parent for path in runs.glob("*/config.yaml"))
-    found = [
+def _folders(word: str, runs: Path) -> list[Path]:
+    """The folder ``word``, else those whose names, or the hashes in them, start with it."""
+    if os.path.isdir(path := path_of(word)):
+        return [path]
+    return [
         path
-        for path in folders
-        if path.name.startswith(prefix) or path.name.rpartition("_")[2].startswith(prefix)
+        for path in _all(runs)
+        if path.name.startswith(word) or path.name.rpartition("_")[2].startswith(word)
     ]
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or f"none of the {len(folders)} in {runs}"
-        raise BadInput("RUN", prefix, f"the beginning of one run's name or hash (it is of {names})")
-    return found[0]
+
+
+def _all(runs: Path) -> list[Path]:
+    return sorted(path.parent for path in runs.glob("*/config.yaml"))
 
 
 def _best(fields: Sequence[str], runs: Path) -> Reference:
     """The finished run with the lowest final perplexity of those that have all ``fields``."""
-    wanted = {name: text for name, _, text in (field.partition("=") for field in fields)}
+    wanted: dict[str, str] = {}
+    for name, _, text in (field.partition("=") for field in fields):
+        require(name not in wanted, name, text, f"given once, and is {wanted.get(name)} already")
+        wanted[name] = text
     scheme = wanted.pop("scheme", None)
     finished = list(_finished(runs))
     if finished:
@@ -108,8 +124,8 @@ def _best(fields: Sequence[str], runs: Path) -> Reference:
         (len(_departures(run)) if scheme else 0, perplexity, procedure, run)
         for run in finished
         if all(_has(run, name, text) for name, text in wanted.items())
-        for procedure, perplexity in run.perplexity.items()
-        if math.isfinite(perplexity) and (scheme is None or procedure == _procedure(run, scheme))
+        for procedure, perplexity in _perplexity(run, scheme).items()
+        if math.isfinite(perplexity)
     ]
     if not candidates:
         asked = " ".join(fields) or "a finite perplexity"
@@ -183,9 +199,15 @@ def _departures(run: TrainedRun) -> list[str]:
     ]
 
 
-def _procedure(run: TrainedRun, scheme: str) -> str | None:
-    """By what ``scheme`` reads the run; None if it trains otherwise."""
-    kind = run.scheme_called(scheme)
+def _perplexity(run: TrainedRun, scheme: str | None) -> dict[str, float]:
+    """That of the run, by procedures; only by that of ``scheme``, if one is asked for."""
+    if scheme is None:
+        return run.perplexity
+    try:
+        kind = run.scheme_called(scheme)
+    except CharRNNError as error:
+        log.warning("left out: %s", error)
+        return {}
     if kind is None or kind.training_procedure != run.identity["training"]:
-        return None
-    return kind.sampling_procedure
+        return {}
+    return {p: value for p, value in run.perplexity.items() if p == kind.sampling_procedure}

@@ -6,27 +6,31 @@ import argparse
 import itertools
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from charrnn.commands.output import require_name, write_out
+from charrnn.commands.output import path_of, require_writable, write_out
 from charrnn.commands.reference import Reference, add_run_arguments, find_runs
-from charrnn.data.midi_writing import END_OF_LINE, write_midi
+from charrnn.data.midi_writing import END_OF_LINE, as_midi
 from charrnn.data.vocabulary import NOTES, Vocabulary
-from charrnn.errors import BadInput, require, require_whole
+from charrnn.errors import LARGEST, BadInput, require, require_whole
 from charrnn.sampling import STREAMS, Choice
 
 log = logging.getLogger(__name__)
 
+MOST_SAMPLES = 1000
+"""At once: each has a state, or k2 of them, in memory."""
+
 DESCRIPTION = """\
 Let a trained model go on from a prompt. Text appears as it is written, prompt included; music
-becomes a MIDI file. Ctrl-C ends a text, and shows the other samples as far as they are. The
-prompt is read from the initial state: all of it in progressive sampling, its last k2 tokens in
-windowed and rolling sampling. A shorter one is read as it is. An empty prompt, or one with
-tokens that the corpus does not have, is refused."""
+becomes a MIDI file. Ctrl-C, or a pipe that is closed, ends all samples; the others are shown and
+files are written as far as they are. The prompt is read from the initial state: all of it in
+progressive sampling, its last k2 tokens in windowed and rolling sampling. A shorter one is read as
+it is. An empty prompt, or one with tokens that the corpus does not have, is refused."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,7 +55,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--num-samples",
         type=int,
         default=1,
-        help="samples, drawn with seed, seed + 1, ...; the first appears as written (default: 1)",
+        help="samples, drawn with seed, seed + 1, ...; the first appears as written (default: 1; "
+        f"at most {MOST_SAMPLES})",
     )
     parser.add_argument(
         "--procedure",
@@ -61,7 +66,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_of,
         help="file: text is written there too (default: to none), music as MIDI (default: "
         "sample-HASH-SEED.mid, by run and seed); several samples are numbered: NAME-0.txt, ...",
     )
@@ -72,15 +77,21 @@ def sample(arguments: argparse.Namespace) -> None:
     """Write what the arguments ask for.
 
     Raises:
-        CharRNNError: if the run cannot be used, an argument is out of its range, or the run
-            diverged.
+        CharRNNError: if the run or a file cannot be used, an argument is out of its range, or the
+            run diverged.
     """
     require_whole("--length", arguments.length, 1, "token")
-    require_whole("--num-samples", arguments.num_samples, 1, "sample")
-    require_name(arguments.out)
+    number = arguments.num_samples
+    require_whole("--num-samples", number, 1, "sample", MOST_SAMPLES)
+    require_whole("--seed", arguments.seed, 0, most=LARGEST - number + 1)
     choice = _choice(arguments)
+    paths = [] if arguments.out is None else _paths(arguments.out, number)
     (reference,) = find_runs(arguments, number=1)
     run, vocabulary = reference.run, reference.run.vocabulary()
+    is_music = vocabulary.tokenization is NOTES
+    if is_music and not paths:
+        digest = str(run).rpartition("_")[2]
+        paths = _paths(Path(f"sample-{digest}-{arguments.seed}.mid"), number)
     prompt = _prompt(arguments.prompt, vocabulary)
     if len(prompt) < run.k2 and arguments.prompt is not None:
         log.info("the prompt has %d tokens, k2 is %d: read as it is.", len(prompt), run.k2)
@@ -88,14 +99,29 @@ def sample(arguments: argparse.Namespace) -> None:
     log.info("%s: %s sampling, k2=%d", run, procedure, run.k2)
     backbone = run.backbone(len(vocabulary))
     prompt_N = torch.from_numpy(prompt).to(backbone.output.weight.device)
-    streams = STREAMS[procedure](backbone, prompt_N, run.k2, choice, arguments.num_samples)
-    steps = itertools.islice(streams, arguments.length)
-    if vocabulary.tokenization is NOTES:
-        _write_music(
-            arguments, reference, [vocabulary.symbols[t] for t in prompt], steps, vocabulary
-        )
-    else:
-        _write_text(arguments, vocabulary.decode(prompt), steps, vocabulary)
+    streams = STREAMS[procedure](backbone, prompt_N, run.k2, choice, number)
+    first = next(streams)  # a model that has diverged is refused before anything is said
+    steps = itertools.chain([first], itertools.islice(streams, arguments.length - 1))
+    samples = [prompt.tolist() for _ in range(number)]
+    finish = (
+        partial(_finish_music, samples, paths, vocabulary)
+        if is_music
+        else partial(_finish_text, samples, paths, vocabulary, arguments.seed)
+    )
+    try:
+        _go_on(samples, steps, vocabulary, show=not is_music)
+    except (KeyboardInterrupt, BrokenPipeError):  # nobody has waited for what there is in vain
+        finish()
+        raise
+    finish()
+
+
+def _paths(out: Path, number: int) -> list[Path]:
+    """Of the samples: ``out``, with a number where there are several."""
+    several = number > 1 and out.name != ""
+    paths = [out.with_stem(f"{out.stem}-{n}") for n in range(number)] if several else [out]
+    require_writable(paths)
+    return paths
 
 
 def _choice(arguments: argparse.Namespace) -> Choice:
@@ -121,52 +147,41 @@ def _default(reference: Reference) -> str:
     return "rolling" if reference.procedure == "windowed" else reference.procedure
 
 
-def _write_text(
-    arguments: argparse.Namespace,
-    prompt: str,
-    steps: Iterator[list[int]],
-    vocabulary: Vocabulary,
+def _go_on(
+    samples: list[list[int]], steps: Iterable[list[int]], vocabulary: Vocabulary, show: bool
 ) -> None:
-    """The first sample as it is written, the others after it."""
-    texts = [prompt] * arguments.num_samples
-    _say(prompt)
-    try:
-        for tokens in steps:
+    """Append the steps' tokens to the samples, and perhaps show the first one meanwhile."""
+    if show:
+        _say(vocabulary.decode(np.array(samples[0])))
+    for tokens in steps:
+        for sample, token in zip(samples, tokens, strict=True):
+            sample.append(token)
+        if show:
             _say(vocabulary.symbols[tokens[0]])
-            texts = [
-                text + vocabulary.symbols[token] for text, token in zip(texts, tokens, strict=True)
-            ]
-    finally:  # after Ctrl-C too: nobody waits for the end of a long sample in vain
+
+
+def _finish_text(
+    samples: list[list[int]], paths: list[Path], vocabulary: Vocabulary, seed: int
+) -> None:
+    """Show the samples that nobody has seen yet, and write all to their files, if any."""
+    texts = [vocabulary.decode(np.array(sample)) for sample in samples]
+    try:
         _say("\n")
         for number, text in enumerate(texts[1:], start=1):
-            _say(f"\n--- seed {arguments.seed + number}\n{text}\n")
-        if arguments.out is not None:
-            for number, text in enumerate(texts):
-                path = _path(arguments.out, number, arguments)
-                write_out(path, text)
-                log.info("%s", path)
+            _say(f"\n--- seed {seed + number}\n{text}\n")
+    finally:  # where nobody reads on, too
+        for path, text in zip(paths, texts if paths else [], strict=True):
+            write_out(path, text)
+            log.info("%s", path)
 
 
-def _path(out: Path, number: int, arguments: argparse.Namespace) -> Path:
-    """Of a sample: ``out``, with a number where there are several."""
-    return out.with_stem(f"{out.stem}-{number}") if arguments.num_samples > 1 else out
+def _finish_music(samples: list[list[int]], paths: list[Path], vocabulary: Vocabulary) -> None:
+    """Write the samples to their files, and name those."""
+    for path, sample in zip(paths, samples, strict=True):
+        write_out(path, as_midi(vocabulary.symbols[token] for token in sample))
+    print(*paths, sep="\n")
 
 
 def _say(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _write_music(
-    arguments: argparse.Namespace,
-    reference: Reference,
-    prompt: list[str],
-    steps: Iterator[list[int]],
-    vocabulary: Vocabulary,
-) -> None:
-    digest = str(reference.run).rpartition("_")[2]
-    out = arguments.out or Path(f"sample-{digest}-{arguments.seed}.mid")
-    for number, tokens in enumerate(zip(*steps, strict=True)):
-        path = _path(out, number, arguments)
-        write_midi([*prompt, *(vocabulary.symbols[token] for token in tokens)], path)
-        print(path)

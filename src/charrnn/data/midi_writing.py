@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from pathlib import Path
 
 from mido import Message, MidiFile, MidiTrack  # type: ignore[import-untyped]
 
-from charrnn.errors import BadInput, CharRNNError
-from charrnn.files import write_atomically
+from charrnn.errors import CharRNNError
 
 BEAT = 480  # Ticks; at MIDI's own tempo, 120 beats a minute.
 NOTE, REST = BEAT // 2, 4 * BEAT
 END_OF_LINE = "\n"
 
 
-def write_midi(symbols: Iterable[str], path: Path) -> None:
-    """Write tokens of music to a MIDI file, format 0, one note after another.
+def as_midi(symbols: Iterable[str]) -> bytes:
+    """Tokens of music as a MIDI file, format 0, one note after another.
 
     The paper's music says which notes follow each other, not when: each sounds for half a beat. The
     end of a line, that is of a composition, is a rest of four beats.
 
     Args:
         symbols: decimal MIDI pitches, and ends of lines.
-        path: of the file, which is written whole or not at all.
 
     Raises:
         CharRNNError: if a token is no MIDI pitch.
-        BadInput: if the file cannot be written.
     """
     track = MidiTrack()
     rest = 0
@@ -43,8 +39,4 @@ def write_midi(symbols: Iterable[str], path: Path) -> None:
         rest = 0
     buffer = io.BytesIO()
     MidiFile(type=0, ticks_per_beat=BEAT, tracks=[track]).save(file=buffer)
-    try:
-        write_atomically(path, buffer.getvalue())
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BadInput("--out", path, f"a file that can be written ({reason})") from error
+    return buffer.getvalue()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.errors import BadInput
+from charrnn.errors import BadInput, shortened
 
 CODE_POINTS = 0x110000
 
@@ -59,9 +59,8 @@ class Vocabulary:
         unknown = sorted(set(symbols) - index.keys())
         if unknown:
             known = self.tokenization.join(list(self.symbols))
-            wanted = (
-                f"made of the corpus's tokens {known!r}, without {', '.join(map(repr, unknown))}"
-            )
+            without = shortened([repr(symbol) for symbol in unknown])
+            wanted = f"made of the corpus's tokens {known!r}, without {without}"
             raise BadInput(field, repr(text) if value is None else value, wanted)
         return np.array([index[symbol] for symbol in symbols], dtype=np.int64)
 
