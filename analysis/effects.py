@@ -44,16 +44,17 @@ class Effect:
     interval: Interval | None = None
 
     def __str__(self) -> str:
+        if self.pairs == 1:
+            return f"x {self.ratio:.2f} (1 pair)"
         d = f", d = {self.size:.1f}" if math.isfinite(self.size) else ""
         spread = f"{self.lowest:.2f} to {self.highest:.2f}"
-        pairs = f"{self.pairs} pair{'s' * (self.pairs != 1)}"
         known = self.interval
         over = (
             f"; 95 % interval {known.low:.2f} to {known.high:.2f} over {self.seeds} seeds"
             if known
             else ""
         )
-        return f"x {self.ratio:.2f} ({spread} over {pairs}{d}{over})"
+        return f"x {self.ratio:.2f} ({spread} over {self.pairs} pairs{d}{over})"
 
 
 def effect(before: pd.DataFrame, after: pd.DataFrame, column: str, measure: str) -> Effect | None:
