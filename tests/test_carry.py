@@ -14,7 +14,7 @@ from analysis.carry.summary import summarise
 from analysis.carry.verdict import carrying, verdict
 from analysis.cells import compose_cells
 from analysis.claims.share import Count, chance
-from analysis.effects import effect
+from analysis.effects import against, effect
 from analysis.tables import read_results
 from omegaconf import OmegaConf
 from test_analysis import COMMON, finish, write_grid
@@ -23,7 +23,6 @@ from charrnn.runs import Evaluation, RunFolder
 from charrnn.train import train
 
 NUMBERS = itertools.count()
-KEYS = [(3, "none"), (3, "resets"), (4, "none"), (4, "resets")]
 
 
 def cells(finals: dict[tuple, float], *names: str) -> pd.DataFrame:
@@ -70,12 +69,23 @@ def test_an_effect_is_the_geometric_mean_over_pairs():
         "x 4.00 (2.00 to 8.00 over 2 pairs, d = 1.4; 95 % interval 0.00 to 26730.60 over 2 seeds)"
     )
     one_seed = effect(cells({(0,): 10.0}), cells({(0,): 5.0}), "any", "final")
-    assert str(one_seed) == "x 0.50 (0.50 to 0.50 over 1 pair)"
+    assert str(one_seed) == "x 0.50 (1 pair)"
     assert effect(before, cells({(7,): 1.0}), "any", "final") is None
     diverged = cells({(0,): math.nan, (1,): math.inf, (2,): 5.0})
     found = effect(before, diverged, "any", "final")
     assert (found.ratio, found.lowest) == (math.inf, 1)
     assert math.isnan(found.size)
+
+
+def test_a_pair_is_two_runs_that_differ_in_one_column():
+    """Scheme 3 shares its run between two switches, scheme 4 doubles; 3 with 4 is no pair."""
+    ends = {(3, "none", 0): 5.0, (3, "resets", 0): 5.0, (4, "none", 0): 7.0, (4, "resets", 0): 14.0}
+    table = cells(ends, "scheme", "suspect")
+    table.loc[table["scheme"] == 3, "run"] = "the same"
+    assert {k: str(v) for k, v in against(table, "suspect", "none", "final").items()} == {
+        "resets": "x 2.00 (1 pair)"
+    }
+    assert carrying(table, "suspect")["resets"].final.ratio == pytest.approx(14 / 5)
 
 
 def unstable(carry: pd.DataFrame, **shaken: int) -> pd.DataFrame:
