@@ -143,20 +143,19 @@ def _read_windowed(carry: pd.DataFrame) -> Iterator[str]:
 
 
 def _when(carry: pd.DataFrame) -> Iterator[str]:
-    """When the unstable cells of scheme 4 rise most, and how long that is after a restart."""
+    """When the cells of scheme 4 rise most, and how long that is after a restart."""
     if not len(carry):
         return
-    shaken = carry[(carry["scheme"] == CARRIED) & carry["unstable"].astype(bool)]
-    for bias, cells in shaken.sort_values("rise_at").groupby("forget_bias"):
+    known = carry[(carry["scheme"] == CARRIED) & carry["rise_at"].notna()]
+    for bias, cells in known.sort_values("rise", ascending=False).groupby("forget_bias"):
         places = [
-            f"{row['rise_at']:.0f}"
+            f"x {row['rise']:.2f} at {row['rise_at']:.0f}"
             + ("" if math.isnan(row["since_start"]) else f" ({row['since_start']:.0f})")
             for row in cells.to_dict("records")
         ]
         yield (
-            f"scheme 4, forget bias {bias:g}: unstable cells rise most at batch "
-            f"{', '.join(places)}; in brackets, how many batches at most after an epoch had "
-            "started from zero again"
+            f"scheme 4, forget bias {bias:g}, largest rise of each cell, at which batch, and how "
+            f"many batches at most after an epoch had started from zero: {', '.join(places)}"
         )
 
 
