@@ -306,6 +306,21 @@ def test_no_way_to_the_server_is_told_soon(folder, monkeypatch):
     assert "Connection refused" in refusal(RemoteFile(url, NAME, BLOB_ID), folder)
 
 
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+def test_an_answer_that_comes_too_late_is_closed(folder, monkeypatch, status):
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/file"
+        assert "did not answer in time" in refusal(RemoteFile(url, NAME, BLOB_ID), folder)
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(20)
+            while not connection.recv(1 << 16).endswith(b"\r\n\r\n"):
+                pass
+            connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 9\r\n\r\n".encode())
+            assert connection.recv(1) == b""
+
+
 def test_many_addresses_without_a_route_share_the_time(folder, monkeypatch):
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         # Connections that nobody accepts: further ones are left without an answer.

@@ -170,12 +170,25 @@ def _answer(url: str) -> HTTPResponse:
 
     def ask() -> None:
         try:
-            answer.set_result(build_opener(_Redirects).open(request, timeout=STALL_SECONDS))
+            response = build_opener(_Redirects).open(request, timeout=STALL_SECONDS)
         except BaseException as error:
-            answer.set_exception(error)
+            if answer.set_running_or_notify_cancel():
+                answer.set_exception(error)
+            elif isinstance(error, HTTPError):
+                error.close()
+        else:
+            if answer.set_running_or_notify_cancel():
+                answer.set_result(response)
+            else:
+                response.close()
 
     threading.Thread(target=ask, daemon=True).start()
-    return answer.result(ANSWER_SECONDS)
+    try:
+        return answer.result(ANSWER_SECONDS)
+    except TimeoutError:
+        if answer.cancel():  # an answer that comes later is closed, and nothing else
+            raise
+        return answer.result()
 
 
 class _Redirects(HTTPRedirectHandler):
