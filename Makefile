@@ -62,7 +62,7 @@ plan-all: $(INSTALLED) ## the same of all figures together; what they share coun
 status: $(INSTALLED) ## how far every cell of every grid is
 	@$(BIN)/charrnn status
 
-measure = $(BIN)/python -m analysis.table4 scale=$(SCALE) 'corpora="$(CORPORA)"'
+measure = $(BIN)/python -m analysis.speed.table4 scale=$(SCALE) 'corpora="$(CORPORA)"'
 
 # A sweep's status is 1 if runs of it failed, and what there is is drawn; any other ends it all.
 train = $(BIN)/python src/train.py experiment=$$figure $(SWEEP) || { status=$$?; [ $$status -eq 1 ] || exit $$status; failed=1; }
@@ -70,7 +70,7 @@ train = $(BIN)/python src/train.py experiment=$$figure $(SWEEP) || { status=$$?;
 define train-and-draw
 for figure in $(1); do \
 	  $(train); \
-	  $(BIN)/python -m analysis.figure $$figure --scale $(SCALE) $(DRAWN) || failed=1; \
+	  $(BIN)/python -m analysis.drawing.figure $$figure --scale $(SCALE) $(DRAWN) || failed=1; \
 	done
 endef
 
@@ -106,7 +106,7 @@ benchmark-quick: $(INSTALLED) ## the core rows of the same, in under a minute (O
 
 benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|, and draw it (OUT=)
 	$(BIN)/python -m charrnn.benchmark --growth --out $(OUT)
-	$(BIN)/python -m analysis.benchmark_growth --table $(OUT)/growth.csv
+	$(BIN)/python -m analysis.speed.growth --table $(OUT)/growth.csv
 
 clean: ## remove the environment; runs stay
 	rm -rf $(VENV)

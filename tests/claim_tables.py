@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from analysis.claims.evidence import Evidence
-from analysis.tables import Results
+from analysis.results import Results
 
 BATCHES = (3, 6, 13, 51, 101, 201, 401, 801)
 TEXTS = ("english", "finnish", "linux")

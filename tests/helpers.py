@@ -7,8 +7,9 @@ import pytorch_lightning as pl
 import torch
 from reference import Parameters
 
-from charrnn.backbone import Backbone, load_arrays
-from charrnn.data.module import CharDataModule
+from charrnn.backbone.initial_weights import load_arrays
+from charrnn.backbone.network import Backbone
+from charrnn.datamodule.module import CharDataModule
 
 
 def shapes(

@@ -14,7 +14,7 @@ from unittest import mock
 from omegaconf import DictConfig, OmegaConf
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["charrnn.train", "tensorboard.compat.tensorflow_stub"])
+FORKS.set_forkserver_preload(["charrnn.training.lifecycle", "tensorboard.compat.tensorflow_stub"])
 
 
 class Moment(NamedTuple):
@@ -51,7 +51,7 @@ def run(cfg: DictConfig, log: Path | None = None) -> int:
 def _train(plain: dict, log: Path | None, killed_at: Moment | None) -> None:
     import logging
 
-    from charrnn.train import train
+    from charrnn.training.lifecycle import train
 
     file = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)

@@ -6,9 +6,9 @@ import math
 
 import pandas as pd
 import pytest
-from analysis.caption import caption, finding, name_cells
-from analysis.figure import FIGURES
-from analysis.perplexity_curves import (
+from analysis.drawing.caption import caption, finding, name_cells
+from analysis.drawing.figure import FIGURES
+from analysis.drawing.perplexity_curves import (
     BLUE,
     GREEN,
     HUES,
@@ -22,11 +22,11 @@ from analysis.perplexity_curves import (
     over_seeds,
     save,
 )
-from analysis.tables import read_results
+from analysis.results import read_results
 from matplotlib.collections import PolyCollection
 
 from charrnn.errors import CharRNNError
-from charrnn.runs import Evaluation, RunFolder
+from charrnn.runs.folder import Evaluation, RunFolder
 
 COMMON = {"k1": 20, "k2": 100, "num_layers": 1, "hidden_size": 16, "seed": 0, "scale": "smoke"}
 COMMON |= {"settings": ""}

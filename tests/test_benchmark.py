@@ -8,7 +8,7 @@ import math
 import pandas as pd
 import pytest
 import torch
-from analysis import benchmark_growth
+from analysis.speed import growth as benchmark_growth
 from torch.utils.flop_counter import FlopCounterMode
 
 from charrnn.benchmark import __main__ as benchmark
@@ -17,7 +17,7 @@ from charrnn.benchmark.case import Case
 from charrnn.benchmark.costs import feed_milliseconds, lightning_milliseconds
 from charrnn.benchmark.measure import Effort, Entry, alternate, summary
 from charrnn.benchmark.memory import peak_memory
-from charrnn.perplexity import PROCEDURES
+from charrnn.evaluation.perplexity import PROCEDURES
 
 TINY = Case(4, num_layers=2, k2=3, vocabulary=7, dense_size=5, batch=2)
 # By hand, in multiply-adds: gamma=4, hence 16 gate units, r=2, k2=3, |V|=7, dense 5, batch 2.

@@ -9,18 +9,18 @@ import sys
 import pandas as pd
 import pytest
 import torch
-from analysis.carry.__main__ import main
-from analysis.carry.summary import summarise
-from analysis.carry.verdict import carrying, verdict
-from analysis.cells import compose_cells
-from analysis.claims.share import Count, chance
-from analysis.effects import against, effect
-from analysis.tables import read_results
+from analysis.claims.rules.share import Count, chance
+from analysis.instability.__main__ import main
+from analysis.instability.summary import summarise
+from analysis.instability.verdict import carrying, verdict
+from analysis.results import read_results
+from analysis.statistics.effects import against, effect
 from omegaconf import OmegaConf
 from test_analysis import COMMON, finish, write_grid
 
-from charrnn.runs import Evaluation, RunFolder
-from charrnn.train import train
+from charrnn.runs.folder import Evaluation, RunFolder
+from charrnn.sweeps.cells import compose_cells
+from charrnn.training.lifecycle import train
 
 NUMBERS = itertools.count()
 
@@ -226,8 +226,8 @@ def test_diagnostics_are_those_of_the_last_batch(config):
     cfg = config("scheme=4", "num_batches=1", "precision=64", "optimizer.lr=0")
     folder = train(cfg)
     (row,) = folder.read_diagnostics().to_dict("records")
-    from charrnn.experiment import build_scheme
-    from charrnn.train import prepare
+    from charrnn.training.build import build_scheme
+    from charrnn.training.lifecycle import prepare
 
     datamodule = prepare(cfg).datamodule
     scheme = build_scheme(cfg, 9)

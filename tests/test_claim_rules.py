@@ -6,10 +6,10 @@ import math
 
 import pandas as pd
 import pytest
-from analysis.claims.comparison import Comparison
-from analysis.claims.finding import Every, Finding, Interval, Outcome
-from analysis.claims.measures import rise, unstable
-from analysis.claims.units import percent
+from analysis.claims.rules.comparison import Comparison
+from analysis.claims.rules.finding import Every, Finding, Interval, Outcome
+from analysis.curves import rise, unstable
+from analysis.statistics.units import percent
 from claim_tables import cell, evidence
 
 ABOVE = Interval(low=0)

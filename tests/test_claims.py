@@ -14,16 +14,16 @@ import processes
 import pytest
 from watching import wait_until
 
-from charrnn import claims
-from charrnn.claims import ClaimLost, Claims
 from charrnn.files import create_atomically
-from charrnn.runs import RunFolder, RunState
-from charrnn.train import prepare, train
+from charrnn.runs import lease as claims
+from charrnn.runs.folder import RunFolder, RunState
+from charrnn.runs.lease import ClaimLost, Claims
+from charrnn.training.lifecycle import prepare, train
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from charrnn.claims import Claims
+from charrnn.runs.lease import Claims
 with Claims(Path(sys.argv[1])).held(lambda: print("waits", flush=True)):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
@@ -191,9 +191,9 @@ def test_a_process_that_stood_still_leaves_the_run_to_who_took_it_over(
 COUNT = """
 import os, signal, sys, time
 from pathlib import Path
-import charrnn.claims
-from charrnn.claims import Claims
-charrnn.claims.POLL = 0.001
+import charrnn.runs.lease
+from charrnn.runs.lease import Claims
+charrnn.runs.lease.POLL = 0.001
 folder = Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -164,7 +164,7 @@ def test_figure_9_from_its_experiment_to_its_files(command, tmp_path):
     draw = [
         sys.executable,
         "-m",
-        "analysis.figure",
+        "analysis.drawing.figure",
         "fig9",
         "--scale",
         "smoke",

@@ -13,10 +13,10 @@ import pytest
 import torch
 from conftest import started
 
-from charrnn.data.midi import read_notes
-from charrnn.data.midi_writing import as_midi
-from charrnn.sampling import STREAMS, Diverged
-from charrnn.train import train
+from charrnn.data.music.midi import read_notes
+from charrnn.data.music.midi_writing import as_midi
+from charrnn.sampling.drawing import STREAMS, Diverged
+from charrnn.training.lifecycle import train
 
 SMALL = ("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]")
 

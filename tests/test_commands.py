@@ -25,15 +25,15 @@ from matplotlib.text import Text
 from omegaconf import OmegaConf
 
 from charrnn.commands.compare import draw
-from charrnn.commands.reference import Reference
-from charrnn.data.midi import read_notes
-from charrnn.data.midi_writing import as_midi
-from charrnn.perplexity import windowed_perplexity
-from charrnn.positions import perplexity_by_position
-from charrnn.runs import RunFolder
-from charrnn.sampling import SAMPLERS, STREAMS, Choice
-from charrnn.train import train
-from charrnn.trained import open_run
+from charrnn.commands.trained_run import open_run
+from charrnn.commands.which_run import Reference
+from charrnn.data.music.midi import read_notes
+from charrnn.data.music.midi_writing import as_midi
+from charrnn.evaluation.by_position import perplexity_by_position
+from charrnn.evaluation.perplexity import windowed_perplexity
+from charrnn.runs.folder import RunFolder
+from charrnn.sampling.drawing import SAMPLERS, STREAMS, Choice
+from charrnn.training.lifecycle import train
 
 
 def values(out: str) -> dict[str, float]:
@@ -204,7 +204,7 @@ def test_ctrl_c_while_all_is_imported_is_no_traceback():
         _, complaints = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"Traceback" not in complaints
-    assert b" charrnn.status\n" not in complaints  # it was in the midst of them
+    assert b" charrnn.sweeps.status\n" not in complaints  # it was in the midst of them
 
 
 def test_a_character_that_standard_output_does_not_have_is_replaced(config, text_file):

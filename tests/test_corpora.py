@@ -18,16 +18,23 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from charrnn.data import archives, catalogue
-from charrnn.data.archives import BadArchive, ar_member, tar_member, tar_members, zip_members
-from charrnn.data.authors import AuthorsCorpus, English, Finnish, Linux, Music
-from charrnn.data.build import build_gutenberg, strip_licence
+from charrnn.data import catalogue
 from charrnn.data.cache import read_cached, write_cached
 from charrnn.data.corpora import Corpus, Source
-from charrnn.data.download import RemoteFile
-from charrnn.data.fetch import FetchError
-from charrnn.data.musicxml import score_pitches
-from charrnn.data.substitutes import Chorales, Kalevala, Linux61, MidiFolder, Shakespeare
+from charrnn.data.fetching import archives
+from charrnn.data.fetching.archives import (
+    BadArchive,
+    ar_member,
+    tar_member,
+    tar_members,
+    zip_members,
+)
+from charrnn.data.fetching.download import RemoteFile
+from charrnn.data.fetching.packages import FetchError
+from charrnn.data.gutenberg import build_gutenberg, strip_licence
+from charrnn.data.music.musicxml import score_pitches
+from charrnn.data.paper_corpora import AuthorsCorpus, English, Finnish, Linux, Music
+from charrnn.data.substitute_corpora import Chorales, Kalevala, Linux61, MidiFolder, Shakespeare
 from charrnn.data.vocabulary import CHARACTERS, NOTES
 from charrnn.errors import BadInput
 
@@ -72,7 +79,7 @@ def test_linux61_is_the_kernels_c_code_in_path_order():
 
 @pytest.mark.parametrize("data", ["kalevala", "chorales"])
 def test_substitutes_train(config, data):
-    from charrnn.train import train
+    from charrnn.training.lifecycle import train
 
     folder = train(config(f"data={data}", "scheme=1"))
     assert folder.is_finished
@@ -135,13 +142,13 @@ def test_other_counts_than_the_papers_are_refused(cache, tmp_path):
 
 
 def test_without_a_route_the_authors_files_are_one_sentence(cache):
-    code = "from charrnn.data.authors import English; English().load()"
+    code = "from charrnn.data.paper_corpora import English; English().load()"
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if result.returncode == 0:
         pytest.skip("this machine reaches GitHub: the file came and was verified")
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("charrnn.data.fetch.FetchError: ")
+    assert last.startswith("charrnn.data.fetching.packages.FetchError: ")
     assert not list(cache.rglob("shakespeare.txt"))
 
 

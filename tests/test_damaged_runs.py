@@ -11,10 +11,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from charrnn.commands.trained_run import open_run
 from charrnn.errors import CharRNNError
-from charrnn.runs import RunFolder
-from charrnn.train import train
-from charrnn.trained import open_run
+from charrnn.runs.folder import RunFolder
+from charrnn.training.lifecycle import train
 
 SMALL = ("scheme=3", "num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]")
 DAMAGED = "is damaged, or was changed by hand: restore it, or remove "

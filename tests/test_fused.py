@@ -12,8 +12,8 @@ import pytest
 import torch
 from conftest import ROOT
 
-from charrnn import eager, fused
-from charrnn.recurrence import eager_only, run
+from charrnn.backbone import eager, fused
+from charrnn.backbone.recurrence import eager_only, run
 
 needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 
@@ -24,7 +24,7 @@ def compiled():
 
 
 def layer(inputs, hidden, dtype, seed=0):
-    """Weights of a layer, named as in charrnn.recurrence."""
+    """Weights of a layer, named as in charrnn.backbone.recurrence."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*shape):
@@ -111,8 +111,8 @@ def test_a_token_beyond_the_vocabulary_is_refused(compiled, token):
 
 PROGRAM = """
 import logging, torch
-from charrnn import fused
-from charrnn.backbone import Backbone
+from charrnn.backbone import fused
+from charrnn.backbone.network import Backbone
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 backbone = Backbone(7, hidden_size=3, dense_size=None)
 hidden, _ = backbone.recur(torch.tensor([[1]]), backbone.initial_state(1))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from charrnn.cells import Cell
 from charrnn.errors import CharRNNError
-from charrnn.grids import read_grid, write_grid
-from charrnn.train import prepare
+from charrnn.sweeps.cells import Cell
+from charrnn.sweeps.grids import read_grid, write_grid
+from charrnn.training.lifecycle import prepare
 
 
 def cell(cfg, *overrides: str) -> Cell:

@@ -18,7 +18,7 @@ from watching import end, finished, training, wait_until
 
 from charrnn.config import conf_folder
 from charrnn.help import help_text
-from charrnn.train import prepare
+from charrnn.training.lifecycle import prepare
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])

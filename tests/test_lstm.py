@@ -7,11 +7,13 @@ import reference
 import torch
 from helpers import gradients, model_and_parameters
 
-from charrnn import fused
-from charrnn.backbone import Backbone, state_after
-from charrnn.lstm import PeepholeLSTM
-from charrnn.recurrence import eager_only
-from charrnn.schemes import Scheme1, Scheme2
+from charrnn.backbone import fused
+from charrnn.backbone.lstm import PeepholeLSTM
+from charrnn.backbone.network import Backbone
+from charrnn.backbone.recurrence import eager_only
+from charrnn.backbone.state import state_after
+from charrnn.schemes.scheme_2 import Scheme2
+from charrnn.schemes.schemes_1_and_3 import Scheme1
 
 K2, BATCH = 9, 4
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-12}

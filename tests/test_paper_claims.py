@@ -6,10 +6,9 @@ import math
 from pathlib import Path
 
 import pytest
-from analysis.cells import compose_cells
 from analysis.claims.catalogue import CLAIMS, concerning, judge_all, papers
 from analysis.claims.evidence import Evidence, read_evidence
-from analysis.claims.finding import Outcome
+from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import judge
 from analysis.report.summary import fares, sentences
 from claim_tables import (
@@ -30,6 +29,8 @@ from claim_tables import (
     strides,
     table4,
 )
+
+from charrnn.sweeps.cells import compose_cells
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 

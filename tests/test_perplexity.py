@@ -11,11 +11,11 @@ import reference
 import torch
 from helpers import model_and_parameters
 
-from charrnn import perplexity
-from charrnn.backbone import Backbone
+from charrnn.backbone.network import Backbone
 from charrnn.errors import BadInput
-from charrnn.perplexity import PROCEDURES
-from charrnn.sampling import (
+from charrnn.evaluation import perplexity
+from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.sampling.drawing import (
     SAMPLERS,
     Choice,
     Diverged,

@@ -13,16 +13,16 @@ import pytest
 from analysis.claims.__main__ import choose_scale
 from analysis.claims.catalogue import CLAIMS
 from analysis.claims.evidence import read_evidence
-from analysis.literature import MODELS, PAPER
 from analysis.report.content import content
 from analysis.report.page import render
+from analysis.report.table2 import MODELS, PAPER
 from axe_playwright_python.sync_playwright import Axe
 from browser import Visit, visit, visit_by_phone
 from conftest import ROOT
 from playwright.sync_api import Locator
 
 from charrnn.errors import BadInput
-from charrnn.runs import Evaluation, RunFolder
+from charrnn.runs.folder import Evaluation, RunFolder
 
 HOSTILE = '</pre></script><script>document.title = "owned"</script>\x01'
 PROMPT = 100  # characters, k2 of them

@@ -16,9 +16,9 @@ from processes import Moment
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from charrnn.checkpoints import BEFORE, NEWEST, NEXT, batches_in, batches_kept
-from charrnn.runs import RunFolder
-from charrnn.train import prepare
+from charrnn.runs.checkpoints import BEFORE, NEWEST, NEXT, batches_in, batches_kept
+from charrnn.runs.folder import RunFolder
+from charrnn.training.lifecycle import prepare
 
 # 3 batches are an epoch; dropout draws random numbers; evaluations and checkpoints take about
 # as much of the time as training, so that random moments lie in all of them.
@@ -48,7 +48,7 @@ def files_in_the_making(folder: RunFolder) -> set[str]:
 
 MOMENTS = {
     # An evaluation: in the midst of the perplexity's sum, and when its table is being written.
-    Moment("charrnn.perplexity._log_likelihood"): set(),
+    Moment("charrnn.evaluation.perplexity._log_likelihood"): set(),
     Moment("os.replace", "/.evaluations.csv."): {".evaluations.csv"},
     # A checkpoint: being written; written, beside the newest one; and when there is no newest one.
     Moment("os.replace", "/.checkpoint-next.pt."): {".checkpoint-next.pt"},

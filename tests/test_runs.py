@@ -14,12 +14,12 @@ import processes
 import pytest
 from test_resume import SETTINGS, assert_same, stopped
 
-from charrnn.checkpoints import BEFORE, NEWEST
 from charrnn.errors import CannotRead, CharRNNError
-from charrnn.runs import RunFolder, RunState, RunStatus
-from charrnn.schemes import Scheme1
-from charrnn.sealed import CannotWrite, DamagedRun
-from charrnn.train import prepare, train
+from charrnn.runs.checkpoints import BEFORE, NEWEST
+from charrnn.runs.folder import RunFolder, RunState, RunStatus
+from charrnn.runs.sealed import CannotWrite, DamagedRun
+from charrnn.schemes.schemes_1_and_3 import Scheme1
+from charrnn.training.lifecycle import prepare, train
 
 
 @pytest.fixture

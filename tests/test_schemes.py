@@ -13,15 +13,19 @@ import torch
 from helpers import fit, gradients, model_and_parameters, random_arrays
 from torch import nn
 
-from charrnn.backbone import Backbone, load_arrays
-from charrnn.data.batches import Batch
+from charrnn.backbone.initial_weights import load_arrays
+from charrnn.backbone.network import Backbone
 from charrnn.data.corpora import TextFile
-from charrnn.data.module import CharDataModule
+from charrnn.datamodule.batches import Batch
+from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import BadInput
-from charrnn.losses import WEIGHTINGS, weighted_cross_entropy
-from charrnn.optimizers import AdamLasagne
-from charrnn.perplexity import PROCEDURES
-from charrnn.schemes import BPTT, Scheme1, Scheme2, Scheme3, Scheme4
+from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.optimizer.adam_lasagne import AdamLasagne
+from charrnn.schemes.losses import WEIGHTINGS, weighted_cross_entropy
+from charrnn.schemes.scheme_2 import Scheme2
+from charrnn.schemes.scheme_4 import Scheme4
+from charrnn.schemes.schemes_1_and_3 import Scheme1, Scheme3
+from charrnn.schemes.truncated_bptt import BPTT
 
 SCHEMES = {1: Scheme1, 2: Scheme2, 3: Scheme3, 4: Scheme4, "bptt": BPTT}
 CARRIES = (4, "bptt")
@@ -112,7 +116,7 @@ def test_a_short_cyclic_text_is_learned_to_perplexity_1(tmp_path, scheme):
 
 
 def test_initial_weights_do_not_depend_on_scheme_k1_or_k2(config):
-    from charrnn.experiment import build_scheme
+    from charrnn.training.build import build_scheme
 
     def weights(*overrides):
         return build_scheme(config(*overrides), vocabulary_size=7).backbone.state_dict()
@@ -172,7 +176,7 @@ def test_k3_goes_from_single_to_multi_loss_gradient_for_gradient(k3):
 
 
 def test_the_last_position_alone_trains_as_scheme_2_does_to_the_bit(config):
-    from charrnn.train import train
+    from charrnn.training.lifecycle import train
 
     last = train(config("scheme=1", "k3=1"))
     single = train(config("scheme=2"))

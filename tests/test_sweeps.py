@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from watching import end, finished, training, wait_until
 
-from charrnn.cells import Cell
-from charrnn.grids import write_grid
-from charrnn.runs import RunState
-from charrnn.train import prepare, train
+from charrnn.runs.folder import RunState
+from charrnn.sweeps.cells import Cell
+from charrnn.sweeps.grids import write_grid
+from charrnn.training.lifecycle import prepare, train
 
 EIGHT = ("-m", "scheme=2,4", "k1=20,40,60,80")
 

@@ -7,10 +7,10 @@ import sys
 
 import pandas as pd
 import pytest
-from analysis.table4 import PAPER, paper_of, readable, summarise
+from analysis.speed.table4 import PAPER, paper_of, readable, summarise
 from conftest import ROOT
 
-from charrnn.sampling import SAMPLERS
+from charrnn.sampling.drawing import SAMPLERS
 
 
 def test_medians_quartiles_and_ratios_worked_out_by_hand():
@@ -46,7 +46,7 @@ def test_an_architecture_is_compared_with_the_one_whose_place_it_takes(config):
 def test_the_whole_table_in_one_command(tmp_path, text_file):
     words = ["scale=smoke", "data=textfile", f"data.path={text_file}", "corpora=stdlib", "k2=40"]
     sizes = ["--repeats=2", "--tokens=3", f"--out={tmp_path / 'out'}"]
-    command = [sys.executable, "-m", "analysis.table4", *words, *sizes]
+    command = [sys.executable, "-m", "analysis.speed.table4", *words, *sizes]
     result = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300
     )

@@ -22,15 +22,15 @@ from helpers import gradients, model_and_parameters
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from charrnn.board import link, serve
+from charrnn.backbone.recurrence import eager_only
+from charrnn.callbacks.state_size import state_size
+from charrnn.callbacks.tensorboard_events import Events
+from charrnn.commands.tensorboard import link, serve
 from charrnn.errors import CharRNNError
-from charrnn.events import Events
-from charrnn.experiment import build_scheme
-from charrnn.growth import state_size
-from charrnn.perplexity import PROCEDURES
-from charrnn.recurrence import eager_only
-from charrnn.runs import RunFolder
-from charrnn.train import prepare, train
+from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.runs.folder import RunFolder
+from charrnn.training.build import build_scheme
+from charrnn.training.lifecycle import prepare, train
 
 
 def events(folder: Path) -> EventAccumulator:

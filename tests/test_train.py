@@ -12,15 +12,15 @@ import torch
 from helpers import random_arrays
 from omegaconf import OmegaConf
 
-from charrnn.backbone import Backbone
-from charrnn.callbacks import log_spaced
+from charrnn.backbone.network import Backbone
 from charrnn.data.corpora import TextFile
 from charrnn.data.vocabulary import NOTES
 from charrnn.errors import BadInput
-from charrnn.identity import run_identity
-from charrnn.perplexity import PROCEDURES
-from charrnn.schemes import Scheme1
-from charrnn.train import prepare, train
+from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.runs.identity import run_identity
+from charrnn.schemes.schemes_1_and_3 import Scheme1
+from charrnn.training.lifecycle import prepare, train
+from charrnn.training.schedule import log_spaced
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
@@ -223,7 +223,7 @@ def test_training_time_leaves_evaluation_out(config, monkeypatch):
 
     def slow(*_):
         time.sleep(0.5)
-        from charrnn.perplexity import Perplexity
+        from charrnn.evaluation.perplexity import Perplexity
 
         return Perplexity(2.0, 200)
 

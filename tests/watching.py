@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from charrnn.runs import RunFolder
+from charrnn.runs.folder import RunFolder
 
 
 def end(process: subprocess.Popen[str]) -> str:

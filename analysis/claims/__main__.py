@@ -10,8 +10,7 @@ from rich.table import Table
 from analysis.claims.catalogue import judge_all, papers
 from analysis.claims.evidence import SCALES, read_evidence, scales_of
 from analysis.claims.verdict import Verdict
-from charrnn.cli import refuse
-from charrnn.console import print_table
+from charrnn.console import print_table, refuse
 from charrnn.errors import CharRNNError, require_choice
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import architectures, lengths, oddities, robustness, schemes, speed, times
 from analysis.claims.evidence import Evidence
+from analysis.claims.paper import (
+    fig7_fig8_architectures,
+    fig7_side_experiments,
+    fig9_schemes,
+    fig10_strides_and_corpora,
+    fig11_lengths,
+    fig11_training_time,
+    table4_speed,
+)
 from analysis.claims.verdict import Verdict, judge
 
 CLAIMS = (
-    *schemes.CLAIMS,
-    *robustness.CLAIMS,
-    *architectures.CLAIMS,
-    *oddities.CLAIMS,
-    *speed.CLAIMS,
-    *times.CLAIMS,
-    *lengths.CLAIMS,
+    *fig9_schemes.CLAIMS,
+    *fig10_strides_and_corpora.CLAIMS,
+    *fig7_fig8_architectures.CLAIMS,
+    *fig7_side_experiments.CLAIMS,
+    *table4_speed.CLAIMS,
+    *fig11_training_time.CLAIMS,
+    *fig11_lengths.CLAIMS,
 )
 
 

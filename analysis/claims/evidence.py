@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.tables import Results, read_results
+from analysis.results import Results, read_results
 from charrnn.config import conf_folder
 from charrnn.data.catalogue import STANDS_FOR
-from charrnn.grids import grid_path
+from charrnn.sweeps.grids import grid_path
 
 SCALES = ("paper", "laptop", "quick", "smoke")
 """From the largest on."""
@@ -29,8 +29,8 @@ class Evidence:
     Attributes:
         scale: its name.
         sweeps: results by experiment, of those that have been started.
-        table4: the measurements of Table 4, columns as analysis.table4 writes them; None if there
-            are none.
+        table4: the measurements of Table 4, columns as analysis.speed.table4 writes them; None if
+            there are none.
     """
 
     scale: str

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from analysis.caption import STATES, name_cells
 from analysis.claims.evidence import TABLE4, Evidence
-from analysis.claims.finding import Finding, Outcome
+from analysis.claims.rules.finding import Finding, Outcome
+from analysis.drawing.caption import STATES, name_cells
 from charrnn.data.catalogue import STANDS_FOR
 
 PAPER_BATCHES = 12_800

@@ -9,7 +9,7 @@ from analysis.claims.__main__ import choose_scale
 from analysis.claims.evidence import read_evidence
 from analysis.report.content import content
 from analysis.report.page import render
-from charrnn.cli import refuse
+from charrnn.console import refuse
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 

@@ -12,30 +12,30 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.caption import STATES
-from analysis.carry.figure import draw
-from analysis.carry.summary import summarise
-from analysis.carry.verdict import verdict
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
-from analysis.claims.finding import Outcome
-from analysis.claims.measures import INSTABILITY
+from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import to_train
-from analysis.figure import FIGURES
-from analysis.literature import MODELS
-from analysis.report.figures import interactive
-from analysis.report.finals import best, finals
-from analysis.report.runs import SETTINGS, Run, read_runs
+from analysis.curves import INSTABILITY
+from analysis.drawing.caption import STATES
+from analysis.drawing.figure import FIGURES
+from analysis.instability.figure import draw
+from analysis.instability.summary import summarise
+from analysis.instability.verdict import verdict
+from analysis.report.final_perplexities import best, finals
+from analysis.report.plotly_figures import interactive
+from analysis.report.run_details import SETTINGS, Run, read_runs
 from analysis.report.summary import PROCEDURES, fares, sentences
-from analysis.table4 import digits
-from analysis.tables import Results
+from analysis.report.table2 import MODELS
+from analysis.results import Results
+from analysis.speed.table4 import digits
 from charrnn.data.catalogue import STANDS_FOR, choose
 from charrnn.errors import BadInput
-from charrnn.grids import read_grid
+from charrnn.sweeps.grids import read_grid
 
 CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")
 ORIGIN = ("git_commit", "python", "packages", "machine")
-"""What is told of what a run has recorded, see charrnn.provenance."""
+"""What is told of what a run has recorded, see charrnn.runs.provenance."""
 
 
 def content(evidence: Evidence, folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from analysis.table4 import digits
+from analysis.speed.table4 import digits
 
 HERE = Path(__file__).parent
 

@@ -11,11 +11,14 @@ import pandas as pd
 
 from analysis.claims.catalogue import papers
 from analysis.claims.evidence import Evidence
-from analysis.claims.finding import Outcome
-from analysis.claims.measures import Curve, at, of_cells, unstable
+from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import ALL, PAPER_BATCHES, PENDING, Verdict
-from analysis.tables import RESULTS, Results
-from charrnn.schemes import Scheme, Scheme1, Scheme2, Scheme3, Scheme4
+from analysis.curves import Curve, at, of_cells, unstable
+from analysis.results import RESULTS, Results
+from charrnn.schemes.base import Scheme
+from charrnn.schemes.scheme_2 import Scheme2
+from charrnn.schemes.scheme_4 import Scheme4
+from charrnn.schemes.schemes_1_and_3 import Scheme1, Scheme3
 
 SCHEMES: tuple[type[Scheme], ...] = (Scheme1, Scheme2, Scheme3, Scheme4)
 PROCEDURES = {
@@ -36,7 +39,7 @@ class Fare:
             if one of them diverged; None where there are none.
         shared: how many cells these are.
         diverged: how many of them diverged.
-        unstable: how many of its own cells are, as defined in analysis.claims.measures.
+        unstable: how many of its own cells are, as defined in analysis.curves.
         finished: how many of its own cells have a result.
         batch: milliseconds of a training batch, and `token` of a sampled token, in the architecture
             of Figure 9; None if not measured.

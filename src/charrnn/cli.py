@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
 
 import hydra
 from hydra import initialize_config_dir
@@ -21,21 +20,21 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from charrnn.board import serve
-from charrnn.cells import Cell, check_all, expand
 from charrnn.commands import compare, evaluate, sample
-from charrnn.config import conf_folder, register_resolvers
-from charrnn.console import ConsoleHandler
-from charrnn.data.build import build_gutenberg
+from charrnn.commands.tensorboard import serve
+from charrnn.config import announce_scale, conf_folder, register_resolvers
+from charrnn.console import ConsoleHandler, refuse
 from charrnn.data.catalogue import overview
-from charrnn.data.fetch import no_fetching
-from charrnn.data.midi import build as build_midi
+from charrnn.data.fetching.packages import no_fetching
+from charrnn.data.gutenberg import build_gutenberg
+from charrnn.data.music.midi import build as build_midi
 from charrnn.errors import CharRNNError
-from charrnn.plan import print_plan
-from charrnn.status import print_status
-from charrnn.sweep import describe
-from charrnn.train import Taken
-from charrnn.train import train as train_run
+from charrnn.sweeps.cells import Cell, check_all, expand
+from charrnn.sweeps.jobs import describe
+from charrnn.sweeps.plan import print_plan
+from charrnn.sweeps.status import print_status
+from charrnn.training.lifecycle import Taken
+from charrnn.training.lifecycle import train as train_run
 
 log = logging.getLogger(__name__)
 
@@ -174,22 +173,3 @@ def _job(cfg: DictConfig) -> None:
             raise
         # The error may have to travel between machines, which not every class survives.
         raise CharRNNError(describe(error)) from error
-
-
-def announce_scale(name: str, choice: str) -> None:
-    """Say which scale is used, why, and how to take another one.
-
-    Args:
-        name: of the scale.
-        choice: what was chosen, which may be `auto`.
-    """
-    reason = "as asked for"
-    if choice == "auto":
-        reason = "a GPU was found" if name == "paper" else "no GPU was found"
-    log.info("scale=%s (%s); to change it: scale=paper, laptop, quick or smoke", name, reason)
-
-
-def refuse(error: CharRNNError) -> NoReturn:
-    """End the program with one sentence."""
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(2)

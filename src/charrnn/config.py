@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.help import help_text
+
+log = logging.getLogger(__name__)
 
 
 def conf_folder() -> Path:
@@ -39,3 +42,16 @@ def register_resolvers() -> None:
     )
     OmegaConf.register_new_resolver("charrnn.k2_times", k2_times, replace=True)
     OmegaConf.register_new_resolver("charrnn.help", lambda: help_text(conf_folder()), replace=True)
+
+
+def announce_scale(name: str, choice: str) -> None:
+    """Say which scale is used, why, and how to take another one.
+
+    Args:
+        name: of the scale.
+        choice: what was chosen, which may be `auto`.
+    """
+    reason = "as asked for"
+    if choice == "auto":
+        reason = "a GPU was found" if name == "paper" else "no GPU was found"
+    log.info("scale=%s (%s); to change it: scale=paper, laptop, quick or smoke", name, reason)

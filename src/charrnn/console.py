@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
+
+from charrnn.errors import CharRNNError
 
 console = Console(stderr=True, highlight=False)
 
@@ -37,3 +40,9 @@ def print_table(table: Table, fits: bool = True) -> None:
     width = None if fits and terminal else 1000
     Console(file=printed, force_terminal=terminal, highlight=False, width=width).print(table)
     print(printed.getvalue(), end="")  # rich itself would end the program at a closed pipe
+
+
+def refuse(error: CharRNNError) -> NoReturn:
+    """End the program with one sentence."""
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)

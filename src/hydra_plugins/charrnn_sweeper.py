@@ -14,14 +14,13 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 
-from charrnn.cells import Cell, check_all, expand, locate
-from charrnn.cli import announce_scale, refuse
-from charrnn.config import register_resolvers
-from charrnn.data.fetch import no_fetching
+from charrnn.config import announce_scale, register_resolvers
+from charrnn.console import refuse
+from charrnn.data.fetching.packages import no_fetching
 from charrnn.errors import CharRNNError, require
-from charrnn.grids import grid_path, write_grid
-from charrnn.plan import print_plan
-from charrnn.sweep import (
+from charrnn.sweeps.cells import Cell, check_all, expand, locate
+from charrnn.sweeps.grids import grid_path, write_grid
+from charrnn.sweeps.jobs import (
     cores,
     describe,
     give_up,
@@ -34,6 +33,7 @@ from charrnn.sweep import (
     to_train,
     workers,
 )
+from charrnn.sweeps.plan import print_plan
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from charrnn.benchmark.loops import LOOPS
 from charrnn.benchmark.measure import BASELINES, Effort, alternate, summary
 from charrnn.console import console
 from charrnn.files import write_atomically
-from charrnn.provenance import machine
+from charrnn.runs.provenance import machine
 
 Plan = list[tuple[str, Case]]
 """What is measured: loops and the cases they are measured at."""

@@ -23,13 +23,13 @@ from charrnn.benchmark.case import PAPER_TOKENS, VOCABULARY, Case
 from charrnn.benchmark.loops import LOOPS, our_backbone
 from charrnn.benchmark.measure import Effort, alternate
 from charrnn.benchmark.memory import peak_memory
-from charrnn.callbacks import log_spaced
-from charrnn.clock import Clock
+from charrnn.callbacks.clock import Clock
+from charrnn.callbacks.tensorboard_events import Events
+from charrnn.callbacks.training_log import LogTraining
 from charrnn.config import conf_folder
-from charrnn.data.batches import TrainBatches
-from charrnn.events import Events
-from charrnn.schemes import Scheme1
-from charrnn.training_log import LogTraining
+from charrnn.datamodule.batches import TrainBatches
+from charrnn.schemes.schemes_1_and_3 import Scheme1
+from charrnn.training.schedule import log_spaced
 
 SCALES = ("paper", "laptop", "quick")
 TRAINING = "train-step"

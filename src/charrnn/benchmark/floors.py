@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from charrnn.benchmark.case import Case
-from charrnn.perplexity import STEPS
+from charrnn.evaluation.perplexity import STEPS
 
 Products = Callable[[], None]
 

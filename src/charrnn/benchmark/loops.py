@@ -10,16 +10,18 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from charrnn.backbone import Backbone
+from charrnn.backbone.network import Backbone
+from charrnn.backbone.recurrence import eager_only
 from charrnn.benchmark import floors, peers
 from charrnn.benchmark.case import Case
 from charrnn.benchmark.measure import Entry
 from charrnn.config import conf_folder
-from charrnn.data.batches import Batch
-from charrnn.perplexity import WINDOWS, progressive_perplexity, windowed_perplexity
-from charrnn.recurrence import eager_only
-from charrnn.sampling import SAMPLERS, Choice
-from charrnn.schemes import MakeOptimizer, Scheme, Scheme1, Scheme2
+from charrnn.datamodule.batches import Batch
+from charrnn.evaluation.perplexity import WINDOWS, progressive_perplexity, windowed_perplexity
+from charrnn.sampling.drawing import SAMPLERS, Choice
+from charrnn.schemes.base import MakeOptimizer, Scheme
+from charrnn.schemes.scheme_2 import Scheme2
+from charrnn.schemes.schemes_1_and_3 import Scheme1
 
 Entries = dict[str, Entry]
 

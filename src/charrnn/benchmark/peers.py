@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from charrnn.backbone import LEAKINESS
+from charrnn.backbone.network import LEAKINESS
 from charrnn.benchmark.case import Case
 
 

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from charrnn.commands.output import path_of, require_writable, write_out
-from charrnn.commands.reference import Reference, add_run_arguments, find_runs
+from charrnn.commands.trained_run import TrainedRun
+from charrnn.commands.which_run import Reference, add_run_arguments, find_runs
 from charrnn.console import print_table
 from charrnn.errors import CharRNNError, require
-from charrnn.positions import perplexity_by_position
-from charrnn.schemes import ConditionalMultiLoss
-from charrnn.trained import TrainedRun
+from charrnn.evaluation.by_position import perplexity_by_position
+from charrnn.schemes.scheme_4 import ConditionalMultiLoss
 
 DESCRIPTION = """\
 The perplexity of two runs after 1, 2, ..., k2 tokens from the initial state, over all windows

@@ -10,13 +10,13 @@ from rich.table import Table
 from torch import Tensor
 
 from charrnn.commands.output import path_of
-from charrnn.commands.reference import add_run_arguments, find_runs
+from charrnn.commands.trained_run import TrainedRun
+from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.console import print_table
 from charrnn.data.corpora import read_text
 from charrnn.data.vocabulary import NOTES, Vocabulary
 from charrnn.errors import require
-from charrnn.perplexity import PROCEDURES
-from charrnn.trained import TrainedRun
+from charrnn.evaluation.perplexity import PROCEDURES
 
 DESCRIPTION = """\
 Perplexity and bits per token of a text, by default of the run's own test split. Both procedures

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from charrnn.commands.output import path_of, require_writable, write_out
-from charrnn.commands.reference import Reference, add_run_arguments, find_runs
-from charrnn.data.midi_writing import END_OF_LINE, as_midi
+from charrnn.commands.which_run import Reference, add_run_arguments, find_runs
+from charrnn.data.music.midi_writing import END_OF_LINE, as_midi
 from charrnn.data.vocabulary import NOTES, Vocabulary
 from charrnn.errors import LARGEST, BadInput, require, require_whole
-from charrnn.sampling import STREAMS, Choice
+from charrnn.sampling.drawing import STREAMS, Choice
 
 log = logging.getLogger(__name__)
 

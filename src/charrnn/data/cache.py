@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from charrnn.data.fetch import cache_folder
+from charrnn.data.fetching.packages import cache_folder
 from charrnn.data.vocabulary import CHARACTERS, NOTES, Vocabulary
 from charrnn.files import write_atomically
 

@@ -7,10 +7,10 @@ import logging
 
 import pandas as pd
 
-from charrnn.data.authors import English, Finnish, Linux, Music
 from charrnn.data.corpora import Corpus, StandardLibrary
-from charrnn.data.fetch import FetchError
-from charrnn.data.substitutes import Chorales, Kalevala, Linux61, Shakespeare
+from charrnn.data.fetching.packages import FetchError
+from charrnn.data.paper_corpora import English, Finnish, Linux, Music
+from charrnn.data.substitute_corpora import Chorales, Kalevala, Linux61, Shakespeare
 from charrnn.errors import CharRNNError, require_choice
 
 log = logging.getLogger(__name__)

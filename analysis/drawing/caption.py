@@ -1,0 +1,105 @@
+"""The words below a figure: what it shows, and by name every cell that it does not show."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.results import Results
+from analysis.statistics.effects import against, ends
+from charrnn.data.catalogue import STANDS_FOR
+
+CELL = ("corpus", "scheme", "num_layers", "hidden_size", "k2", "k1", "seed")
+"""What tells the cells of a sweep apart; the last are joined first where several are named."""
+BESIDE = ("procedure", "place", "scale", "num_batches", "run", "state")
+"""Columns that name no cell; any other is one that the sweep has of its own."""
+SYMBOLS = {"scheme": "scheme ", "num_layers": "r=", "hidden_size": "gamma=", "corpus": ""}
+STATES = {
+    "diverged": "Diverged",
+    "failed": "Failed",
+    "damaged": "Damaged, or changed by hand",
+    "running": "Running",
+    "claimed": "About to run",
+    "planned": "Not trained",
+    "no corpus": "Corpus not to be had",
+}
+"""How a cell that is not simply finished is spoken of."""
+
+
+def caption(results: Results, limit: float, place: str | None = None) -> str:
+    """Scale, corpora, k1, k2, seeds and runs; the meaning of bands and crosses; what is missing.
+
+    Args:
+        results: what the figure is drawn from.
+        limit: perplexity at the top of the axis.
+        place: the paper's corpus, where the figure is of one alone.
+    """
+    cells, curves = results.cells, results.curves
+    trained = f"; {curves['batches'].max()} batches" if len(curves) else ""
+    seeds = cells["seed"].nunique()
+    sentences = [
+        f"scale={_values(cells, 'scale')} (r={_values(cells, 'num_layers')},"
+        f" gamma={_values(cells, 'hidden_size')}{trained}); corpora: {_values(cells, 'corpus')};"
+        f" k1={_values(cells, 'k1')}; k2={_values(cells, 'k2')}; seed={_values(cells, 'seed')};"
+        f" {results.num_runs} runs for {len(cells)} cells."
+    ]
+    if settings := [value for value in cells.get("settings", pd.Series()).unique() if value]:
+        sentences.append(f"Not as the experiment has it: {'; '.join(settings)}.")
+    if place is not None:
+        sentences += [
+            f"{corpus} {'stands in for' if STANDS_FOR.get(corpus) == place else 'is shown, not'}"
+            f" the paper's {place.capitalize()}."
+            for corpus in cells["corpus"].unique()
+            if corpus != place
+        ]
+    if seeds > 1:
+        sentences.append(f"Lines: mean of up to {seeds} seeds; bands: lowest to highest of them.")
+    if (~(curves["perplexity"] <= limit)).any():
+        sentences.append(f"Crosses at the top: above {limit:g}, or diverged.")
+    for state, words in STATES.items():
+        if (cells["state"] == state).any():
+            sentences.append(f"{words}: {name_cells(cells, cells['state'] == state)}.")
+    return " ".join(sentences)
+
+
+def finding(results: Results, column: str, baseline: object) -> str:
+    """What the figure shows, in a sentence: the final perplexities beside those of one value.
+
+    Args:
+        results: what the figure is drawn from.
+        column: of the lines' colour.
+        baseline: its value that the others are compared with, over cells that differ in it alone.
+    """
+    effects = against(ends(results), column, baseline, "final")
+    if not effects:
+        return ""
+    told = ", ".join(f"{value} {found}" for value, found in effects.items())
+    better = ", ".join(str(value) for value, found in effects.items() if found.highest < 1)
+    worse = ", ".join(str(value) for value, found in effects.items() if found.lowest > 1)
+    return (
+        f"Final perplexity, times that of {column}={baseline}, over cells that differ in it alone: "
+        f"{told}. Better in every pair: {better or 'none'}; worse in every pair: {worse or 'none'}."
+    )
+
+
+def name_cells(cells: pd.DataFrame, chosen: pd.Series) -> str:
+    """The chosen cells in few words: `stdlib scheme 2 k1=20, 60; stdlib scheme 4 k1=100`.
+
+    Args:
+        cells: all cells of a sweep; what they have in common is not said.
+        chosen: which of them to name.
+    """
+    own = [str(name) for name in cells if name not in (*CELL, *BESIDE)]
+    order = [*CELL[:-2], *own, *CELL[-2:]]
+    columns = [name for name in order if len(cells[name].unique()) > 1] or ["corpus"]
+    names = cells.loc[chosen, columns].astype(str).drop_duplicates().assign(every=0)
+    for column in reversed(columns):
+        others = names.columns.difference([column], sort=False).to_list()
+        names = names.groupby(others, sort=False)[column].agg(", ".join).reset_index()
+    return "; ".join(
+        " ".join(f"{SYMBOLS.get(column, f'{column}=')}{row[column]}" for column in columns)
+        for row in names.to_dict("records")
+    )
+
+
+def _values(cells: pd.DataFrame, column: str) -> str:
+    return ", ".join(map(str, cells[column].unique()))

@@ -1,0 +1,56 @@
+"""Verdict and figure on carrying the state: `python -m analysis.carry -h`."""
+
+from __future__ import annotations
+
+import argparse
+
+import pandas as pd
+
+from analysis.drawing.figure import add_arguments
+from analysis.instability.figure import draw
+from analysis.instability.summary import summarise
+from analysis.instability.verdict import verdict
+from analysis.results import read_results
+from charrnn.config import scale_for_this_machine
+from charrnn.console import refuse
+from charrnn.data.catalogue import choose
+from charrnn.errors import CharRNNError
+from charrnn.files import write_atomically
+from charrnn.sweeps.grids import grid_path
+
+
+def main() -> None:
+    """Print the verdict, write it and the table behind it, and draw the figure."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.carry",
+        description="What makes carrying the state unstable, from what is trained of the "
+        "experiments carry and suspects.",
+    )
+    add_arguments(parser)
+    arguments = parser.parse_args()
+    scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
+    out = arguments.out or arguments.runs / "figures"
+    tables = {}
+    try:
+        for name in ("carry", "suspects"):
+            results = read_results(grid_path(arguments.runs, name, scale))
+            if arguments.corpora:
+                results = results.of(choose(arguments.corpora))
+            tables[name] = summarise(results, arguments.runs)
+    except CharRNNError as error:
+        refuse(error)
+    lines = verdict(**tables)
+    print("\n".join(lines))
+    out.mkdir(parents=True, exist_ok=True)
+    stem = out / f"instability-{scale}"
+    write_atomically(stem.with_suffix(".txt"), "\n".join(lines) + "\n")
+    table = pd.concat(tables.values(), ignore_index=True)
+    write_atomically(stem.with_suffix(".csv"), table.to_csv(index=False, na_rep="nan"))
+    figure = draw(**tables, words=lines[0], runs=arguments.runs)
+    for suffix in (".png", ".svg"):
+        figure.savefig(stem.with_suffix(suffix), dpi=150, bbox_inches="tight")
+    print(*(stem.with_suffix(suffix) for suffix in (".png", ".svg", ".csv", ".txt")), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

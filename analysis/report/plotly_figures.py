@@ -1,0 +1,170 @@
+"""Figures 7 to 11 as Plotly draws them: hover, zoom, and a legend that hides and shows lines."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from html import escape
+from string import ascii_lowercase
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from plotly import graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.drawing.perplexity_curves import (
+    AXES,
+    DASHES,
+    Figure,
+    architecture,
+    choose_colours,
+    in_order,
+    label,
+    over_seeds,
+)
+from analysis.results import Results
+
+INK, GRID = "#1b1f24", "#d5dae0"
+PANEL_HEIGHT, REST, WIDTH = 300, 110, 1.5
+"""Pixels."""
+
+
+def interactive(results: Results, figure: Figure) -> dict[str, Any]:
+    """The figure as JSON: `data`, and its `wide` and `narrow` layout, of two columns and of one."""
+    wide, narrow = (json.loads(_draw(results, figure, columns).to_json()) for columns in (2, 1))
+    return {"data": wide["data"], "wide": wide["layout"], "narrow": narrow["layout"]}
+
+
+def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
+    cells = results.cells.assign(architecture=architecture)
+    lines = over_seeds(results.curves, figure.x).assign(architecture=architecture)
+    panels = in_order(cells, figure.panel)
+    colours = choose_colours(in_order(cells, figure.colour), figure.hues)
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    height = rows * PANEL_HEIGHT + REST
+    canvas = make_subplots(
+        rows,
+        columns,
+        shared_xaxes="all",
+        shared_yaxes="all",
+        horizontal_spacing=0.04,
+        vertical_spacing=0 if rows == 1 else 44 / (rows * PANEL_HEIGHT),
+        subplot_titles=[
+            f"({ascii_lowercase[n]}) {_html(figure.panel, value)}" for n, value in enumerate(panels)
+        ],
+    )
+    for value, colour in colours.items():  # the legend, whatever has been trained
+        named = {"name": _html(figure.colour, value), "legendgroup": str(value)}
+        swatch = {"color": colour, "width": 3, "dash": _dash(colour)}
+        canvas.add_scatter(x=[None], y=[None], mode="lines", line=swatch, showlegend=True, **named)
+    for n, panel in enumerate(panels):
+        place = {"row": n // columns + 1, "col": n % columns + 1}
+        # Without a trace there would be no axes.
+        canvas.add_scatter(x=[None], y=[None], hoverinfo="skip", showlegend=False, **place)
+        inside = lines[lines[figure.panel] == panel]
+        for (value, *_), line in inside.groupby([figure.colour, "line"], sort=False):
+            for trace in _traces(line, figure, colours[value]):
+                canvas.add_trace(trace.update(legendgroup=str(value)), **place)
+    title, scale = AXES[figure.x]
+    axis = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False}
+    canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(lines, figure.x, scale))
+    canvas.update_xaxes(rangemode="tozero", **axis)
+    canvas.update_xaxes(title_text=title, row=rows)
+    canvas.update_yaxes(range=[0, figure.limit], dtick=10, **axis)
+    canvas.update_yaxes(title_text="Perplexity", col=1)
+    return canvas.update_layout(
+        template="none",
+        height=height,
+        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        legend={"orientation": "h", "x": 0, "y": 1 + 34 / height, "yanchor": "bottom"},
+        margin={"l": 56, "r": 12, "t": 60, "b": 50},
+        hovermode="closest",
+        hoverlabel={"align": "left"},
+    )
+
+
+def _ticks(lines: pd.DataFrame, x: str, scale: str) -> int | str | None:
+    """Plotly's spacing: decades, or where there are less than two 1, 2 and 5 times them."""
+    if scale != "log":
+        return None
+    return "D2" if len(lines) and lines[x].max() < 100 * lines[x].min() else 1
+
+
+def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]:
+    """The line of a cell, the band of its seeds, and crosses for what is above the axis."""
+    first, limit = line.iloc[0], figure.limit
+    # What is above the axis is clipped by it, so that slopes are true; infinity has no place.
+    mean, highest = (line[c].replace(np.inf, 100 * limit) for c in ("perplexity", "highest"))
+    told: dict[str, Any] = {
+        "customdata": [
+            [f"{row['perplexity']:.4g}", f"{row['batches']:,}", _lines(row["runs"])]
+            for row in line.to_dict("records")
+        ],
+        "hovertemplate": (
+            f"{escape(_cell(first, figure.colour))}<br>perplexity %{{customdata[0]}}"
+            " after %{customdata[1]} batches<br>%{customdata[2]}<extra></extra>"
+        ),
+        "showlegend": False,
+    }
+    x = line[figure.x].tolist()
+    traces = []
+    if (line["num_seeds"] > 1).any():
+        edge = {"x": x, "mode": "lines", "hoverinfo": "skip", "showlegend": False}
+        edge["line"] = {"width": 0, "color": colour}
+        lowest = line["lowest"].clip(upper=limit).tolist()
+        fill = {"fill": "tonexty", "fillcolor": _pale(colour)}
+        traces += [go.Scatter(y=lowest, **edge), go.Scatter(y=highest.tolist(), **edge, **fill)]
+    strokes = {"color": colour, "width": WIDTH, "dash": _dash(colour)}
+    traces.append(go.Scatter(x=x, y=mean.tolist(), mode="lines", line=strokes, **told))
+    above = ~(line["perplexity"] <= limit).to_numpy()
+    if above.any():
+        told["customdata"] = list(itertools.compress(told["customdata"], above))
+        marks = {"color": colour, "symbol": "x-thin-open", "size": 9, "line": {"width": 2}}
+        traces.append(
+            go.Scatter(
+                x=line.loc[above, figure.x].tolist(),
+                y=[limit] * int(above.sum()),
+                mode="markers",
+                marker=marks,
+                cliponaxis=False,
+                **told,
+            )
+        )
+    return traces
+
+
+def _lines(names: str) -> str:
+    """Names of runs, one a line, in the HTML that Plotly understands."""
+    return "<br>".join(map(escape, names.split(", ")))
+
+
+def _cell(line: pd.Series, colour: str) -> str:
+    told = ("corpus", "scheme", "architecture", "k2")
+    words = [
+        f"{line['corpus']}, scheme {line['scheme']}, r={line['num_layers']},"
+        f" \N{GREEK SMALL LETTER GAMMA}={line['hidden_size']}, k1={line['k1']}, k2={line['k2']}",
+        "" if colour in told else label(colour, line[colour]),
+        line.get("settings", ""),
+    ]
+    return ", ".join(filter(None, words))
+
+
+def _html(column: str, value: object) -> str:
+    """The label in the HTML that Plotly understands, with mathematics in italics."""
+    symbols = {"$r$": "<i>r</i>", r"$\gamma$": "<i>\N{GREEK SMALL LETTER GAMMA}</i>"}
+    text = escape(label(column, value))
+    for symbol, markup in symbols.items():
+        text = text.replace(symbol, markup)
+    return text
+
+
+def _dash(colour: str) -> str:
+    """The dashes of a colour as Plotly takes them."""
+    return ",".join(f"{WIDTH * part:g}px" for part in DASHES[colour]) or "solid"
+
+
+def _pale(colour: str) -> str:
+    red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.2)"

@@ -1,0 +1,167 @@
+"""What the page tells of every run: its configuration, results, texts and origin."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from analysis.claims.evidence import Evidence
+from analysis.results import RESULTS
+from charrnn.data.vocabulary import TOKENIZATIONS
+from charrnn.runs.identity import Identity, variant
+
+SETTINGS = {
+    "corpus": "corpus",
+    "num_layers": "r",
+    "hidden_size": "\N{GREEK SMALL LETTER GAMMA}",
+    "k1": "k1",
+    "k2": "k2",
+    "seed": "seed",
+}
+"""Columns of a grid that a run has one value of, and how the page heads them."""
+PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
+"""Control characters, which HTML does not take, and the characters that picture them."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run ended with, read by one sampling procedure."""
+
+    procedure: str
+    final: float
+    lowest: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that a run wrote: the prompt that it was given, and what it drew after it."""
+
+    prompt: str
+    drawn: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the page shows it.
+
+    Attributes:
+        name: of its folder, by which all numbers are traced.
+        state: finished, diverged, running, ...
+        cell: the row of a grid for which it answers; of several, the first.
+        answers: the cells for which it answers, such as `fig9: schemes 1, 3`.
+        results: one a sampling procedure.
+        seconds: of training; None as long as nothing is evaluated.
+        config: its whole configuration.
+        identity: see charrnn.runs.identity; empty for a run that is yet to start.
+        provenance: see charrnn.runs.provenance.
+        samples: the texts that it wrote, by sampling procedure.
+    """
+
+    name: str
+    state: str
+    cell: Mapping[str, Any]
+    answers: list[str]
+    results: list[Result]
+    seconds: float | None
+    config: str
+    identity: Identity
+    provenance: Mapping[str, Any]
+    samples: Mapping[str, Sample]
+
+    @property
+    def departures(self) -> str:
+        """What of its configuration no column of every grid tells: optimizer, and variants."""
+        with suppress(Exception):  # a file that was damaged has none
+            cfg = OmegaConf.create(self.config)
+            name, rate = cfg.optimizer._target_.rpartition(".")[2], cfg.optimizer.lr
+            words = [f"{name}, learning rate {rate:g}", *variant(self.identity, dict(cfg.scale))]
+            return "; ".join(words)
+        return ""
+
+
+def read_runs(evidence: Evidence, folder: Path) -> list[Run]:
+    """All runs of the experiments, in the order in which grids name them.
+
+    Args:
+        evidence: what is known at a scale.
+        folder: of all runs.
+    """
+    tables = [
+        (results.cells.assign(sweep=name), results.curves)
+        for name, results in evidence.sweeps.items()
+    ]
+    if not tables:
+        return []
+    cells = pd.concat([cells for cells, _ in tables], ignore_index=True)
+    curves = pd.concat([curves for _, curves in tables if len(curves)] or [tables[0][1]])
+    ends = {name: list(_results(group)) for name, group in curves.groupby("run", sort=False)}
+    seconds = curves.groupby("run")["train_seconds"].max().to_dict()
+    return [
+        _run(folder / str(name), group, ends.get(name, []), seconds.get(name))
+        for name, group in cells[cells["run"] != ""].groupby("run", sort=False)
+    ]
+
+
+def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float | None) -> Run:
+    answers = [
+        f"{sweep}: scheme{'s' if len(group) > 1 else ''} {', '.join(sorted(map(str, group)))}"
+        for sweep, group in cells.groupby("sweep")["scheme"].unique().items()
+    ]
+    # Of two cells of one run only one may have diverged.
+    done = [state for state in RESULTS[::-1] if state in set(cells["state"])]
+    return Run(
+        name=path.name,
+        state=str((done or cells["state"].tolist())[0]),
+        cell={str(column): value for column, value in cells.iloc[0].items()},
+        answers=answers,
+        results=results,
+        seconds=seconds,
+        config=readable(path / "config.yaml"),
+        identity=_json(path / "identity.json"),
+        provenance=_json(path / "provenance.json"),
+        samples={
+            text.stem.removeprefix("sample-"): _sample(path, readable(text))
+            for text in sorted(path.glob("sample-*.txt"))
+        },
+    )
+
+
+def _sample(path: Path, text: str) -> Sample:
+    """The parts of a text; without a prompt if it cannot be told how long that is."""
+    with suppress(Exception):  # files that are of an earlier version, or damaged
+        cfg = OmegaConf.load(path / "config.yaml")
+        tokenization = TOKENIZATIONS[_json(path / "vocabulary.json")["tokens"]]
+        given = cfg.sampling.prompt
+        length = cfg.k2 if given is None else len(tokenization.split(str(given)))
+        prompt = tokenization.join(tokenization.split(text)[:length])
+        return Sample(prompt, text.removeprefix(prompt))
+    return Sample("", text)
+
+
+def _results(curves: pd.DataFrame) -> Iterable[Result]:
+    for procedure, curve in curves.groupby("procedure", sort=False):
+        values = curve.drop_duplicates("batches")["perplexity"].fillna(math.inf)
+        yield Result(str(procedure), float(values.iloc[-1]), float(values.min()))
+
+
+def readable(path: Path) -> str:
+    """A text, with pictures of its control characters; empty if it cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8", "replace").translate(PICTURES)
+    except OSError:
+        return ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    with suppress(ValueError):
+        content = json.loads(readable(path) or "{}")
+        return content if isinstance(content, dict) else {}
+    return {}

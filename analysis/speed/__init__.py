@@ -1,0 +1,1 @@
+"""Measured speed: Table 4, growth with sizes, runs per hour."""

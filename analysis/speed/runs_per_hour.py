@@ -1,0 +1,59 @@
+"""What `jobs=auto` rests on: runs an hour on this machine, one after another and several at once.
+
+Each way trains part of Figure 9's grid from scratch:
+`python -m analysis.speed.runs_per_hour --help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from charrnn.files import write_atomically
+from charrnn.runs.provenance import machine
+from charrnn.sweeps.jobs import cores
+
+ENTRY = "from charrnn.cli import train; train()"
+
+
+def measure(words: list[str], jobs: int, threads: int) -> float:
+    """Runs an hour of the sweep that ``words`` describe, start of the processes included."""
+    with tempfile.TemporaryDirectory() as folder:
+        fixed = [f"output_dir={folder}", f"jobs={jobs}", f"threads={threads}"]
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", ENTRY, "-m", *words, *fixed], check=True)
+        seconds = time.perf_counter() - started
+        return len(list(Path(folder).glob("*/finished.json"))) * 3600 / seconds
+
+
+def main() -> None:
+    """Measure, print the table and write it as CSV."""
+    parser = argparse.ArgumentParser(description="Runs an hour by the number of jobs and threads.")
+    parser.add_argument("--out", type=Path, default=Path("multirun/benchmark"), help="folder")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        default=["scale=quick", "data=stdlib", "scheme=1,2,4", "k1=20,100"],
+        help="what is trained, as for src/train.py -m",
+    )
+    arguments = parser.parse_args()
+    here = cores()
+    rows = [
+        {"jobs": jobs, "threads": threads, "runs_per_hour": measure(arguments.words, jobs, threads)}
+        for jobs, threads in dict.fromkeys([(1, here), (1, 1), (here, 1)])
+    ]
+    table = pd.DataFrame(rows).round(1)
+    print(f"{machine()['processor']}, {here} cores; {' '.join(arguments.words)}")
+    print(table.to_string(index=False))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_atomically(arguments.out / "runs-per-hour.csv", table.to_csv(index=False))
+
+
+if __name__ == "__main__":
+    main()

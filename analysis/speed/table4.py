@@ -1,0 +1,180 @@
+"""Table 4: milliseconds of training a batch and of sampling a token. `--help` tells the options.
+
+The cells are those of `experiment=table4`, measured by analysis.speed.timing; no run is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+import torch
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from analysis.speed.timing import Measure, measure
+from charrnn.console import ConsoleHandler, refuse
+from charrnn.errors import CharRNNError
+from charrnn.files import write_atomically
+from charrnn.runs.provenance import machine
+from charrnn.sweeps.cells import compose_cells
+from charrnn.training.build import build, check
+
+PAPER: dict[Measure, tuple[float, ...]] = {
+    ("training", 1): (60.5, 138.8, 106.5, 267.4),
+    ("training", 2): (46.5, 114.6, 93.1, 245.8),
+    ("training", 3): (60.5, 138.8, 106.5, 267.5),
+    ("training", 4): (60.6, 138.9, 106.6, 267.6),
+    ("windowed", 1): (7.0, 21.7, 13.7, 43.3),
+    ("windowed", 2): (7.0, 21.7, 13.7, 43.3),
+    ("progressive", 3): (0.7, 1.2, 1.1, 2.2),
+    ("progressive", 4): (0.7, 1.2, 1.1, 2.2),
+}
+"""The paper's milliseconds, on a K40c: gamma = 128 and 512 with one layer, then with two."""
+RATIOS: dict[str, Callable[[Any], Any]] = {
+    "saved in training by scheme 2": lambda ms: 1 - ms["training", 2] / ms["training", 1],
+    "windowed / progressive": lambda ms: ms["windowed", 1] / ms["progressive", 3],
+    "windowed / rolling": lambda ms: ms["windowed", 1] / ms["rolling", 1],
+    "rolling / progressive": lambda ms: ms["rolling", 1] / ms["progressive", 3],
+}
+"""What is compared, as a function of the milliseconds of all measures."""
+
+
+def summarise(times: pd.DataFrame, paper: Mapping[Measure, float]) -> pd.DataFrame:
+    """The table's rows of one architecture: measures, then ratios of measures made in one round.
+
+    Columns: what, unit, median, lower and upper quartile, repeats, and the paper's number.
+
+    Args:
+        times: milliseconds, as `measure` has them.
+        paper: the paper's milliseconds for the same architecture, if it has one.
+    """
+    rows = []
+    for name, scheme in cast("list[Measure]", list(times.columns)):
+        unit = "ms a batch" if name == "training" else "ms a token"
+        what = f"scheme {scheme}: {name if name == 'training' else f'{name} sampling'}"
+        rows.append(_row(what, unit, times[name, scheme], paper.get((name, scheme))))
+    for what, ratio in RATIOS.items():
+        with contextlib.suppress(KeyError):  # of a sampler, or a scheme, that is not there
+            rows.append(_row(what, "ratio", ratio(times), None))
+            rows[-1]["paper"] = ratio(paper)
+    return pd.DataFrame(rows)
+
+
+def _row(what: str, unit: str, values: pd.Series, paper: float | None) -> dict[str, Any]:
+    lower, median, upper = values.dropna().quantile([0.25, 0.5, 0.75])
+    row = {"what": what, "unit": unit, "median": median, "lower": lower, "upper": upper}
+    return row | {"repeats": values.count(), "paper": paper}
+
+
+def paper_of(cfg: DictConfig) -> dict[Measure, float]:
+    """The paper's milliseconds for the architecture whose place the configuration's takes."""
+    sizes = [cfg.scale.hidden_size.small, cfg.scale.hidden_size.large]
+    layers, hidden_size = cfg.backbone.num_layers, cfg.backbone.hidden_size
+    if layers not in (1, 2) or hidden_size not in sizes:
+        return {}
+    place = 2 * (layers - 1) + sizes.index(hidden_size)
+    return {measure: milliseconds[place] for measure, milliseconds in PAPER.items()}
+
+
+def readable(table: pd.DataFrame) -> str:
+    """The table as Markdown: median, quartiles, and the paper's number where it has one."""
+    names = [f"r={r}, gamma={gamma}" for r, gamma in _architectures(table)]
+    lines = [["", "unit", *names], ["---"] * (2 + len(names))]
+    for (what, unit), rows in table.groupby(["what", "unit"], sort=False):
+        lines.append([str(what), str(unit), *map(_cell, rows.to_dict("records"))])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _architectures(table: pd.DataFrame) -> list[tuple[int, int]]:
+    return list(dict.fromkeys(zip(table["num_layers"], table["hidden_size"], strict=True)))
+
+
+def _cell(row: Mapping[Any, Any]) -> str:
+    ours = f"{digits(row['median'])} ({digits(row['lower'])} to {digits(row['upper'])})"
+    return ours if pd.isna(row["paper"]) else f"{ours}; paper {round(row['paper'], 2):g}"
+
+
+def digits(value: float) -> str:
+    """Three digits, or as many as stand before the point."""
+    return f"{value:.{max(0, 2 - max(0, math.floor(math.log10(abs(value)))))}f}" if value else "0"
+
+
+def main() -> None:
+    """Measure, print the table and write it as Markdown and CSV."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.speed.table4",
+        description="Measure the speed of the schemes, beside the paper's Table 4.",
+    )
+    parser.add_argument("words", nargs="*", help="overrides such as scale=laptop corpora=stdlib")
+    parser.add_argument("--repeats", type=int, default=7, help="training steps measured of each")
+    parser.add_argument("--tokens", type=int, default=30, help="tokens measured of each sampler")
+    parser.add_argument("--out", type=Path, help="folder of the table (default: multirun/figures)")
+    arguments = parser.parse_intermixed_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
+    try:
+        cells = compose_cells("table4", arguments.words)
+        for cfg in cells:
+            check(cfg)
+        if cells[0].threads is not None:
+            torch.set_num_threads(cells[0].threads)
+        table = pd.concat(_measured(cells, arguments.repeats, arguments.tokens))
+    except HydraException as error:  # a word that the configuration does not take
+        refuse(CharRNNError(str(error)))
+    except CharRNNError as error:
+        refuse(error)
+    print(heading := _heading(cells[0], table))
+    print(text := readable(table))
+    out = arguments.out or Path(cells[0].output_dir) / "figures"
+    out.mkdir(parents=True, exist_ok=True)
+    stem = f"table4-{cells[0].scale.name}"
+    for suffix, content in ((".md", f"{heading}\n\n{text}\n"), (".csv", table.to_csv(index=False))):
+        write_atomically(out / f"{stem}{suffix}", content)
+        print(out / f"{stem}{suffix}")
+
+
+def _measured(cells: Sequence[DictConfig], repeats: int, tokens: int) -> Iterator[pd.DataFrame]:
+    """The rows of one architecture after another, with what they were measured on."""
+    here = machine()
+    for _, group in itertools.groupby(cells, key=_architecture):
+        schemes = list(group)
+        cfg = schemes[0]
+        rows = summarise(measure(schemes, repeats, tokens), paper_of(cfg))
+        yield rows.assign(
+            num_layers=cfg.backbone.num_layers,
+            hidden_size=cfg.backbone.hidden_size,
+            dense_size=cfg.backbone.dense_size,
+            batch_size=cfg.datamodule.batch_size,
+            k1=cfg.k1,
+            k2=cfg.k2,
+            corpus=build(cfg.data).name,
+            threads=here["threads"],
+            processor=here["gpu"] or here["processor"],
+            torch=torch.__version__,
+        )
+
+
+def _architecture(cfg: DictConfig) -> tuple[int, int]:
+    return cfg.backbone.num_layers, cfg.backbone.hidden_size
+
+
+def _heading(cfg: DictConfig, table: pd.DataFrame) -> str:
+    """What was measured, on what."""
+    row = table.iloc[0]
+    return (
+        f"scale={cfg.scale.name}; {row['corpus']}; batch {row['batch_size']}, k1={row['k1']},"
+        f" k2={row['k2']}, dense {row['dense_size']}; threads: {row['threads']}, of"
+        f" {row['processor']}; torch {row['torch']}. Median (quartiles); the paper's numbers are of"
+        " gamma = 128 and 512 on a K40c."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Intervals, counts, effects and units."""

@@ -1,0 +1,86 @@
+"""Initial weights from arrays, such as another implementation's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charrnn.backbone.network import Backbone
+from charrnn.errors import BadInput, require
+
+
+def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
+    """Set initial weights from arrays, such as another implementation's.
+
+    Every matrix is oriented (inputs, outputs), as in ``x @ W``. Gates stand side by side along the
+    last axis in the order input, forget, cell candidate, output. With layers numbered from 0, I
+    inputs (|V| in layer 0, H above), H = gamma, D = ``dense_size``:
+
+    ==================  ==========  ==========================================================
+    name                shape
+    ==================  ==========  ==========================================================
+    ``lstm0.W_in``      (I, 4H)     input to gates
+    ``lstm0.W_hid``     (H, 4H)     previous hidden state to gates
+    ``lstm0.b``         (4H,)       biases of the gates
+    ``lstm0.W_peep``    (3, H)      peepholes of input, forget, output gate; absent for ``none``
+    ``lstm0.h0``        (H,)        initial hidden state
+    ``lstm0.c0``        (H,)        initial cell state
+    ``dense.W``         (H, D)      absent, like ``dense.b``, when ``dense_size`` is null
+    ``dense.b``         (D,)
+    ``output.W``        (D, |V|)    (H, |V|) when ``dense_size`` is null
+    ``output.b``        (|V|,)
+    ==================  ==========  ==========================================================
+
+    Lasagne keeps a matrix per gate: ``W_in = np.concatenate([W_in_to_ingate, W_in_to_forgetgate,
+    W_in_to_cell, W_in_to_outgate], axis=1)``, and ``W_peep = np.stack([W_cell_to_ingate,
+    W_cell_to_forgetgate, W_cell_to_outgate])``.
+
+    Raises:
+        BadInput: if a name is missing or unknown, or a shape or value cannot be used. Nothing has
+            been set then.
+    """
+    targets = _named_parameters(backbone)
+    unknown, missing = sorted(arrays.keys() - targets), sorted(targets.keys() - arrays.keys())
+    if unknown or missing:
+        problem = [f"unknown {', '.join(unknown)}"] * bool(unknown)
+        problem += [f"missing {', '.join(missing)}"] * bool(missing)
+        raise BadInput("initial_weights", "; ".join(problem), "an array for each parameter")
+    for name, parameter in targets.items():
+        shape, found = tuple(parameter.shape), arrays[name].shape
+        require(
+            found == shape,
+            f"initial_weights[{name}]",
+            f"array of shape {found}",
+            f"of shape {shape}",
+        )
+        require(
+            bool(np.isfinite(arrays[name]).all()),
+            f"initial_weights[{name}]",
+            "array with NaN or infinity",
+            "finite",
+        )
+    with torch.no_grad():
+        for name, parameter in targets.items():
+            parameter.copy_(torch.from_numpy(np.ascontiguousarray(arrays[name])))
+
+
+def _named_parameters(backbone: Backbone) -> dict[str, Tensor]:
+    """The parameters under the names, and in the orientation, of load_arrays."""
+    named: dict[str, Tensor] = {}
+    for n, layer in enumerate(backbone.lstms()):
+        named |= {
+            f"lstm{n}.W_in": layer.W_in_IG,
+            f"lstm{n}.W_hid": layer.W_hid_HG,
+            f"lstm{n}.b": layer.bias_G,
+            f"lstm{n}.h0": layer.h0_H,
+            f"lstm{n}.c0": layer.c0_H,
+        }
+        if layer.W_peep_3H is not None:
+            named[f"lstm{n}.W_peep"] = layer.W_peep_3H
+    for name, linear in (("dense", backbone.dense), ("output", backbone.output)):
+        if linear is not None:
+            named |= {f"{name}.W": linear.weight.t(), f"{name}.b": linear.bias}
+    return named

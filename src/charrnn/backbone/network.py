@@ -1,0 +1,127 @@
+"""The network that all schemes share (Table 3): one-hot, r LSTM layers, dense 1024, dense |V|."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.backbone.lstm import PeepholeLSTM
+from charrnn.backbone.state import Peepholes, State
+from charrnn.errors import require_number, require_whole
+
+LEAKINESS = 0.01
+"""Slope of the leaky ReLU below zero (Table 3)."""
+
+
+class Backbone(nn.Module):
+    """Token sequence in, logits out. T time steps, B sequences, H = ``hidden_size``.
+
+    Args:
+        vocabulary_size: number of distinct tokens, the paper's |V|.
+        num_layers: recurrent layers, the paper's r.
+        hidden_size: units in a recurrent layer, the paper's gamma.
+        dense_size: units in the hidden dense layer; None leaves that layer out.
+        peepholes: `lasagne`, `paper` or `none`, see PeepholeLSTM.
+        forget_bias: initial bias of the forget gates.
+        grad_clip: elementwise bound on the gates' gradients at every time step; None for no bound.
+        dropout: probability of dropping an input of either dense layer (Section 4.3).
+        seed: seed of the initial values. They depend on it and on the architecture alone.
+
+    Raises:
+        BadInput: if an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_layers: int = 1,
+        hidden_size: int = 512,
+        dense_size: int | None = 1024,
+        peepholes: Peepholes = "lasagne",
+        forget_bias: float = 5.0,
+        grad_clip: float | None = 50.0,
+        dropout: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        require_whole("backbone.num_layers", num_layers, 1, "recurrent layer")
+        if dense_size is not None:
+            require_whole("backbone.dense_size", dense_size, 1, "unit, or null")
+        require_whole("backbone.seed", seed, 0)
+        require_number("backbone.dropout", dropout, "at least 0 and below 1", lambda x: 0 <= x < 1)
+        self.layers = nn.ModuleList(
+            PeepholeLSTM(
+                vocabulary_size if n == 0 else hidden_size,
+                hidden_size,
+                peepholes,
+                forget_bias,
+                grad_clip,
+            )
+            for n in range(num_layers)
+        )
+        self.dense = nn.Linear(hidden_size, dense_size) if dense_size is not None else None
+        self.output = nn.Linear(dense_size or hidden_size, vocabulary_size)
+        self.dropout = nn.Dropout(dropout)
+        self.reset_parameters(seed)
+
+    def lstms(self) -> Iterator[PeepholeLSTM]:
+        """The recurrent layers, from the input up."""
+        for layer in self.layers:
+            assert isinstance(layer, PeepholeLSTM)
+            yield layer
+
+    def reset_parameters(self, seed: int) -> None:
+        """Draw the initial values of Table 3 from ``seed`` alone, layer by layer."""
+        if self.output.weight.is_meta:  # shapes without memory, to check a configuration
+            return
+        generator = torch.Generator().manual_seed(seed)
+        # The last bits of a QR decomposition may depend on the number of threads.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            for layer in self.lstms():
+                layer.reset_parameters(generator)
+            for linear in (self.dense, self.output):
+                if linear is not None:
+                    nn.init.xavier_uniform_(linear.weight, generator=generator)
+                    nn.init.zeros_(linear.bias)
+        finally:
+            torch.set_num_threads(threads)
+
+    def initial_state(self, batch_size: int) -> list[State]:
+        """The learned state before the first token, per layer, each (batch_size, H)."""
+        return [layer.initial_state(batch_size) for layer in self.lstms()]
+
+    def zero_initial_state(self) -> None:
+        """Start from the zero state, and do not learn another one."""
+        for layer in self.lstms():
+            for initial_H in (layer.h0_H, layer.c0_H):
+                initial_H.requires_grad_(False).zero_()
+
+    def recur(self, tokens_TB: Tensor, state: list[State]) -> tuple[Tensor, list[State]]:
+        """Run the recurrent layers.
+
+        Args:
+            tokens_TB: token indices (T, B).
+            state: per layer, the state before the first token.
+
+        Returns:
+            The top layer's hidden states (T, B, H), and per layer the states after every token,
+            hidden and cell, each (T, B, H).
+        """
+        x = tokens_TB
+        trajectory = []
+        for layer, before in zip(self.lstms(), state, strict=True):
+            x, cells_TBH = layer(x, before)
+            trajectory.append((x, cells_TBH))
+        return x, trajectory
+
+    def readout(self, hidden: Tensor) -> Tensor:
+        """The dense layers: logits (..., |V|) of hidden states (..., H)."""
+        if self.dense is not None:
+            hidden = self.dense(self.dropout(hidden))
+            # In place: the largest array of a training step would otherwise be there twice.
+            hidden = nn.functional.leaky_relu(hidden, LEAKINESS, inplace=True)
+        return self.output(self.dropout(hidden))

@@ -1,0 +1,1 @@
+"""What happens beside training: evaluation, checkpoints, measurements, progress."""

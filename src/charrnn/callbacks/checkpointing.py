@@ -1,0 +1,98 @@
+"""When a checkpoint is written."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from charrnn.backbone import fused
+from charrnn.callbacks.clock import Clock, finish_queued_work
+from charrnn.runs.checkpoints import NEWEST
+from charrnn.runs.folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+
+class KeepCheckpoint(pl.Callback):
+    """Writes checkpoints, as often as a share of the run's time allows, and when it is stopped.
+
+    It comes after all callbacks that have a state: what it keeps is the state between two batches.
+
+    Args:
+        folder: of the run.
+        clock: of the run.
+        share: of the time for training and evaluation that checkpoints may take, together.
+    """
+
+    def __init__(self, folder: RunFolder, clock: Clock, share: float) -> None:
+        self.folder, self.clock, self.share = folder, clock, share
+        self.cost = 0.1
+        """Seconds that the last checkpoint took; before the first, a guess."""
+        self.between_batches = False
+
+    def state_dict(self) -> dict[str, Any]:
+        cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+        return {
+            "seconds": dict(self.clock.seconds),
+            "cost": self.cost,
+            "computed_on": computed_on(),
+            "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.clock.seconds.update(state_dict["seconds"])
+        self.cost = state_dict["cost"]
+        torch.set_rng_state(state_dict["random"]["cpu"])
+        if torch.cuda.is_available() and state_dict["random"]["cuda"] is not None:
+            torch.cuda.set_rng_state(state_dict["random"]["cuda"])
+        before, now = state_dict["computed_on"], computed_on()
+        if before != now:
+            log.warning("the checkpoint was made on %s, this is %s: bits may differ.", before, now)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.clock.start()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.between_batches = False
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
+        assert self.folder.claim is not None
+        self.folder.claim.trained(trainer.global_step)
+        self.between_batches = True
+        self.clock.lap("training")
+        seconds = self.clock.seconds
+        work = seconds["training"] + seconds["evaluation"]
+        if self.share * work >= seconds["checkpoints"] + self.cost:
+            self._save(trainer)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        if self.between_batches and isinstance(exception, KeyboardInterrupt | SystemExit):
+            self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        assert self.folder.claim is not None
+        finish_queued_work()
+        self.clock.lap("training")
+        before = self.clock.seconds["checkpoints"]
+        try:
+            self.folder.claim.check()
+            trainer.save_checkpoint(self.folder.path / NEWEST)
+        except OSError as error:
+            log.warning("no checkpoint at batch %d: %s", trainer.global_step, error)
+        self.clock.lap("checkpoints")
+        self.cost = self.clock.seconds["checkpoints"] - before
+
+
+def computed_on() -> str:
+    """What decides on the last bits of a result, beside the software."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    passes = "fused" if fused.is_available() else "eager"
+    return f"a CPU with threads={torch.get_num_threads()}, {passes} passes"

@@ -1,0 +1,102 @@
+"""What happens beside training: evaluation at chosen batch counts, and checkpoints."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import pytorch_lightning as pl
+
+from charrnn.callbacks.clock import Clock, finish_queued_work
+from charrnn.callbacks.tensorboard_events import Events
+from charrnn.datamodule.module import CharDataModule
+from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.runs.folder import Evaluation, RunFolder
+from charrnn.sampling.drawing import FASTEST, Diverged, Text
+from charrnn.schemes.base import Scheme
+
+log = logging.getLogger(__name__)
+
+
+class Evaluate(pl.Callback):
+    """Measures perplexity at given batch counts, outside of the training time.
+
+    Every result goes to the run's table and to TensorBoard, there with a text of the model's.
+
+    Args:
+        counts: batch counts after which to evaluate.
+        folder: where the table is written.
+        events: for TensorBoard.
+        clock: of the run.
+        text: that is to be written; None for none.
+    """
+
+    def __init__(
+        self,
+        counts: Iterable[int],
+        folder: RunFolder,
+        events: Events,
+        clock: Clock,
+        text: Text | None = None,
+    ) -> None:
+        self.counts = frozenset(counts)
+        self.folder, self.events, self.clock, self.text = folder, events, clock, text
+        self.evaluations: list[Evaluation] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"evaluations": [asdict(row) for row in self.evaluations]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.evaluations = [Evaluation(**row) for row in state_dict["evaluations"]]
+        self.folder.write_table(self.evaluations)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
+        if trainer.global_step in self.counts:
+            finish_queued_work()
+            self.clock.lap("training")
+            self._evaluate(trainer, pl_module)
+            self.clock.lap("evaluation")
+
+    def _evaluate(self, trainer: pl.Trainer, scheme: pl.LightningModule) -> None:
+        assert isinstance(scheme, Scheme)
+        datamodule: CharDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        tokens_N = datamodule.test_tokens.to(scheme.device)
+        batches = trainer.global_step
+        scheme.eval()
+        for procedure in scheme.recorded_procedures:
+            perplexity = PROCEDURES[procedure](scheme.backbone, tokens_N, scheme.k2)
+            row = Evaluation(
+                batches=batches,
+                train_sequences=batches * datamodule.batch_size,
+                epoch=(batches - 1) // datamodule.batches.per_epoch,
+                train_seconds=self.clock.seconds["training"],
+                procedure=procedure,
+                perplexity=perplexity.value,
+                tokens_scored=perplexity.tokens_scored,
+            )
+            self.evaluations.append(row)
+            self._show(row, scheme)
+        scheme.train()
+        self.folder.write_table(self.evaluations)
+        values = (f"{name} {value:8.2f}" for name, value in self.final().items())
+        log.info("  batch %6d   perplexity: %s", batches, "   ".join(values))
+
+    def _show(self, row: Evaluation, scheme: Scheme) -> None:
+        """Write an evaluation, and the text, for TensorBoard."""
+        procedure, step = row.procedure, row.train_sequences
+        so_far = (r.perplexity for r in self.evaluations if r.procedure == procedure)
+        self.events.add_perplexity(procedure, so_far, step)
+        if self.text is not None:
+            try:
+                text = self.text.write(scheme.backbone, FASTEST[procedure], with_prompt=False)
+            except Diverged as diverged:
+                text = str(diverged)
+            self.events.add_text(procedure, text, step)
+
+    def final(self) -> dict[str, float]:
+        """The latest perplexity of each sampling procedure."""
+        return {row.procedure: row.perplexity for row in self.evaluations}

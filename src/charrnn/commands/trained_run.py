@@ -1,0 +1,216 @@
+"""A trained run, ready for use: its network and vocabulary, from its folder alone if possible."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import get_class
+from omegaconf import DictConfig, OmegaConf
+
+from charrnn.backbone.network import Backbone
+from charrnn.data.corpora import Corpus
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.datamodule.module import CharDataModule
+from charrnn.errors import CharRNNError, require, require_whole
+from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.runs.folder import RunFolder
+from charrnn.runs.identity import Identity
+from charrnn.runs.sealed import MARK, DamagedRun
+from charrnn.schemes.base import Scheme
+from charrnn.training.build import DTYPES, build, build_datamodule
+
+CONFIG, IDENTITY = "config.yaml", "identity.json"
+PARTS = {"backbone": Backbone, "data": Corpus, "datamodule": CharDataModule, "model": Scheme}
+"""What is made of the nodes of a run's configuration."""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run.
+
+    Attributes:
+        folder: of the run.
+        cfg: the configuration that trained it.
+        identity: what the run is.
+        scheme: as configured; others of the same training share the run.
+        perplexity: final, of the test split, by each sampling procedure that the run records.
+    """
+
+    folder: RunFolder
+    cfg: DictConfig
+    identity: Identity
+    scheme: type[Scheme]
+    perplexity: dict[str, float]
+
+    @property
+    def k2(self) -> int:
+        """Tokens in its training sequences."""
+        return self.cfg.k2
+
+    def __str__(self) -> str:
+        return self.folder.path.name
+
+    def scheme_called(self, name: str) -> type[Scheme] | None:
+        """The class of a scheme of its configuration, which may not be the run's own.
+
+        Raises:
+            CharRNNError: if it is no scheme.
+        """
+        schemes = OmegaConf.to_container(self.cfg.schemes)
+        assert isinstance(schemes, dict)
+        field = f"s{name}"
+        if field not in schemes:
+            return None
+        return _class(self.folder.path / CONFIG, f"schemes.{field}", schemes[field], Scheme)
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that it was trained on; of an old run, which did not keep them, the corpus's.
+
+        Raises:
+            CharRNNError: if the corpus is needed, and cannot be had or is another one by now.
+        """
+        kept = self.folder.read_vocabulary()
+        return kept if kept is not None else self.datamodule().tokens.vocabulary
+
+    def backbone(self, vocabulary_size: int) -> Backbone:
+        """The trained network, in evaluation mode, on the GPU if there is one.
+
+        Raises:
+            DamagedRun: if the weights cannot be read, or do not fit the configuration.
+        """
+        backbone: Backbone = build(self.cfg.backbone, vocabulary_size=vocabulary_size)
+        backbone.to(DTYPES[self.cfg.precision])
+        try:
+            backbone.load_state_dict(self.folder.read_weights())
+        except (RuntimeError, TypeError) as error:
+            raise DamagedRun(self.folder.path / "weights.pt") from error
+        return backbone.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+    def datamodule(self) -> CharDataModule:
+        """Its corpus, split as it was for the training.
+
+        Raises:
+            CharRNNError: if the corpus cannot be had, or is another one by now.
+        """
+        datamodule = build_datamodule(self.cfg)
+        if datamodule.tokens.sha256 != self.identity["corpus"]["sha256"]:
+            raise CharRNNError(
+                f"{self} was trained on another text than {datamodule.tokens.name} is on this "
+                "machine by now: give a text of your own."
+            )
+        datamodule.setup()
+        return datamodule
+
+
+def open_run(folder: RunFolder) -> TrainedRun:
+    """The run of a finished folder.
+
+    A folder may come from elsewhere. What its configuration describes is built only if it is of the
+    kind that it should be, and out of plain values. To see the kind, Python imports the module that
+    is named, which may be one of your own: have no folder of runs in PYTHONPATH.
+
+    Raises:
+        CharRNNError: if it is no run's, not finished, damaged, of classes that are none of
+            charrnn's kinds, or if a value in it would be called or looked up.
+    """
+    if not (folder.path / CONFIG).exists():
+        raise CharRNNError(f"{folder.path} is no run's folder: it has no {CONFIG}.")
+    perplexity = _final_perplexity(folder)
+    values = _mapping(folder, CONFIG, _read_config)
+    identity = _mapping(folder, IDENTITY, json.loads)
+    _require_identity(folder.path / IDENTITY, identity)
+    _require_settings(folder.path / CONFIG, values)
+    _require_plain_values(folder.path / CONFIG, values)
+    classes = {
+        name: _class(folder.path / CONFIG, name, values.get(name), kind)
+        for name, kind in PARTS.items()
+    }
+    return TrainedRun(folder, OmegaConf.create(values), identity, classes["model"], perplexity)
+
+
+def _final_perplexity(folder: RunFolder) -> dict[str, float]:
+    """What the mark of the end says, of known procedures."""
+    mark = folder.mark()
+    if mark is not None and mark["perplexity"].keys() <= PROCEDURES.keys():
+        return mark["perplexity"]
+    if (folder.path / MARK).exists():
+        raise DamagedRun(folder.path / MARK)
+    raise CharRNNError(f"{folder.path} is not finished: train it to its end first.")
+
+
+def _mapping(folder: RunFolder, name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """The content of a file that has names and values."""
+    content = folder.read(name)
+    try:
+        found = parse(content.decode())
+    except Exception as error:  # of many kinds, by what is wrong with the text
+        raise DamagedRun(folder.path / name) from error
+    if not isinstance(found, dict):
+        raise DamagedRun(folder.path / name)
+    return found
+
+
+def _read_config(text: str) -> Any:
+    """Plain values: what would be looked up is still text."""
+    return OmegaConf.to_container(OmegaConf.create(text))
+
+
+def _require_identity(path: Path, identity: Identity) -> None:
+    """Refuse an identity without what a run is chosen and described by."""
+    match identity:
+        case {
+            "corpus": {"name": str(), "sha256": str()},
+            "training": str(),
+            "scheme": dict(),
+            "backbone": dict(),
+        }:
+            return
+    raise DamagedRun(path)
+
+
+def _require_settings(path: Path, values: dict[str, Any]) -> None:
+    """Refuse a configuration whose values, other than those of its parts, are of no use."""
+    for name in ("k1", "k2"):
+        require_whole(f"{path}: {name}", values.get(name), 1, "token")
+    precision, schemes = values.get("precision"), values.get("schemes")
+    known = isinstance(precision, int) and precision in DTYPES
+    require(known, f"{path}: precision", precision, " or ".join(map(str, DTYPES)))
+    require(isinstance(schemes, dict), f"{path}: schemes", schemes, "schemes by name")
+
+
+def _class(path: Path, name: str, node: Any, kind: type[Any]) -> type[Any]:
+    """The class that node ``name`` of the configuration at ``path`` is of."""
+    target: Any = node.get("_target_") if isinstance(node, dict) else None
+    try:
+        found = get_class(target)
+        fits = issubclass(found, kind)
+    except Exception:  # of many kinds, by what is wrong with the name
+        fits = False
+    if not fits:
+        wanted = f"{kind.__name__} that can be had here"
+        raise CharRNNError(f"{path}: {name}._target_={target} is no {wanted}.")
+    return found
+
+
+def _require_plain_values(path: Path, values: dict[str, Any]) -> None:
+    for field in (field for part in PARTS for field in _live(part, values.get(part))):
+        raise CharRNNError(
+            f"{path}: {field} would be called or looked up: the parts of a run "
+            "that is used have plain values only."
+        )
+
+
+def _live(field: str, value: Any) -> Iterator[str]:
+    """The fields in a part that Hydra's instantiate would call (_target_) or look up (${})."""
+    if isinstance(value, dict) and "_target_" in value and field not in PARTS:
+        yield field
+    if isinstance(value, str) and "${" in value:
+        yield field
+    inside = enumerate(value) if isinstance(value, list) else ()
+    for name, inner in value.items() if isinstance(value, dict) else inside:
+        yield from _live(f"{field}.{name}", inner)

@@ -1,0 +1,1 @@
+"""Getting corpora from package registries and over HTTPS."""

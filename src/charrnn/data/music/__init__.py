@@ -1,0 +1,1 @@
+"""Scores and MIDI files to note tokens, and back."""

@@ -1,0 +1,1 @@
+"""Perplexity of a test split (Eq. 9)."""

@@ -1,0 +1,41 @@
+"""Perplexity position by position: what a prediction gains from each further token before it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.backbone.network import Backbone
+from charrnn.evaluation.perplexity import WINDOWS
+
+
+def perplexity_by_position(backbone: Backbone, tokens_N: Tensor, k2: int) -> Tensor:
+    """The perplexity of the predictions after 1, 2, ..., k2 tokens from the initial state.
+
+    Every window of k2 tokens in the text is read, so that each position scores N - k2 predictions,
+    and the last one is windowed_perplexity.
+
+    Args:
+        backbone: the model, in evaluation mode.
+        tokens_N: the text (N,), N > k2.
+        k2: tokens in a window.
+
+    Returns:
+        Perplexities (k2,) in double precision, infinite or NaN for a diverged model.
+    """
+    inputs_WT, targets_WT = (text.unfold(0, k2, 1) for text in (tokens_N[:-1], tokens_N[1:]))
+    losses_T = torch.zeros(k2, dtype=torch.float64)
+    with torch.inference_mode():
+        for inputs_BT, targets_BT in zip(
+            inputs_WT.split(WINDOWS), targets_WT.split(WINDOWS), strict=True
+        ):
+            state = backbone.initial_state(len(inputs_BT))
+            hidden_TBH, _ = backbone.recur(inputs_BT.t(), state)
+            for t, (hidden_BH, targets_B) in enumerate(
+                zip(hidden_TBH, targets_BT.t(), strict=True)
+            ):
+                losses = nn.functional.cross_entropy(
+                    backbone.readout(hidden_BH), targets_B, reduction="none"
+                )
+                losses_T[t] += losses.double().sum().cpu()
+    return (losses_T / len(inputs_WT)).exp()

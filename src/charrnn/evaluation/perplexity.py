@@ -1,0 +1,94 @@
+"""Perplexity (Eq. 9) of a token sequence, with windowed or progressive predictions.
+
+Both score the same tokens: all that follow the first k2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.backbone.network import Backbone
+from charrnn.backbone.state import state_after
+
+WINDOWS = 256
+"""Windows read side by side: enough to fill the matrix products."""
+STEPS = 10
+"""Tokens of each window whose states are in memory at a time: few enough to be written to cache."""
+CHUNK = 2048
+"""Tokens of a progressive pass whose hidden states are in memory at a time."""
+
+NOT_SCORED = -100
+"""Target of a token that is read without being scored."""
+
+
+class Perplexity(NamedTuple):
+    """A perplexity, infinite or NaN for a diverged model, and how many tokens it scored."""
+
+    value: float
+    tokens_scored: int
+
+
+def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
+    """Each token is predicted from exactly the k2 before it, from the initial state (Algorithm 4).
+
+    Args:
+        backbone: the model, in evaluation mode.
+        tokens_N: the test split (N,), N > k2.
+        k2: tokens read before each prediction.
+    """
+    windows_WT = tokens_N[:-1].unfold(0, k2, 1)
+    log_p = 0.0
+    with torch.inference_mode():
+        for chunk_BT, targets_B in zip(
+            windows_WT.split(WINDOWS), tokens_N[k2:].split(WINDOWS), strict=True
+        ):
+            state = backbone.initial_state(len(chunk_BT))
+            for inputs_TB in chunk_BT.t().split(STEPS):
+                hidden_TBH, trajectory = backbone.recur(inputs_TB, state)
+                state = state_after(trajectory, -1)
+            log_p += _log_likelihood(backbone.readout(hidden_TBH[-1]), targets_B)
+    return _perplexity(log_p, len(tokens_N) - k2)
+
+
+def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
+    """The tokens are read once, one state carried all along (Algorithm 5).
+
+    Args:
+        backbone: the model, in evaluation mode.
+        tokens_N: the test split (N,), N > k2.
+        k2: tokens read before the first one that is scored.
+    """
+    targets_N = tokens_N[1:].clone()
+    targets_N[: k2 - 1] = NOT_SCORED
+    state, log_p = backbone.initial_state(1), 0.0
+    with torch.inference_mode():
+        for inputs_T, targets_T in zip(
+            tokens_N[:-1].split(CHUNK), targets_N.split(CHUNK), strict=True
+        ):
+            hidden_TBH, trajectory = backbone.recur(inputs_T[:, None], state)
+            state = state_after(trajectory, -1)
+            log_p += _log_likelihood(backbone.readout(hidden_TBH[:, 0]), targets_T)
+    return _perplexity(log_p, len(tokens_N) - k2)
+
+
+PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = {
+    "windowed": windowed_perplexity,
+    "progressive": progressive_perplexity,
+}
+
+
+def _log_likelihood(logits: Tensor, targets: Tensor) -> float:
+    """Sum of log p(target), added up in double precision."""
+    losses = nn.functional.cross_entropy(logits, targets, reduction="none", ignore_index=NOT_SCORED)
+    return -losses.cpu().double().sum().item()
+
+
+def _perplexity(log_p: float, tokens_scored: int) -> Perplexity:
+    # torch's exp, unlike math's, takes a diverged model's overflow to infinity.
+    return Perplexity(
+        torch.tensor(-log_p / tokens_scored, dtype=torch.float64).exp().item(), tokens_scored
+    )

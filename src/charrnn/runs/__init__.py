@@ -1,0 +1,1 @@
+"""What a run is, its folder on disk, and who may write to it."""

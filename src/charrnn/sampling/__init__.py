@@ -1,0 +1,1 @@
+"""Drawing text from a trained network: windowed, rolling and progressive (Algorithms 4 and 5)."""

@@ -1,0 +1,134 @@
+"""Reading a token at a time, for sampling: one state carried along, or all open windows at once.
+
+Memory is set aside at the start and nothing in it is moved. Shapes: W windows, S streams, R = W * S
+rows with the streams of one window side by side, H hidden units, G = 4H gate units.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from charrnn.backbone.lstm import PeepholeLSTM
+from charrnn.backbone.network import Backbone
+from charrnn.backbone.recurrence import step_
+from charrnn.backbone.state import State
+
+
+class Reader(Protocol):
+    """Reads S streams of tokens and predicts what follows in each."""
+
+    def read(self, tokens_S: Tensor) -> None:
+        """Take in the next token of every stream."""
+
+    def logits(self) -> Tensor:
+        """The prediction of the token that follows, (S, |V|)."""
+
+
+class Progressive:
+    """One state a stream, carried along from the initial one (Algorithm 5).
+
+    Weights may not change while it is in use.
+
+    Args:
+        backbone: the model, in evaluation mode.
+        num_streams: S.
+    """
+
+    def __init__(self, backbone: Backbone, num_streams: int) -> None:
+        self.steps = _Steps(backbone, 1, num_streams)
+
+    def read(self, tokens_S: Tensor) -> None:
+        self.steps.advance(tokens_S, windows=1)
+
+    def logits(self) -> Tensor:
+        return self.steps.logits(window=0)
+
+
+class RollingWindows:
+    """The last k2 tokens of every stream, read from the initial state (Algorithm 4).
+
+    Algorithm 4 reads k2 tokens for every new one. Here the k2 windows that are open stay in memory,
+    a row each: a token advances all of them by one step, in one product. The oldest is then
+    complete, and its row is where the next window opens. A stream shorter than k2 is its own oldest
+    window.
+
+    Weights may not change while it is in use.
+
+    Args:
+        backbone: the model, in evaluation mode.
+        k2: tokens in a window.
+        num_streams: S.
+    """
+
+    def __init__(self, backbone: Backbone, k2: int, num_streams: int) -> None:
+        self.k2 = k2
+        self.tokens_read = 0
+        self.steps = _Steps(backbone, k2, num_streams)
+
+    def read(self, tokens_S: Tensor) -> None:
+        self.steps.restart(self.tokens_read % self.k2)
+        self.tokens_read += 1
+        self.steps.advance(tokens_S, windows=min(self.tokens_read, self.k2))
+
+    def logits(self) -> Tensor:
+        oldest = max(0, self.tokens_read - self.k2)
+        return self.steps.logits(oldest % self.k2)
+
+
+class _Steps:
+    """The network's state in W windows of S streams each, and a step of it."""
+
+    def __init__(self, backbone: Backbone, num_windows: int, num_streams: int) -> None:
+        self.S = num_streams
+        self.readout = backbone.readout
+        rows = num_windows * num_streams
+        self.layers = [_LayerSteps(layer, rows) for layer in backbone.lstms()]
+        first = self.layers[0].layer
+        self.table_VG = first.W_in_IG + first.bias_G
+
+    def restart(self, window: int) -> None:
+        """Put a window back to the initial state."""
+        for layer in self.layers:
+            layer.restart(self._rows(window))
+
+    def advance(self, tokens_S: Tensor, windows: int) -> None:
+        """Let the first ``windows`` windows of every stream read its token."""
+        tokens_R = tokens_S.repeat(windows)
+        first, *others = self.layers
+        hidden_RH = first.advance(len(tokens_R), self.table_VG, tokens_R)
+        for layer in others:
+            inputs_RG = torch.addmm(layer.layer.bias_G, hidden_RH, layer.layer.W_in_IG)
+            hidden_RH = layer.advance(len(tokens_R), inputs_RG)
+
+    def logits(self, window: int) -> Tensor:
+        return self.readout(self.layers[-1].state[0][self._rows(window)])
+
+    def _rows(self, window: int) -> slice:
+        return slice(window * self.S, (window + 1) * self.S)
+
+
+class _LayerSteps:
+    """One layer's state in R rows. A step writes a second copy of it, and the two change places."""
+
+    def __init__(self, layer: PeepholeLSTM, rows: int) -> None:
+        self.layer = layer
+        h_RH, c_RH = layer.initial_state(rows)
+        self.state: State = h_RH.clone(), c_RH.clone()
+        self.spare: State = torch.empty_like(self.state[0]), torch.empty_like(self.state[1])
+
+    def restart(self, rows: slice) -> None:
+        h_RH, c_RH = self.state
+        h_RH[rows], c_RH[rows] = self.layer.h0_H, self.layer.c0_H
+
+    def advance(self, rows: int, inputs: Tensor, tokens_R: Tensor | None = None) -> Tensor:
+        """Step the first rows with recurrence.step_'s inputs; returns their hidden states."""
+        layer = self.layer
+        before = self.state[0][:rows], self.state[1][:rows]
+        after = self.spare[0][:rows], self.spare[1][:rows]
+        weights = layer.W_hid_HG, layer.W_peep_3H
+        step_(inputs, tokens_R, before, after, *weights, layer.peepholes)
+        self.state, self.spare = self.spare, self.state
+        return after[0]

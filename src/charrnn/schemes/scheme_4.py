@@ -1,0 +1,106 @@
+"""Scheme 4: conditional multi-loss training (Algorithm 3), which carries its state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from charrnn.backbone.network import Backbone
+from charrnn.backbone.state import State, state_after
+from charrnn.datamodule.batches import Batch
+from charrnn.errors import require, require_choice, require_number
+from charrnn.schemes.base import MakeOptimizer, Scheme, Start
+
+
+class ConditionalMultiLoss(Scheme):
+    """Algorithm 3, conditional multi-loss training: the state is carried from batch to batch.
+
+    Batch i + 1 starts k1 tokens after batch i, hence from the state after token k1 of batch i, as
+    computed with the weights from before the update. Every epoch starts from the zero state. The
+    arguments that follow are not the paper's: ways to tell what makes carrying unstable.
+
+    Args:
+        backbone: see Scheme, like the arguments after it.
+        optimizer: -
+        k1: -
+        k2: -
+        k3: -
+        weighting: -
+        start: of an epoch, and after a reset.
+        reset: probability that a sequence does not go on from the carried state, but starts anew.
+        recompute: whether the first k1 tokens are read once more after the update, so that the
+            carried state comes from the new weights.
+        restart: whether an epoch starts anew, rather than from the state that the last ended in.
+
+    Raises:
+        BadInput: if k1 is greater than k2: the state after token k1 is never computed then.
+    """
+
+    training_procedure = "conditional-multi-loss"
+    recorded_procedures = ("progressive",)
+    orders = ("equidistant",)
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        optimizer: MakeOptimizer,
+        k1: int,
+        k2: int,
+        k3: int | None = None,
+        weighting: str = "uniform",
+        start: Start = "zero",
+        reset: float = 0.0,
+        recompute: bool = False,
+        restart: bool = True,
+    ) -> None:
+        super().__init__(backbone, optimizer, k1, k2, k3, weighting, start)
+        carries = f"at most k2={k2} in a scheme that carries the state after token k1"
+        require(k1 <= k2, "k1", k1, carries)
+        require_number("model.reset", reset, "a share from 0 to 1", lambda x: 0 <= x <= 1)
+        require_choice("model.recompute", recompute, [True, False])
+        require_choice("model.restart", restart, [True, False])
+        self.reset, self.recompute, self.restart = reset, recompute, restart
+
+    def training_step(self, batch: Batch) -> Tensor:
+        self.before = self._state_before(batch)
+        self.first_tokens_TB = batch.inputs_TB[: self.k1]
+        hidden_TBH, trajectory = self.read(batch.inputs_TB, self.before)
+        self.carried = state_after(trajectory, self.k1 - 1)
+        return self.loss(hidden_TBH, batch.targets_TB)
+
+    def _state_before(self, batch: Batch) -> list[State]:
+        initial = self.backbone.initial_state(batch.inputs_TB.shape[1])
+        if batch.number == 0 and (self.restart or not self.carried):
+            return initial
+        if self.reset == 0:  # draws nothing: the random numbers are those of dropout
+            return self.carried
+        anew_B1 = (torch.rand(batch.inputs_TB.shape[1], 1) < self.reset).to(self.device)
+        return [
+            (torch.where(anew_B1, h0, h), torch.where(anew_B1, c0, c))
+            for (h0, c0), (h, c) in zip(initial, self.carried, strict=True)
+        ]
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        if self.recompute:
+            with torch.no_grad():
+                _, trajectory = self.backbone.recur(self.first_tokens_TB, self.before)
+            self.carried = state_after(trajectory, -1)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["carried"] = self.carried
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.carried = checkpoint["carried"]
+
+    def on_train_start(self) -> None:
+        # A checkpoint is read on the CPU; before the first batch there is nothing to carry.
+        self.carried = [(h.to(self.device), c.to(self.device)) for h, c in self.carried]
+
+
+class Scheme4(ConditionalMultiLoss):
+    """Conditional multi-loss training, progressive sampling (Section 3.7)."""
+
+    sampling_procedure = "progressive"

@@ -1,0 +1,35 @@
+"""Schemes 1 and 3: multi-loss training (Algorithm 1), read windowed or progressively."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from charrnn.datamodule.batches import Batch
+from charrnn.schemes.base import Scheme
+
+
+class MultiLoss(Scheme):
+    """Algorithm 1, multi-loss training: every sequence starts from the learned state."""
+
+    training_procedure = "multi-loss"
+    recorded_procedures: ClassVar[tuple[str, ...]] = ("windowed", "progressive")
+
+    def training_step(self, batch: Batch) -> Tensor:
+        batch_size = batch.inputs_TB.shape[1]
+        state = self.backbone.initial_state(batch_size)
+        hidden_TBH, _ = self.read(batch.inputs_TB, state)
+        return self.loss(hidden_TBH, batch.targets_TB)
+
+
+class Scheme1(MultiLoss):
+    """Multi-loss training, windowed sampling (Section 3.4)."""
+
+    sampling_procedure = "windowed"
+
+
+class Scheme3(MultiLoss):
+    """Multi-loss training, progressive sampling (Section 3.6)."""
+
+    sampling_procedure = "progressive"

@@ -1,0 +1,197 @@
+"""What a sweep would cost: its cells, the distinct runs, and the time they take on this machine.
+
+Trains nothing, fetches nothing, writes no result.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+from rich.progress import track
+from rich.table import Table
+
+from charrnn.console import console, duration, print_table
+from charrnn.data.corpora import Corpus, Source, Tokens, load_once
+from charrnn.data.fetching.packages import FetchError, no_fetching
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.runs.folder import RESULTS, RunState, RunStatus, locate_run
+from charrnn.runs.sealed import DamagedRun
+from charrnn.sweeps.cells import Cell
+from charrnn.sweeps.jobs import cores, distinct, states, workers
+from charrnn.sweeps.step_time import Step, measure, seconds_of_runs, step_of
+from charrnn.training.build import build, check_initial_weights, scheme_class
+from charrnn.training.schedule import log_spaced
+
+TYPICAL_VOCABULARY = 90
+"""Unique tokens of a corpus that nobody has counted yet."""
+
+
+def print_plan(experiments: Mapping[str, Sequence[Cell]], cfg: DictConfig) -> None:
+    """Print the cells of one or more sweeps, their distinct runs, and the time that is left.
+
+    Args:
+        experiments: the cells of each sweep, checked already. One that lists the cells of another
+            one anew, as Figure 10 does those of Figure 9, adds none.
+        cfg: the configuration of the sweeps, for what they have in common.
+
+    Raises:
+        BadInput: if a file named by the user cannot be used.
+    """
+    absent = _locate([cell for cells in experiments.values() for cell in cells])
+    for cell in (cell for cells in experiments.values() for cell in cells if cell.error):
+        print(f"left out: {cell}: {cell.error}")
+    experiments = {
+        name: [cell for cell in cells if not cell.error] for name, cells in experiments.items()
+    }
+    for name, other in _repeated(experiments).items():
+        print(f"{name}: the cells of {other}")
+        experiments = {key: cells for key, cells in experiments.items() if key != name}
+    cells = [cell for group in experiments.values() for cell in group]
+    runs = distinct(cells)
+    status = states(list(runs.values()))
+    print_table(_cell_table(experiments, status))
+    for corpus in absent:
+        size, known = _vocabulary_size(corpus)
+        how = "as the paper counts" if known else "a guess"
+        print(f"{corpus.name}: not fetched yet; taken by its name, with |V| = {size}, {how}")
+    left = [
+        cell
+        for path, cell in runs.items()
+        if status[path].state not in RESULTS
+        and (status[path].state is not RunState.FAILED or cell.cfg.retry_failed)
+    ]
+    counts = Counter(status[path].state for path in runs)
+    counted = ", ".join(f"{number} {state}" for state, number in counts.items())
+    print(f"{len(cells)} cells, {len(runs)} distinct runs: {counted}; {len(left)} to train")
+    if left:
+        _print_time_left(left, status, cfg)
+
+
+def _repeated(experiments: Mapping[str, Sequence[Cell]]) -> dict[str, str]:
+    """The sweeps whose cells are exactly those of an earlier one, and which one that is."""
+    first: dict[frozenset[tuple[Path, object]], str] = {}
+    repeated = {}
+    for name, cells in experiments.items():
+        key = frozenset((cell.folder.path, cell.cfg.scheme) for cell in cells if cell.folder)
+        if (other := first.setdefault(key, name)) != name:
+            repeated[name] = other
+    return repeated
+
+
+def _locate(cells: Sequence[Cell]) -> list[Corpus]:
+    """Find every cell's run. The corpora that are not on this machine are told, and go by name."""
+    absent: dict[Corpus, None] = {}
+    with no_fetching():
+        for cell in cells:
+            corpus = build(cell.cfg.data)
+            try:
+                tokens = load_once(corpus)
+            except FetchError:
+                absent[corpus] = None
+                vocabulary = Vocabulary((), corpus.tokenization)
+                tokens = Tokens(corpus.name, np.empty(0), vocabulary, "", Source("", "", Path()))
+            else:
+                check_initial_weights(cell.cfg, len(tokens.vocabulary))
+            try:
+                cell.folder, _ = locate_run(cell.cfg, tokens)
+            except DamagedRun as error:
+                cell.error = str(error)
+    return list(absent)
+
+
+def _vocabulary_size(corpus: Corpus) -> tuple[int, bool]:
+    """The unique tokens of a corpus that is not there, and whether they are known."""
+    size = getattr(corpus, "num_unique", None)
+    return size or TYPICAL_VOCABULARY, size is not None
+
+
+def _cell_table(
+    experiments: Mapping[str, Sequence[Cell]], status: Mapping[Path, RunStatus]
+) -> Table:
+    table = Table("experiment", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "more", "run")
+    first: dict[Path, str] = {}
+    for name, cells in experiments.items():
+        for cell in cells:
+            assert cell.folder is not None
+            path = cell.folder.path
+            here = f"{name} {cell}"
+            owner = first.setdefault(path, here)
+            run = status[path].state.value if owner == here else f"that of {owner}"
+            row = cell.describe()
+            columns = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
+            own = {key.rpartition(".")[2] for key in cell.cfg.columns}
+            more = [*(f"{key}={row[key]}" for key in sorted(own)), str(row["settings"])]
+            table.add_row(name, *(str(row[key]) for key in columns), " ".join(more).strip(), run)
+    return table
+
+
+def _print_time_left(
+    left: Sequence[Cell], status: Mapping[Path, RunStatus], cfg: DictConfig
+) -> None:
+    """The seconds a batch of every kind of step among the runs that are left, and their sum."""
+    at_once = workers(cfg)
+    threads = {
+        id(cell): cell.cfg.threads or (cores() if at_once == 1 else max(1, cores() // at_once))
+        for cell in left
+    }
+    by_step: dict[Step, list[Cell]] = {}
+    for cell in left:
+        by_step.setdefault(step_of(cell.cfg, threads[id(cell)]), []).append(cell)
+    seconds, sources = _seconds(by_step, Path(cfg.output_dir))
+    table = Table("training", "r", "gamma", "k2", "threads", "runs", "s/batch", "measured")
+    total = 0.0
+    for step in sorted(by_step, key=str):
+        cells = by_step[step]
+        total += sum(seconds[step] * _batches_left(cell, status) for cell in cells)
+        sizes = step.num_layers, step.hidden_size, step.k2, step.threads, len(cells)
+        table.add_row(step.training, *map(str, sizes), f"{seconds[step]:.3g}", sources[step])
+    print_table(table)
+    parallel = min(at_once, len(left))
+    print(
+        f"time left: {duration(total / parallel)} for {len(left)} runs, {parallel} at once "
+        "(evaluation estimated, at a third of a batch a forward pass)"
+    )
+
+
+def _seconds(
+    by_step: Mapping[Step, Sequence[Cell]], output_dir: Path
+) -> tuple[dict[Step, float], dict[Step, str]]:
+    """Seconds a batch of every step, and where they come from."""
+    known = seconds_of_runs(output_dir)
+    seconds, sources = {}, {}
+    for step, cells in track(
+        by_step.items(),
+        "measuring",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ):
+        if step in known:
+            seconds[step] = statistics.median(known[step])
+            sources[step] = f"in {len(known[step])} of the runs here"
+        else:
+            seconds[step] = measure(cells[0].cfg, TYPICAL_VOCABULARY, step.threads)
+            sources[step] = "now"
+    return seconds, sources
+
+
+def _batches_left(cell: Cell, status: Mapping[Path, RunStatus]) -> float:
+    """Training batches that the run still needs, and evaluation counted in batches.
+
+    Windowed evaluation of n tokens is n / B forward passes of a batch, each about a third of its
+    training; progressive evaluation reads one sequence and hardly counts.
+    """
+    assert cell.folder is not None
+    cfg = cell.cfg
+    left = cfg.num_batches - status[cell.folder.path].batches
+    if "windowed" not in scheme_class(cfg).recorded_procedures:
+        return left
+    counts = log_spaced(cfg.num_batches) if cfg.evaluate_at is None else cfg.evaluate_at
+    to_come = sum(count > cfg.num_batches - left for count in counts)
+    passes = (cfg.datamodule.test_size - cfg.k2) / cfg.datamodule.batch_size
+    return left + to_come * passes / 3

@@ -1,0 +1,81 @@
+"""How far the grids are: a line a cell, from the tables and the runs' folders alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from charrnn.console import print_table
+from charrnn.errors import CharRNNError
+from charrnn.runs.folder import RESULTS, RunFolder, RunState
+from charrnn.sweeps.grids import read_grid
+
+COLUMNS = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
+USUAL = ("procedure", "scale", "settings", "num_batches", "run")
+"""Columns of every grid that `print_status` has no column for."""
+WORDS = {
+    RunState.PLANNED: "waiting",
+    RunState.CLAIMED: "starting",
+    RunState.RUNNING: "running",
+    RunState.FINISHED: "finished",
+    RunState.FAILED: "failed",
+    RunState.DIVERGED: "diverged",
+}
+NO_CORPUS, DAMAGED = "no corpus", "damaged"
+"""What else a cell may be: its corpus could not be had, or a file of its run was changed."""
+
+
+def print_status(output_dir: Path) -> None:
+    """Print every cell of every grid below ``output_dir``, and how many are in which state.
+
+    Raises:
+        CharRNNError: if there is no grid.
+    """
+    grids = sorted((output_dir / "grids").glob("*.csv"))
+    if not grids:
+        raise CharRNNError(f"{output_dir / 'grids'} has no grid: start a sweep first.")
+    table = Table("grid", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "more", "state")
+    counts: Counter[str] = Counter()
+    words: dict[tuple[str, str], tuple[str, str]] = {}
+    for grid in grids:
+        for _, cell in read_grid(grid).iterrows():
+            run, of = str(cell["run"]), str(cell.get("num_batches") or "?")
+            if (run, of) not in words:
+                words[run, of] = _words(output_dir / run, of) if run else (NO_CORPUS, "")
+            word, more = words[run, of]
+            counts[word] += 1
+            told = (*(str(cell[name]) for name in COLUMNS), _own(cell), f"{word}{more}")
+            table.add_row(grid.stem, *told)
+    print_table(table)
+    counted = ", ".join(f"{number} {word}" for word, number in counts.most_common())
+    print(f"{counts.total()} cells of {len({run for run, _ in words if run})} runs: {counted}")
+
+
+def _own(cell: pd.Series) -> str:
+    """The values of the columns that the cell's grid has beside the usual ones."""
+    own = [name for name in cell.index if name not in (*COLUMNS, *USUAL) and cell[name] != ""]
+    return " ".join([*(f"{name}={cell[name]}" for name in own), cell["settings"]]).strip()
+
+
+def _words(path: Path, of: str) -> tuple[str, str]:
+    """A run's state in one word, and what there is to say about it.
+
+    Args:
+        path: of the run's folder.
+        of: batches in the run.
+    """
+    try:
+        status = RunFolder(path).status()
+    except CharRNNError as error:
+        return DAMAGED, f": {error}"
+    more = ""
+    if status.state is RunState.FAILED:
+        more = f": {status.error}"
+    elif status.state not in RESULTS and status.batches:
+        more = f", {status.batches} of {of} batches"
+    if status.owner:
+        more += f", by {status.owner}"
+    return WORDS[status.state], more

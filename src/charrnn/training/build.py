@@ -1,0 +1,165 @@
+"""From a configuration to the parts of a run; and the check that it can be run at all."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from charrnn.backbone import fused
+from charrnn.backbone.initial_weights import load_arrays
+from charrnn.backbone.network import Backbone
+from charrnn.datamodule.module import CharDataModule
+from charrnn.errors import (
+    BadInput,
+    CharRNNError,
+    require,
+    require_choice,
+    require_number,
+    require_whole,
+)
+from charrnn.schemes.base import MakeOptimizer, Scheme
+
+SHARED = ("k1", "k2", "k3", "weighting")
+"""Fields that parts of the configuration take from its top; the data module only the first two."""
+DTYPES = {32: torch.float32, 64: torch.float64}
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuse a configuration that cannot be run, without reading a corpus or drawing a weight.
+
+    Raises:
+        BadInput: naming the field, its value and what would do.
+    """
+    require_choice("scheme", str(cfg.scheme), [str(name).removeprefix("s") for name in cfg.schemes])
+    require_whole("num_batches", cfg.num_batches, 1, "batch")
+    require_whole("log_every", cfg.log_every, 1, "batch")
+    require_whole("seed", cfg.seed, 0)
+    share = cfg.checkpoint_share
+    require_number("checkpoint_share", share, "a number, at least 0", lambda x: x >= 0)
+    require_choice("retry_failed", cfg.retry_failed, [True, False])
+    known = isinstance(cfg.precision, int) and cfg.precision in DTYPES
+    require(known, "precision", cfg.precision, " or ".join(map(str, DTYPES)))
+    for part, fields in (("datamodule", SHARED[:2]), ("model", SHARED)):
+        for field in fields:
+            value = cfg[part][field]
+            require(
+                value == cfg[field], f"{part}.{field}", value, f"{field}={cfg[field]}: set {field}"
+            )
+    if cfg.threads is not None:
+        require_whole("threads", cfg.threads, 1, "thread, or null")
+    counts = cfg.evaluate_at
+    if counts is not None:
+        fits = OmegaConf.is_list(counts) and all(isinstance(n, int) and n >= 1 for n in counts)
+        require(fits, "evaluate_at", counts, "a list of batch counts, each at least 1, or null")
+    columns = cfg.columns
+    known = OmegaConf.is_list(columns) and all(isinstance(name, str) for name in columns)
+    require(known, "columns", columns, "a list of names of fields")
+    require_whole("sampling.length", cfg.sampling.length, 0, "token")
+    require_whole("sampling.log_length", cfg.sampling.log_length, 0, "token")
+    require(cfg.sampling.prompt != "", "sampling.prompt", "''", "at least 1 token, or null")
+    build(cfg.sampling.choice)
+    order = build_datamodule(cfg).order
+    orders = scheme_class(cfg).orders
+    why = f"in scheme {cfg.scheme}, which carries the state from batch to batch"
+    require(order in orders, "datamodule.order", order, f"{' or '.join(orders)} {why}")
+    if "lr" in cfg.optimizer:
+        require_number("optimizer.lr", cfg.optimizer.lr, "at least 0", lambda x: x >= 0)
+    with torch.device("meta"):  # shapes without values
+        backbone = build(cfg.backbone, vocabulary_size=2)
+    build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
+    try:
+        optimizer(cfg)([torch.nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError, IndexError) as error:
+        raise CharRNNError(f"the optimizer cannot be set up: {error}.") from error
+
+
+def check_initial_weights(cfg: DictConfig, vocabulary_size: int) -> None:
+    """Refuse initial weights that do not fit the configuration's backbone.
+
+    Raises:
+        BadInput: naming what does not fit.
+    """
+    if cfg.initial_weights is not None:
+        with torch.device("meta"):
+            backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
+        load_arrays(backbone, read_initial_weights(cfg.initial_weights))
+
+
+def scheme_class(cfg: DictConfig) -> type[Scheme]:
+    """The class of the configuration's scheme."""
+    return get_class(cfg.model._target_)
+
+
+def scheme_names(cfg: DictConfig, procedure: str) -> list[str]:
+    """The schemes that have the configuration's training, and this sampling procedure."""
+    wanted = scheme_class(cfg).training_procedure, procedure
+    classes: dict[Any, type[Scheme]] = {
+        name: get_class(node._target_) for name, node in cfg.schemes.items()
+    }
+    return [
+        str(name).removeprefix("s")
+        for name, scheme in classes.items()
+        if (scheme.training_procedure, scheme.sampling_procedure) == wanted
+    ]
+
+
+def build_datamodule(cfg: DictConfig) -> CharDataModule:
+    """The data module; nothing is read yet.
+
+    Raises:
+        BadInput: if an argument is out of its range or missing.
+    """
+    return build(cfg.datamodule, corpus=build(cfg.data))
+
+
+def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
+    """The scheme with its backbone, initial weights drawn or loaded.
+
+    Raises:
+        BadInput: if an argument is out of its range, or initial weights do not fit.
+    """
+    fused.is_available()  # before the first batch, whose time is measured
+    backbone: Backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
+    backbone.to(DTYPES[cfg.precision])
+    if cfg.initial_weights is not None:
+        load_arrays(backbone, read_initial_weights(cfg.initial_weights))
+    return build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
+
+
+def optimizer(cfg: DictConfig) -> MakeOptimizer:
+    """What makes the optimizer of given parameters."""
+    return instantiate(cfg.optimizer, _convert_="all")
+
+
+def read_initial_weights(path: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, under the names of charrnn.backbone.initial_weights.load_arrays.
+
+    Raises:
+        BadInput: if it is no such file.
+    """
+    try:
+        with np.load(Path(path).expanduser(), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise BadInput("initial_weights", path, f"a readable .npz file ({error})") from error
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """What ``node`` describes, with further arguments that are no configuration.
+
+    Raises:
+        CharRNNError: if an argument is out of its range, missing or unknown.
+    """
+    missing = sorted(OmegaConf.missing_keys(node))
+    require(not missing, ", ".join(missing), "???", "given: there is no default")
+    make = instantiate(node, _partial_=True, _convert_="all")
+    try:
+        return make(**arguments)
+    except TypeError as error:
+        raise CharRNNError(f"the settings do not fit {node._target_}: {error}.") from error
