@@ -9,12 +9,9 @@ import numpy as np
 import pandas as pd
 
 from charrnn.errors import CharRNNError, require
-from charrnn.runs.folder import Evaluation, RunFolder
+from charrnn.runs.folder import RESULTS, Evaluation, RunFolder
 from charrnn.runs.sealed import DamagedRun
 from charrnn.sweeps.grids import read_grid
-
-RESULTS = ("finished", "diverged")
-"""The states of a cell that has a curve."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +60,12 @@ def read_results(grid: Path) -> Results:
         folder = RunFolder(grid.parent.parent / cell["run"]) if cell["run"] else None
         if folder is None:
             states.append("no corpus")
-        elif not folder.is_finished:
-            states.append(folder.status().state.value)
         else:
             try:
+                state = folder.status(int(cell["num_batches"])).state
+                if state not in RESULTS:
+                    states.append(state.value)
+                    continue
                 curve = _curve(cell, folder)
             except DamagedRun:
                 states.append("damaged")
@@ -78,8 +77,8 @@ def read_results(grid: Path) -> Results:
 
 
 def _curve(cell: pd.Series, folder: RunFolder) -> pd.DataFrame:
-    """The evaluations of the cell's run by the cell's own sampling procedure."""
-    table = folder.read_table()
+    """The evaluations of the cell's run, by its sampling procedure, up to its number of batches."""
+    table = folder.read_table(int(cell["num_batches"]))
     own = table[table["procedure"] == cell["procedure"]].drop(columns="procedure")
     return own.assign(**{str(column): value for column, value in cell.items()})
 

@@ -197,5 +197,5 @@ def test_an_interrupted_run_is_no_success_and_no_result(tmp_path, text_file, sen
         finally:
             process.kill()
     assert process.returncode == status
-    assert re.search(r"interrupted; the same command goes on from batch \d+\.", rest)
+    assert re.search(r"interrupted; the same command resumes from batch \d+\.", rest)
     assert not runs(tmp_path)

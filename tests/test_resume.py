@@ -96,9 +96,10 @@ def test_killed_at_random_and_at_chosen_moments_a_run_ends_with_the_same_bits(
     process.join()
     assert not folder.is_finished
     assert processes.run(cfg, tmp_path / "log") == 0
-    assert "goes on from batch 26." in (tmp_path / "log").read_text()
+    assert "resuming from batch 26." in (tmp_path / "log").read_text()
     assert_same(folder, prepare(whole).folder)
-    assert not list(folder.path.glob("checkpoint*")) + list(folder.path.glob(".*"))
+    left = {path.name for path in folder.path.iterdir()}
+    assert {name for name in left if name.startswith(("checkpoint", "."))} == {NEWEST}
 
 
 def flip(path):
@@ -143,9 +144,9 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken(config, tmp_path, damag
     damage(newest)
     assert processes.run(cfg, tmp_path / "log") == 0
     said = (tmp_path / "log").read_text().splitlines()
-    assert said.count(f"{newest} is damaged, and is left out.") == 1
-    (line,) = [line for line in said if line.startswith("goes on from batch ")]
-    assert 9 <= int(line.removeprefix("goes on from batch ").rstrip(".")) < 26
+    assert said.count(f"{newest} is damaged and is ignored.") == 1
+    (line,) = [line for line in said if line.startswith("resuming from batch ")]
+    assert 9 <= int(line.removeprefix("resuming from batch ").rstrip(".")) < 26
     assert_same(folder, prepare(whole).folder)
 
 
@@ -157,8 +158,8 @@ def test_with_both_checkpoints_damaged_a_run_starts_anew(config, tmp_path):
         flip(folder.path / name)
     assert processes.run(config(*SETTINGS), tmp_path / "log") == 0
     said = (tmp_path / "log").read_text()
-    assert said.count("is damaged, and is left out.") == 2
-    assert "goes on" not in said
+    assert said.count("is damaged and is ignored.") == 2
+    assert "resuming" not in said
     assert_same(folder, prepare(whole).folder)
 
 
@@ -183,7 +184,8 @@ def test_tensorboard_reads_a_resumed_run_without_gaps_and_repetitions(config):
         folder = stopped(cfg, batches)
         truncate(folder.path / NEWEST)
     assert processes.run(cfg) == 0
-    events = EventAccumulator(str(folder.path / "windowed"), size_guidance={"tensors": 0}).Reload()
+    (written,) = (folder.path.parent / "tensorboard").iterdir()
+    events = EventAccumulator(str(written), size_guidance={"tensors": 0}).Reload()
     for tag in ("perplexity/text", "train/loss", "sample/text_summary"):
         assert [event.step for event in events.Tensors(tag)] == [64 * b for b in range(1, 27)]
     shown = [float(make_ndarray(e.tensor_proto)) for e in events.Tensors("perplexity/text")]
@@ -211,7 +213,7 @@ def test_told_to_stop_a_run_keeps_its_last_batch_and_ends_with_the_same_bits(
         kept = batches_kept(folder.path)
         assert kept >= batches
         last = (tmp_path / "log").read_text().splitlines()[-1]
-        assert last.endswith(f"interrupted; the same command goes on from batch {kept}.")
+        assert last.endswith(f"interrupted; the same command resumes from batch {kept}.")
     assert processes.run(cfg) == 0
     assert_same(folder, prepare(whole).folder)
 
@@ -231,6 +233,6 @@ def test_the_command_goes_on_after_a_kill(config, command, tmp_path, text_file):
     assert not folder.is_finished
     again = command(*settings)
     assert again.returncode == 0
-    (line,) = [line for line in again.stderr.splitlines() if line.startswith("goes on from batch")]
-    assert int(line.removeprefix("goes on from batch ").rstrip(".")) >= 20
+    (line,) = [line for line in again.stderr.splitlines() if line.startswith("resuming from batch")]
+    assert int(line.removeprefix("resuming from batch ").rstrip(".")) >= 20
     assert_same(folder, prepare(whole).folder)

@@ -103,10 +103,10 @@ def test_the_only_run_of_a_sweep_that_fails_elsewhere_meanwhile_is_not_tried_aga
     start, config, tmp_path
 ):
     folder = prepare(config("k1=20", "sampling.length=0")).folder
-    with folder.claimed(lambda: None):
+    with folder.leased(lambda: None):
         sweep = start("-m", "k1=20", "jobs=1")
         lines = iter(sweep.stderr.readline, "")
-        assert any("another process trains it; waiting" in line for line in lines)
+        assert any("already being trained by another process; waiting" in line for line in lines)
         folder.fail("Traceback\nMemoryError: all is full\n")
     log = end(sweep)
     assert sweep.returncode == 1

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,15 +17,13 @@ import torch
 from browser import visit
 from conftest import ROOT
 from helpers import gradients, model_and_parameters
-from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from charrnn.backbone.recurrence import eager_only
 from charrnn.callbacks.state_size import state_size
 from charrnn.callbacks.tensorboard_events import Events
-from charrnn.commands.tensorboard import link, serve
+from charrnn.commands.tensorboard import serve
 from charrnn.errors import CharRNNError
-from charrnn.evaluation.perplexity import PROCEDURES
 from charrnn.runs.folder import RunFolder
 from charrnn.training.build import build_scheme
 from charrnn.training.lifecycle import prepare, train
@@ -39,6 +35,13 @@ def events(folder: Path) -> EventAccumulator:
 
 def series(folder: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events(folder).Scalars(tag)]
+
+
+def events_of(run: RunFolder) -> dict[str, Path]:
+    """The folders of a run's events, by the scheme that they are named after."""
+    digest = run.path.name.rpartition("_")[2]
+    folders = (run.path.parent / "tensorboard").glob(f"* {digest}")
+    return {" ".join(folder.name.split()[1:3]): folder for folder in folders}
 
 
 @pytest.mark.parametrize("eager", [True, False])
@@ -100,11 +103,12 @@ def test_what_is_measured_and_written_changes_no_weight(config, tmp_path, scheme
 def test_a_run_tells_tensorboard_of_its_training(config):
     settings = ("scheme=4", "precision=64", "log_every=2", "backbone.grad_clip=1e-7")
     cfg = config(*settings)
-    folder = train(cfg).path / "progressive"
+    run = train(cfg)
+    folder = events_of(run)["scheme 4"]
     steps = [128, 256, 384]
     tokens_per_second = series(folder, "train/tokens_per_second")
     assert [step for step, _ in tokens_per_second] == steps
-    seconds = RunFolder(folder.parent).read_table()["train_seconds"].iloc[-1]
+    seconds = run.read_table()["train_seconds"].iloc[-1]
     # Twice two batches, and then twice two: the mean speed is their harmonic mean.
     speed = 3 / sum(1 / value for _, value in tokens_per_second)
     assert speed == pytest.approx(6 * 64 * 100 / seconds, rel=0.3)
@@ -138,7 +142,7 @@ def test_every_reading_of_a_run_is_one_of_tensorboards_runs(config):
     run = train(config("scheme=1", "evaluate_at=[1,3]"))
     table = run.read_table()
     for scheme, procedure in (("1", "windowed"), ("3", "progressive")):
-        folder = run.path / procedure
+        folder = events_of(run)[f"scheme {scheme}"]
         rows = table[table["procedure"] == procedure]
         shown = series(folder, "perplexity/text")
         assert [step for step, _ in shown] == rows["train_sequences"].tolist()
@@ -158,62 +162,53 @@ def test_every_reading_of_a_run_is_one_of_tensorboards_runs(config):
 
 def test_a_diverged_run_is_shown_too(config):
     run = train(config("optimizer.lr=1e30", "scheme=2"))
-    last = events(run.path / "windowed").Tensors("sample/text_summary")[-1]
+    folder = events_of(run)["scheme 2"]
+    last = events(folder).Tensors("sample/text_summary")[-1]
     (text,) = last.tensor_proto.string_val
     assert b"not finite" in text
-    assert math.isnan(series(run.path / "windowed", "perplexity_final")[-1][1])
+    assert math.isnan(series(folder, "perplexity_final")[-1][1])
 
 
 def test_the_best_perplexity_is_that_before_the_divergence(tmp_path):
-    with closing(Events(tmp_path, "text", {"windowed": {}})) as written:
+    with closing(Events({"windowed": tmp_path}, "text", {"windowed": {}})) as written:
         written.add_perplexity("windowed", [9.0, 8.0, math.nan], step=64)
         written.add_perplexity("windowed", [9.0, 8.0, math.nan, math.inf], step=128)
-    assert series(tmp_path / "windowed", "perplexity_best") == [(64, 8.0), (128, 8.0)]
-    assert series(tmp_path / "windowed", "perplexity_final")[-1] == (128, math.inf)
+    assert series(tmp_path, "perplexity_best") == [(64, 8.0), (128, 8.0)]
+    assert series(tmp_path, "perplexity_final")[-1] == (128, math.inf)
 
 
 def test_names_tell_runs_apart(config, tmp_path):
-    runs, links = tmp_path / "runs", tmp_path / "links"
-    links.mkdir()
-    train(config("scheme=1", "scale.num_batches=1"))
-    four = train(config("scheme=4", "scale.num_batches=1"))
-    rest = "k1=20 k2=100 r=1 gamma=16 seed=0"
-    link(runs, links)
-    names = [
-        f"text scheme 1 {rest} (run shared with 3)",
-        f"text scheme 3 {rest} (run shared with 1)",
-        f"text scheme 4 {rest}",
-    ]
-    assert sorted(path.name for path in links.iterdir()) == names
-    assert (links / names[2]).resolve() == four.path / "progressive"
-    # What departs from the scheme at its scale is told, too.
-    for word in (
-        "backbone.dropout=0.5",
-        "optimizer=rmsprop",
-        "num_batches=2",
-        "backbone.grad_clip=null",
-    ):
-        train(config("scheme=4", "scale.num_batches=1", word))
-    link(runs, links)
-    names += [
-        f"text scheme 4 {rest} {word}"
-        for word in (
-            "dropout=0.5",
-            "optimizer=RMSprop alpha=0.9 lr=0.001",
-            "num_batches=2",
-            "grad_clip=null",
-        )
-    ]
-    assert {path.name for path in links.iterdir()} == {*names}
-    # Copies, say of another machine's runs, differ in nothing but their folders.
-    shutil.copytree(four.path, runs / "copied_1234567890")
-    link(runs, links)
-    names[2:3] = [f"{names[2]} {digest}" for digest in ("1234567890", four.path.name[-10:])]
-    assert {path.name for path in links.iterdir()} == {*names}
+    def names(*words: str) -> set[str]:
+        run = train(config("scale.num_batches=1", *words))
+        return {path.name.removesuffix(run.path.name[-10:]) for path in events_of(run).values()}
+
+    rest = "k1=20 k2=100 r=1 gamma=16 seed="
+    assert names("scheme=1") == {f"text scheme 1 {rest}0 ", f"text scheme 3 {rest}0 "}
+    assert names("scheme=4", "seed=1") == {f"text scheme 4 {rest}1 "}
+    # Departures from the scheme at its scale are in the name, too; the length of a run is not.
+    for word, shown in {
+        "backbone.dropout=0.5": "dropout=0.5",
+        "optimizer=rmsprop": "optimizer=rmsprop alpha=0.9 lr=0.001",
+        "backbone.grad_clip=null": "grad_clip=null",
+        "precision=64": "precision=64",
+        "datamodule.seed=3": "datamodule.seed=3",
+        "num_batches=2": "",
+    }.items():
+        assert names("scheme=4", word) == {f"text scheme 4 {rest}0 {shown}".rstrip() + " "}
 
 
-def test_without_a_folder_of_runs_one_sentence_says_so(tmp_path):
-    with pytest.raises(CharRNNError, match="nowhere is no folder: train a run first"):
+def test_a_name_fits_a_file_system_whatever_the_corpus(config, tmp_path):
+    path = tmp_path / f"{'Ä/'.replace('/', '')}{'long ' * 40}.txt"
+    path.write_text("the seat of the hat\n" * 1000)
+    run = train(config("data=textfile", f"data.path={path}", "num_batches=1"))
+    for folder in (run.path.parent / "tensorboard").iterdir():
+        assert len(folder.name.encode()) <= 211
+        assert folder.name.endswith(run.path.name[-10:])
+        assert len(series(folder, "perplexity_final")) > 0
+
+
+def test_without_a_folder_of_events_one_sentence_says_so(tmp_path):
+    with pytest.raises(CharRNNError, match="nowhere/tensorboard is not a directory: train a run"):
         serve(tmp_path / "nowhere", "127.0.0.1", 0)
 
 
@@ -242,7 +237,8 @@ def serving(runs: Path) -> Iterator[str]:
     words = [script, "tensorboard", "--runs", runs, "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield process.stdout.readline().split()[1]
+            lines = iter(process.stdout.readline, "")
+            yield next(line.split()[1] for line in lines if line.startswith("TensorBoard: "))
             process.terminate()
             assert process.wait() == 0
         finally:
@@ -284,28 +280,14 @@ def test_a_browser_shows_scalars_the_table_of_runs_and_texts(command, tmp_path):
         assert {request.split("/")[2] for request in v.requests} == {f"127.0.0.1:{port}"}
 
 
-def test_more_runs_than_tensorboard_selects_by_itself_are_shown_and_toggled(config, tmp_path):
-    cfg, runs = config("scheme=1"), tmp_path / "runs"
-    for seed in range(22):  # each read by schemes 1 and 3
-        cfg.seed = seed
-        run = runs / f"run_{seed}"
-        run.mkdir(parents=True)
-        (run / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
-        (run / "identity.json").write_text(json.dumps({"corpus": {"name": "Ääni \u6b4c"}}))
-        with closing(Events(run, "Ääni \u6b4c", {p: {} for p in PROCEDURES})) as written:
-            for procedure in PROCEDURES:
-                for step in (64, 128):
-                    written.add_perplexity(procedure, [9.0 - step / 64], step)
-    with serving(runs) as address, visit(address) as v:
-        v.page.get_by_text("Ääni U+6B4C scheme 3").first.wait_for()
-        v.page.get_by_text("Custom Scalars").first.click()
-        shown = v.page.get_by_text("Matches (44)")
-        shown.wait_for()
-        assert v.page.locator("tf-smoothing-input input").first.input_value() == "0"
-        v.page.locator("tf-runs-selector paper-checkbox").first.click()
-        v.page.get_by_text("Matches (43)").wait_for()
-        v.page.get_by_text("Toggle All Runs").click()
+def test_of_more_runs_than_tensorboard_selects_the_terminal_says_how_to_see_them(tmp_path):
+    for number in range(41):
+        folders = {"windowed": tmp_path / "tensorboard" / f"Ääni \u6b4c {number}"}
+        with closing(Events(folders, "Ääni \u6b4c", {"windowed": {}})) as written:
+            for step in (64, 128):
+                written.add_perplexity("windowed", [9.0 - step / 64], step)
+    with serving(tmp_path) as address, visit(f"{address}#custom_scalars") as v:
         v.page.get_by_text("Matches (0)").first.wait_for()
         v.page.get_by_text("Toggle All Runs").click()
-        shown.wait_for()
+        v.page.get_by_text("Matches (41)").wait_for()
         assert v.errors == []

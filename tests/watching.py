@@ -31,8 +31,8 @@ def finished(tmp_path: Path) -> dict[str, int]:
 def training(tmp_path: Path) -> dict[int, RunFolder]:
     """The runs that are being trained, by the process that does."""
     found = {}
-    for claims in (tmp_path / "runs").glob("*/claims"):
-        folder = RunFolder(claims.parent)
+    for leases in (tmp_path / "runs").glob("*/leases"):
+        folder = RunFolder(leases.parent)
         if owner := folder.status().owner:
             found[int(owner.rpartition(":")[2])] = folder
     return found

@@ -16,7 +16,7 @@ PAPER_BATCHES = 12_800
 """Training batches of a run of the paper's."""
 PAPER_SIZES = {128, 512}
 """The paper's gammas."""
-PENDING = ("planned", "claimed", "running")
+PENDING = ("planned", "starting", "running")
 """States of a cell that is still to come."""
 COMPARED = ("scheme", "num_layers", "hidden_size", "k2")
 """Columns of which a claim may compare all values that the grid has."""

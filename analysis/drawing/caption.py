@@ -18,8 +18,9 @@ STATES = {
     "failed": "Failed",
     "damaged": "Damaged, or changed by hand",
     "running": "Running",
-    "claimed": "About to run",
+    "starting": "About to run",
     "planned": "Not trained",
+    "not evaluated": "Trained for longer, and not evaluated at this length",
     "no corpus": "Corpus not to be had",
 }
 """How a cell that is not simply finished is spoken of."""

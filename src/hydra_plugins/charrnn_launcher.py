@@ -1,7 +1,7 @@
 """The project's Hydra launcher: runs on this machine, one after another or several at once.
 
-Joblib's launcher would do but for one thing: its pool (loky) ends all workers when one of them
-dies, and the runs of hours with them. Here a worker that dies costs its own run.
+Joblib's launcher would do, except that its pool (loky) ends all workers when one of them dies,
+together with the hours of training in them. Here a worker that dies loses its own run only.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ TERMINATED = 143
 
 
 class LocalLauncher(BasicLauncher):
-    """Trains runs in this process one after another, or in several workers at the same time.
+    """Trains runs one after another in this process, or several at once in worker processes.
 
-    The configuration's `jobs` is the number of workers; with `fail_fast`, a run that fails ends
-    those that run, and keeps others from starting.
+    The configuration's `jobs` is the number of workers. With `fail_fast`, the first run that fails
+    ends the runs in progress, and no other run is started.
     """
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> list[JobReturn]:
-        """What became of every job; of those that were not started, status UNKNOWN."""
+        """How every job ended; a job that was not started has status UNKNOWN."""
         assert self.config is not None
         returns = [JobReturn() for _ in job_overrides]
         numbered = deque(enumerate(job_overrides))
@@ -76,9 +76,9 @@ class LocalLauncher(BasicLauncher):
                     returns[number] = worker.result()
                     if worker.process.is_alive():
                         idle.append(worker)
-                    log.info("%d of %d runs are over", *_progress(returns))
+                    log.info("%d of %d runs finished", *_progress(returns))
         finally:
-            # Those that run keep their checkpoints; the same command goes on from there.
+            # Runs in progress keep their checkpoints; the same command resumes from there.
             everyone = [*idle, *(worker for worker, _ in busy.values())]
             for worker in everyone:
                 worker.process.terminate()
@@ -96,7 +96,7 @@ def _stop(*_: object) -> NoReturn:
 
 
 class Worker:
-    """A process that trains one run after another; it ends with the process that started it."""
+    """A process that trains one run after another, and ends with the process that started it."""
 
     def __init__(self, launcher: LocalLauncher) -> None:
         context = multiprocessing.get_context("spawn")  # threads and GPUs do not survive a fork
@@ -107,7 +107,7 @@ class Worker:
         theirs.close()
 
     def result(self) -> JobReturn:
-        """What became of the worker's run; a failure if the worker died."""
+        """How the worker's run ended; a failure if the worker died."""
         try:
             return self.connection.recv()
         except EOFError:
@@ -120,12 +120,12 @@ class Worker:
 
 
 def _work(connection: Connection, hydra_context: Any, config: Any, task_function: Any) -> None:
-    """The life of a worker: jobs come in over ``connection``, and what became of them goes out."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and ends its workers
+    """A worker's main loop: receive a job over ``connection``, train it, send how it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    os.environ["TTY_COMPATIBLE"] = "0"  # the progress bars of several runs would overwrite another
+    os.environ["TTY_COMPATIBLE"] = "0"  # progress bars of several runs would overwrite each other
     setup_globals()
-    Plugins.instance()  # imports them all: their options and resolvers are known then
+    Plugins.instance()  # imports all plugins, which registers their options and resolvers
     while True:
         try:
             number, overrides = connection.recv()

@@ -1,4 +1,4 @@
-"""The project's Hydra sweeper. It stands here since Hydra takes plugins from this package only."""
+"""The project's Hydra sweeper. Hydra takes plugins from this package only."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from charrnn.sweeps.jobs import (
     left_over,
     longest_first,
     record_errors,
+    shorter_lengths,
     side_by_side,
     states,
     to_train,
@@ -42,23 +43,23 @@ EXTRAS = {
     "hydra_submitit_launcher": "slurm",
     "hydra_ray_launcher": "ray",
 }
-"""Launchers that are optional, and the extra that brings each."""
+"""Optional launchers, and the extra that installs each."""
 ON_THIS_MACHINE = (".LocalLauncher", ".JoblibLauncher")
-"""Launchers whose runs share the cores of this machine."""
+"""Launchers whose runs share this machine's cores."""
 
-register_resolvers()  # a launcher's worker imports this module, and then composes configurations
+register_resolvers()  # a launcher's worker imports this module before it composes anything
 
 
 class GridSweeper(BasicSweeper):
-    """All combinations of the swept values, like Hydra's own sweeper, and more than it does.
+    """Trains all combinations of the swept values, like Hydra's own sweeper.
 
-    Every cell is checked before the first one is trained. Cells with the same training are trained
-    once, finished ones not again. A failed run leaves the others running.
+    Unlike that one it checks every cell before it trains the first, trains cells with the same
+    training once and finished ones not again, and goes on with the others when a run fails.
     """
 
     def setup(self, *, config: DictConfig, **others: Any) -> None:
-        """Refuse a launcher that is not installed, and a number of jobs that makes no sense."""
-        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # lines of different runs are no duplicates
+        """Refuse a launcher that is not installed, and a number of jobs that cannot be used."""
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # or Ray hides equal lines of different runs
         try:
             _check_launcher(config)
             config.jobs = workers(config)
@@ -67,7 +68,7 @@ class GridSweeper(BasicSweeper):
         super().setup(config=config, **others)
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Train what the cells of the sweep need; exits with status 1 if one has no result."""
+        """Train the runs that the sweep's cells need; exit with status 1 if one has no result."""
         assert self.config is not None
         assert self.hydra_context is not None
         cfg, choices = self.config, self.config.hydra.runtime.choices
@@ -96,11 +97,11 @@ class GridSweeper(BasicSweeper):
         return []
 
     def _train(self, cells: Sequence[Cell], chosen: Sequence[Cell]) -> None:
-        """Train the runs of the chosen cells, and note in all cells which have no result, and why.
+        """Train the runs of the chosen cells, and note in every cell without a result why.
 
-        Runs that another process trains come last, and are waited for then. What is left over is
-        launched again as long as that trains anything: a cluster may lose a machine, whose runs go
-        on from their checkpoints on another one.
+        Runs that another process is training come last; this sweep then waits for them. What is
+        left over is launched again as long as that makes progress: if a cluster loses a machine,
+        its runs resume from their checkpoints on another.
         """
         assert self.config is not None
         wait = False
@@ -119,15 +120,15 @@ class GridSweeper(BasicSweeper):
         assert self.launcher is not None
         local = _is_local(self.config)
         if local and self.config.jobs == 1:
-            jobs = in_turn(chosen)
+            jobs = in_turn(chosen, shorter_lengths(cells))
         else:
             chosen = longest_first(chosen)
             share = max(1, cores() // self.config.jobs) if local else None
-            jobs = side_by_side(chosen, share)
+            jobs = side_by_side(chosen, shorter_lengths(cells), share)
         returns: Sequence[JobReturn] = []
         try:
-            returns = self.launcher.launch([[*job, f"cell.wait={wait}"] for job in jobs], 0)
-        except Exception as error:  # of a cluster, on which other jobs may go on
+            returns = self.launcher.launch([[*job, f"job.wait={wait}"] for job in jobs], 0)
+        except Exception as error:  # on a cluster, other jobs may still be running
             log.error("the launcher gave up: %s", describe(error))
         record_errors(cells, chosen, returns)
 

@@ -33,6 +33,8 @@ class Backbone(nn.Module):
         BadInput: if an argument is out of its range.
     """
 
+    identity_name = "lstm"
+
     def __init__(
         self,
         vocabulary_size: int,

@@ -145,9 +145,9 @@ def _lightning_steps(case: Case, batches: TrainBatches, steps: int) -> float:
     ends = _Ends()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        events = Events(
-            Path(folder), "a benchmark", {name: {} for name in ("windowed", "progressive")}
-        )
+        procedures = ("windowed", "progressive")
+        folders = {name: Path(folder, name) for name in procedures}
+        events = Events(folders, "a benchmark", {name: {} for name in procedures})
         trainer = pl.Trainer(
             accelerator="cpu",
             devices=1,

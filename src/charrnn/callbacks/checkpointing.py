@@ -1,36 +1,63 @@
-"""When a checkpoint is written."""
+"""When a checkpoint is written, what it holds, and how Lightning reads it."""
 
 from __future__ import annotations
 
+import io
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins import CheckpointIO
 
 from charrnn.backbone import fused
 from charrnn.callbacks.clock import Clock, finish_queued_work
-from charrnn.runs.checkpoints import NEWEST
+from charrnn.runs.checkpoints import NEWEST, write_checkpoint
 from charrnn.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
 
-class KeepCheckpoint(pl.Callback):
-    """Writes checkpoints, as often as a share of the run's time allows, and when it is stopped.
+class CheckpointFiles(CheckpointIO):
+    """Writes and reads Lightning's checkpoints in the format of charrnn.runs.checkpoints."""
 
-    It comes after all callbacks that have a state: what it keeps is the state between two batches.
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_checkpoint(Path(path), checkpoint["global_step"], buffer.getvalue())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint that `newest_checkpoint` has found, on the CPU."""
+        with Path(path).open("rb") as file:
+            file.readline()
+            content = io.BytesIO(file.read())
+        return torch.load(content, map_location="cpu", weights_only=True)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+class KeepCheckpoint(pl.Callback):
+    """Writes checkpoints as often as a share of the time allows, when stopped, and at the end.
+
+    It comes after all callbacks that have a state: it keeps the state between two batches.
 
     Args:
-        folder: of the run.
+        folder: the folder that the training writes to.
         clock: of the run.
-        share: of the time for training and evaluation that checkpoints may take, together.
+        share: share of the time for training and evaluation that checkpoints may take.
+        keep_last: whether to keep the state after the last batch, for longer training.
     """
 
-    def __init__(self, folder: RunFolder, clock: Clock, share: float) -> None:
-        self.folder, self.clock, self.share = folder, clock, share
+    def __init__(self, folder: RunFolder, clock: Clock, share: float, keep_last: bool) -> None:
+        self.folder, self.clock, self.share, self.keep_last = folder, clock, share, keep_last
         self.cost = 0.1
-        """Seconds that the last checkpoint took; before the first, a guess."""
+        """Seconds that the last checkpoint took; a guess before the first."""
         self.between_batches = False
 
     def state_dict(self) -> dict[str, Any]:
@@ -61,13 +88,15 @@ class KeepCheckpoint(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
-        assert self.folder.claim is not None
-        self.folder.claim.trained(trainer.global_step)
+        assert self.folder.lease is not None
+        self.folder.lease.trained(trainer.global_step)
         self.between_batches = True
         self.clock.lap("training")
         seconds = self.clock.seconds
         work = seconds["training"] + seconds["evaluation"]
-        if self.share * work >= seconds["checkpoints"] + self.cost:
+        affordable = self.share * work >= seconds["checkpoints"] + self.cost
+        last = self.keep_last and trainer.global_step == trainer.max_steps
+        if affordable or last:
             self._save(trainer)
 
     def on_exception(
@@ -77,12 +106,12 @@ class KeepCheckpoint(pl.Callback):
             self._save(trainer)
 
     def _save(self, trainer: pl.Trainer) -> None:
-        assert self.folder.claim is not None
+        assert self.folder.lease is not None
         finish_queued_work()
         self.clock.lap("training")
         before = self.clock.seconds["checkpoints"]
         try:
-            self.folder.claim.check()
+            self.folder.lease.check()
             trainer.save_checkpoint(self.folder.path / NEWEST)
         except OSError as error:
             log.warning("no checkpoint at batch %d: %s", trainer.global_step, error)
@@ -91,7 +120,7 @@ class KeepCheckpoint(pl.Callback):
 
 
 def computed_on() -> str:
-    """What decides on the last bits of a result, beside the software."""
+    """What the last bits of a result depend on, beside the software."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     passes = "fused" if fused.is_available() else "eager"

@@ -1,4 +1,4 @@
-"""What the time of a run goes into."""
+"""How the time of a run is spent."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 
 
 class Clock:
-    """What the time of a run has gone into, over all the tries that it took.
+    """How the time of a run was spent, over all its attempts.
 
     Attributes:
-        seconds: of `training`, `evaluation` and `checkpoints`.
+        seconds: seconds of `training`, `evaluation` and `checkpoints`.
     """
 
     def __init__(self) -> None:
@@ -19,17 +19,17 @@ class Clock:
         self.start()
 
     def start(self) -> None:
-        """Time counts from here on."""
+        """Start counting."""
         self._since = time.perf_counter()
 
     def lap(self, on: str) -> None:
-        """The time since the last lap has gone into ``on``."""
+        """Count the time since the last lap as time spent ``on`` something."""
         now = time.perf_counter()
         self.seconds[on] += now - self._since
         self._since = now
 
 
 def finish_queued_work() -> None:
-    """Wait until a GPU has done what it was told to do, so that the time counts as that work's."""
+    """Wait until a GPU has finished its queue, to count the time as time of that work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""What is measured of the training at every evaluation: gradients, and the growth of states."""
+"""Measurements of the training at every evaluation: gradients, and the size of states."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Diagnosis:
 
 
 class Diagnose(pl.Callback):
-    """Writes a row of `diagnostics.csv` after given batch counts; the training stays as it is.
+    """Writes a row of `diagnostics.csv` after given batch counts; training is unaffected.
 
     Args:
         counts: batch counts.

@@ -1,4 +1,4 @@
-"""What happens beside training: evaluation at chosen batch counts, and checkpoints."""
+"""Evaluation at chosen batch counts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 class Evaluate(pl.Callback):
     """Measures perplexity at given batch counts, outside of the training time.
 
-    Every result goes to the run's table and to TensorBoard, there with a text of the model's.
+    Every result goes to the run's table and to TensorBoard, where the model also writes a text.
 
     Args:
         counts: batch counts after which to evaluate.
         folder: where the table is written.
-        events: for TensorBoard.
-        clock: of the run.
-        text: that is to be written; None for none.
+        events: TensorBoard's.
+        clock: the run's.
+        text: how the model writes; None for no text.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The progress bar of a run, with the time left for it and for the sweep that it is part of."""
+"""The progress bar of a run, with the time left for the run and for its sweep."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from charrnn.console import console, duration
 
 
 class RunProgress(pl.Callback):
-    """A bar over the batches of a run. Without a terminal, nothing: the log tells enough.
+    """A bar over the batches of a run; nothing without a terminal, where the log is enough.
 
-    The estimate for the sweep takes every run that is still to come to last as long as this one.
+    The estimate for the sweep assumes that every remaining run takes as long as this one.
 
     Args:
         label: what is being trained.
         num_batches: batches in the run.
-        number: place of the run among those that the sweep trains, from 1.
-        of: runs that the sweep trains.
+        number: number of the run among those that the sweep trains, from 1.
+        of: number of runs that the sweep trains.
     """
 
     def __init__(self, label: str, num_batches: int, number: int = 1, of: int = 1) -> None:
@@ -52,7 +52,7 @@ class RunProgress(pl.Callback):
         self.progress.stop()
 
     def _time_left(self, batches: int, elapsed: float) -> str:
-        seconds = elapsed / (batches - self.first)  # a batch
+        seconds = elapsed / (batches - self.first)  # per batch
         rest, whole = (self.num_batches - batches) * seconds, self.num_batches * seconds
         left = f"{duration(rest)} left"
         if self.of > 1:

@@ -1,4 +1,4 @@
-"""How large a state has grown: what scheme 4 carries from batch to batch has no bound."""
+"""The size of a state: the one that scheme 4 carries from batch to batch is unbounded."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from torch import Tensor
 from charrnn.backbone.state import State
 
 SATURATED = 0.99
-"""From this |tanh(c)| on, where |c| is 2.65 and the slope 2%, a cell counts as saturated."""
+"""A cell counts as saturated from this |tanh(c)|, where |c| is 2.65 and the slope 2 %."""
 
 
 def state_size(state: list[State]) -> dict[str, Tensor]:
-    """The size of a state (B, H) of every layer, in four numbers, each a tensor ().
+    """The size of a state, (B, H) in every layer, as four numbers, each a tensor ().
 
     ====================  =====================================================================
     ``mean_abs_cell``     mean of |c|, over layers, sequences and units
     ``max_abs_cell``      its maximum
     ``norm``              L2 norm of a sequence's whole state, h and c of all layers; its mean
-    ``saturated_share``   share of the cells with |tanh(c)| of at least SATURATED; NaN if one is
+    ``saturated_share``   share of cells with |tanh(c)| at least SATURATED; NaN if any is NaN
     ====================  =====================================================================
     """
     cells_BN = torch.cat([c_BH for _, c_BH in state], dim=1)

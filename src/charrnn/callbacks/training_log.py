@@ -1,4 +1,4 @@
-"""What is measured of the training itself, for TensorBoard."""
+"""Measurements of the training itself, for TensorBoard."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from charrnn.schemes.base import Scheme
 
 
 class LogTraining(pl.Callback):
-    """Measures every ``every`` batches, and nothing between them.
+    """Measures every ``every`` batches, since reading a value makes a GPU wait.
 
-    Reading a value makes a GPU wait. What is measured leaves the training as it is, to the bit:
+    Measuring changes no bit of the training:
 
     ============================  =============================================================
-    ``train/loss``                of this batch
+    ``train/loss``                the loss of this batch
     ``train/gradient_norm``       L2 norm of all parameters' gradients
     ``train/clipped_share``       share of the elements of the gates' gradients, over layers,
                                   time steps and sequences, that `backbone.grad_clip` bounds
-    ``train/tokens_per_second``   tokens read since the last measurement, by the time of training
-    ``state/...``                 where a state is carried, see charrnn.callbacks.state_size
+    ``train/tokens_per_second``   tokens read since the last measurement, per second of training
+    ``state/...``                 if a state is carried, see charrnn.callbacks.state_size
     ============================  =============================================================
     """
 
@@ -80,11 +80,11 @@ class LogTraining(pl.Callback):
         self.events.add_training(values, step)
 
     def on_save_checkpoint(self, *_: Any) -> None:
-        # A run that goes on from the checkpoint does not write once more what came before it.
+        # A run that resumes from the checkpoint does not repeat what was written before it.
         self.events.flush()
 
     def _clipped_share(self, scheme: Scheme, batch: Batch) -> torch.Tensor | None:
-        """The share, if there is a bound; the layers count no more."""
+        """The share, if there is a bound. Stops counting in the layers."""
         clipped, elements = [], 0
         for layer in scheme.backbone.lstms():
             if layer.num_clipped is not None and layer.grad_clip is not None:

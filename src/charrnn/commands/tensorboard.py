@@ -1,159 +1,60 @@
-"""TensorBoard on what has been trained, under names that a reader can tell apart."""
+"""TensorBoard on everything that has been trained, and is being trained."""
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
-import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import quote
-
-from omegaconf import DictConfig, OmegaConf
+from typing import NoReturn
 
 from charrnn.errors import CharRNNError
-from charrnn.evaluation.perplexity import PROCEDURES
-from charrnn.runs.identity import Identity, variant
-from charrnn.training.build import scheme_class, scheme_names
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+from charrnn.training.tensorboard_runs import EVENTS
 
 REFRESH = 5
-"""Seconds between two looks for new runs and new events."""
+"""Seconds between two looks for new events."""
 TEXTS = 50
-"""Texts of a run that can be leafed through; left to itself TensorBoard keeps 10."""
+"""Texts per run that can be browsed; TensorBoard's own default is 10."""
+SELECTED = 40
+"""TensorBoard shows none of the runs when there are more than this, until they are selected."""
 
 
 def serve(runs: Path, host: str, port: int) -> NoReturn:
-    """Serve what has been trained, and what is being trained, until the process is ended.
+    """Serve TensorBoard until the process is ended.
+
+    Runs write their events under readable names, so `tensorboard --logdir multirun/tensorboard`
+    shows the same.
 
     Args:
         runs: folder of all runs.
-        host: name or address to listen on; at 127.0.0.1 only this machine is answered.
-        port: the same; 0 for any that is free.
+        host: name or address to listen on; 127.0.0.1 answers this machine only.
+        port: port to listen on; 0 for any free one.
 
     Raises:
-        CharRNNError: if there is no such folder, or host and port cannot be had.
+        CharRNNError: if there are no events, or host and port cannot be used.
     """
-    if not runs.is_dir():
-        raise CharRNNError(f"{runs} is no folder: train a run first, or name the folder of runs.")
-    # Slow to import, and needed here alone.
-    from tensorboard.program import (
-        TensorBoard,
-        TensorBoardServerException,
-        create_port_scanning_werkzeug_server,
-    )
+    events = runs / EVENTS
+    if not events.is_dir():
+        raise CharRNNError(f"{events} is not a directory: train a run first, or name its folder.")
+    # Slow to import.
+    from tensorboard.program import TensorBoard, TensorBoardServerException
     from tensorboard.util import tb_logging
 
     tb_logging.get_logger().setLevel(logging.ERROR)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request
-    with tempfile.TemporaryDirectory(prefix="charrnn-tensorboard-") as links:
-        link(runs, Path(links))
-        board = TensorBoard(
-            server_class=lambda app, flags: create_port_scanning_werkzeug_server(
-                _selecting_all(app, Path(links)), flags
-            )
-        )
-        board.configure(
-            logdir=links,
-            host=host,
-            port=port,
-            reload_interval=REFRESH,
-            samples_per_plugin={"text": TEXTS},
-        )
-        try:
-            url = board.launch()
-        except TensorBoardServerException as error:
-            raise CharRNNError(str(error)) from error
-        print(f"TensorBoard: {url} (Ctrl+C ends it)", flush=True)
-        while True:
-            time.sleep(REFRESH)
-            link(runs, Path(links))
-
-
-def _selecting_all(app: WSGIApplication, links: Path) -> WSGIApplication:
-    """TensorBoard, whose bare address leads to one with all that is there now selected.
-
-    Of more than 40 runs its dashboards would show none. What is selected stands in the fragment.
-    """
-    from werkzeug.utils import redirect
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/" or environ.get("QUERY_STRING"):
-            return app(environ, start_response)
-        selected = json.dumps({path.name: True for path in links.iterdir()})
-        state = base64.b64encode(selected.encode()).decode()
-        fragment = f"timeseries&_smoothingWeight=0&runSelectionState={quote(state, safe='')}"
-        return redirect(f"/?smoothing=0#{fragment}")(environ, start_response)
-
-    return answer
-
-
-def link(runs: Path, links: Path) -> None:
-    """Make ``links`` a folder of links to all events below ``runs``, under readable names."""
-    wanted = _named(runs)
-    for path in links.iterdir():
-        if path.name not in wanted:
-            path.unlink()
-    for name, folder in wanted.items():
-        if not (links / name).is_symlink():
-            (links / name).symlink_to(folder.resolve(), target_is_directory=True)
-
-
-def _named(runs: Path) -> dict[str, Path]:
-    """The folders of events by their names; to those of one name their run's digest is added."""
-    found: dict[str, dict[str, Path]] = defaultdict(dict)
-    for config in runs.glob("*/config.yaml"):
-        run = config.parent
-        digest = run.name.rpartition("_")[2]
-        with suppress(OSError):  # a run that is just being started anew
-            cfg = OmegaConf.load(config)
-            identity = json.loads((run / "identity.json").read_text())
-            assert isinstance(cfg, DictConfig)
-            for procedure in PROCEDURES:
-                if (run / procedure).is_dir():
-                    found[readable_name(cfg, identity, [procedure])][digest] = run / procedure
-            if any(run.glob("events.out.*")):  # of a version that kept all in one place
-                found[readable_name(cfg, identity, list(PROCEDURES))][digest] = run
-    return {
-        name if len(folders) == 1 else f"{name} {digest}": folder
-        for name, folders in found.items()
-        for digest, folder in folders.items()
-    }
-
-
-def readable_name(cfg: DictConfig, identity: Identity, procedures: list[str]) -> str:
-    """What TensorBoard calls a run that is read by some sampling procedures.
-
-    Args:
-        cfg: the run's configuration.
-        identity: the run's.
-        procedures: `windowed`, `progressive` or both.
-    """
-    own, others = (
-        [s for p in PROCEDURES if (p in procedures) is read for s in scheme_names(cfg, p)]
-        for read in (True, False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
+    board = TensorBoard()
+    board.configure(
+        logdir=str(events),
+        host=host,
+        port=port,
+        reload_interval=REFRESH,
+        samples_per_plugin={"text": TEXTS},
     )
-    training = f"{scheme_class(cfg).training_procedure} {' '.join(procedures)}"
-    # TensorBoard keeps what is selected by btoa, which knows no characters but these 256.
-    corpus = identity["corpus"]["name"]
-    escaped = "".join(c if c < "\u0100" else f"U+{ord(c):04X}" for c in corpus)
-    words = [
-        escaped.replace("/", "-"),
-        f"scheme {'+'.join(own)}" if own else training,
-        f"k1={cfg.k1}",
-        f"k2={cfg.k2}",
-        f"r={cfg.backbone.num_layers}",
-        f"gamma={cfg.backbone.hidden_size}",
-        f"seed={cfg.seed}",
-        *variant(identity, dict(cfg.scale)),
-    ]
-    if others:
-        words.append(f"(run shared with {'+'.join(others)})")
-    return " ".join(words)
+    try:
+        url = board.launch()
+    except TensorBoardServerException as error:
+        raise CharRNNError(str(error)) from error
+    if sum(1 for _ in events.iterdir()) > SELECTED:
+        print(f"More than {SELECTED} runs: select them with the checkbox above their list.")
+    print(f"TensorBoard: {url} (Ctrl+C ends it)", flush=True)
+    while True:
+        time.sleep(REFRESH)

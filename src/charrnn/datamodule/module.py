@@ -29,6 +29,8 @@ class CharDataModule(pl.LightningDataModule):
         BadInput: if an argument is out of its range.
     """
 
+    identity_name = "eq8"
+
     def __init__(
         self,
         corpus: Corpus,

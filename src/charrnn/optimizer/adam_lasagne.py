@@ -22,6 +22,8 @@ class AdamLasagne(optim.Adam):
         eps: added to sqrt(v).
     """
 
+    identity_name = "adam_lasagne"
+
     def __init__(
         self,
         params: Iterable[nn.Parameter],

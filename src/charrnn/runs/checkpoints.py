@@ -1,4 +1,8 @@
-"""Checkpoints on disk: written whole, proven by a checksum, the last two kept."""
+"""Checkpoints on disk: written whole, proven by a checksum, the last two kept while training.
+
+A file is a line of JSON and then what torch.save writes. The line has `run`, the run that the
+checkpoint belongs to, `batches`, the batches trained so far, and `sha256`, of the rest.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-from pytorch_lightning.plugins import CheckpointIO
-
 from charrnn.errors import CannotRead
 from charrnn.files import write_atomically
+from charrnn.runs.sealed import LONGER
 
 log = logging.getLogger(__name__)
 
@@ -25,53 +27,31 @@ CHECKPOINTS = NEWEST, BEFORE, NEXT = (
 )
 
 
-class CheckpointFiles(CheckpointIO):
-    """How Lightning's checkpoints are written and read.
+def write_checkpoint(path: Path, batches: int, content: bytes) -> None:
+    """Write a checkpoint as the newest one; the newest so far becomes the one before.
 
-    A file is a line of JSON (`run`: the folder that it belongs to, `batches`: trained so far,
-    `sha256`: of the rest), and then what torch.save writes.
+    Args:
+        path: of the newest checkpoint.
+        batches: batches trained so far.
+        content: what torch.save has written.
+
+    Raises:
+        OSError: if it cannot be written; the other checkpoints are as they were then.
     """
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Write a checkpoint as the newest one; the newest so far becomes the one before.
-
-        Raises:
-            OSError: if it cannot be written; the others are as they were then.
-        """
-        newest, buffer = Path(path), io.BytesIO()
-        torch.save(checkpoint, buffer)
-        content = buffer.getvalue()
-        header = {
-            "run": newest.parent.name,
-            "batches": checkpoint["global_step"],
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
-        coming = newest.with_name(NEXT)
-        write_atomically(coming, json.dumps(header).encode() + b"\n" + content)
-        if newest.exists():
-            os.replace(newest, newest.with_name(BEFORE))
-        os.replace(coming, newest)
-
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        """Read a checkpoint that `newest_checkpoint` has found, on the CPU."""
-        with Path(path).open("rb") as file:
-            file.readline()
-            content = io.BytesIO(file.read())
-        return torch.load(content, map_location="cpu", weights_only=True)
-
-    def remove_checkpoint(self, path: str | Path) -> None:
-        Path(path).unlink(missing_ok=True)
+    sha256 = hashlib.sha256(content).hexdigest()
+    header = {"run": _run_of(path), "batches": batches, "sha256": sha256}
+    following = path.with_name(NEXT)
+    write_atomically(following, json.dumps(header).encode() + b"\n" + content)
+    if path.exists():
+        os.replace(path, path.with_name(BEFORE))
+    os.replace(following, path)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest intact checkpoint in a run's folder; a line in the log tells of a damaged one.
+    """The newest intact checkpoint in a run's folder; a damaged one gets a line in the log.
 
     Raises:
-        CannotRead: if there is one, and it cannot be known whether it is intact.
+        CannotRead: if a checkpoint exists and cannot be read.
     """
     for path in (folder / NEWEST, folder / BEFORE):
         header = read_header(path)
@@ -83,32 +63,41 @@ def newest_checkpoint(folder: Path) -> Path | None:
         except OSError as error:
             raise CannotRead(path, error) from error
         if path.exists():
-            log.warning("%s is damaged, and is left out.", path)
+            log.warning("%s is damaged and is ignored.", path)
     return None
 
 
 def batches_kept(folder: Path) -> int:
-    """Batches in the newest checkpoint; 0 if there is none. Reads no more than a line."""
+    """Batches in the newest checkpoint; 0 if there is none. Reads only one line."""
     return next(filter(None, (batches_in(folder / name) for name in (NEWEST, BEFORE))), 0)
 
 
 def batches_in(checkpoint: Path) -> int:
-    """Batches in a checkpoint; 0 if it is none. Reads no more than a line."""
+    """Batches in a checkpoint; 0 if it is none. Reads only one line."""
     header = read_header(checkpoint)
     return header["batches"] if header else 0
 
 
 def read_header(path: Path) -> dict[str, Any] | None:
-    """What a checkpoint says of itself; None if it is none of its folder's run.
+    """The first line of a checkpoint; None if it is none, or another run's.
 
     Raises:
-        CannotRead: if it is there, and what it says cannot be known.
+        CannotRead: if the file exists and cannot be read.
     """
     try:
         with path.open("rb") as file:
             header = json.loads(file.readline(1024))
-        return header if header["run"] == path.parent.name else None
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     except OSError as error:
         raise CannotRead(path, error) from error
+    match header:
+        case {"run": str(run), "batches": int(), "sha256": str()} if run == _run_of(path):
+            return header
+    return None
+
+
+def _run_of(path: Path) -> str:
+    """The name of the run that a checkpoint at ``path`` belongs to."""
+    folder = path.parent
+    return (folder.parent if folder.name == LONGER else folder).name

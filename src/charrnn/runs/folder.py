@@ -6,28 +6,33 @@ import io
 import json
 import logging
 import math
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 from omegaconf import DictConfig
-from torch import Tensor
 
 from charrnn.data.corpora import Tokens
 from charrnn.data.vocabulary import TOKENIZATIONS, Vocabulary
-from charrnn.errors import CharRNNError
-from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.errors import BadInput, CharRNNError
 from charrnn.files import TEMPORARY
-from charrnn.runs.checkpoints import CHECKPOINTS, batches_kept, newest_checkpoint
+from charrnn.runs.checkpoints import (
+    CHECKPOINTS,
+    NEWEST,
+    batches_in,
+    batches_kept,
+    newest_checkpoint,
+)
 from charrnn.runs.identity import Identity, run_identity, run_name
-from charrnn.runs.lease import Claims
-from charrnn.runs.sealed import MARK, CannotWrite, DamagedRun, SealedFolder, as_json
+from charrnn.runs.lease import Leases
+from charrnn.runs.sealed import LONGER, MARK, CannotWrite, DamagedRun, SealedFolder, as_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +48,7 @@ class Evaluation:
         train_seconds: time spent on training so far, evaluation excluded.
         procedure: `windowed` or `progressive`.
         perplexity: of the test split; infinite or NaN after divergence.
-        tokens_scored: test tokens in it.
+        tokens_scored: number of test tokens in it.
     """
 
     batches: int
@@ -56,22 +61,24 @@ class Evaluation:
 
 
 class RunState(StrEnum):
-    """The life of a run. Finished and diverged ones are results."""
+    """How far a run is, for a given number of batches. Finished and diverged runs are results."""
 
     PLANNED = "planned"
-    """Nobody trains it; it may have been interrupted, and goes on from its checkpoint then."""
-    CLAIMED = "claimed"
-    """A process has it, and has not trained a batch yet."""
+    """No process trains it. If it was interrupted, it resumes from its checkpoint."""
+    STARTING = "starting"
+    """A process holds the lease and has not trained a batch yet."""
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
-    """The last try ended with an error."""
+    """The last attempt ended with an error."""
     DIVERGED = "diverged"
     """Finished, with a perplexity that is infinite or NaN."""
+    NOT_EVALUATED = "not evaluated"
+    """Trained for more batches, and not evaluated at this number of them."""
 
 
 RESULTS = frozenset({RunState.FINISHED, RunState.DIVERGED})
-"""The states of a run that has been trained to its end."""
+"""The states of a run that has a result."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +87,9 @@ class RunStatus:
 
     Attributes:
         state: see RunState.
-        batches: that are trained, as far as the folder tells.
+        batches: batches trained, as far as the folder shows.
         error: last line of a failed run's traceback.
-        owner: `host:pid` of the process that has claimed the run.
+        owner: `host:pid` of the process that holds the lease.
     """
 
     state: RunState
@@ -91,21 +98,19 @@ class RunStatus:
     owner: str | None = None
 
 
-SEALED = ("config.yaml", "identity.json", "evaluations.csv")
-"""What results are read from."""
-SEALED_IF_THERE = VOCABULARY, WEIGHTS, DIAGNOSTICS = (
+SEALED = VOCABULARY, WEIGHTS, DIAGNOSTICS, CONFIG, IDENTITY, EVALUATIONS = (
     "vocabulary.json",
     "weights.pt",
     "diagnostics.csv",
+    "config.yaml",
+    "identity.json",
+    "evaluations.csv",
 )
-"""What else is read; runs of an earlier time have not all of it."""
-OF_A_TRY = (MARK, "failed.txt", TEMPORARY)
-"""Glob patterns of what says how a try has ended."""
-WRITTEN = (
-    *(*OF_A_TRY, *SEALED, *SEALED_IF_THERE, *CHECKPOINTS, "provenance.json"),
-    *(*PROCEDURES, *(f"sample-{procedure}.txt" for procedure in PROCEDURES)),
-)
-"""The same of all that a try may leave. What else is in the folder is the user's."""
+"""The files that results are read from."""
+LEFT_BY_AN_ATTEMPT = (MARK, "failed.txt", TEMPORARY)
+"""Glob patterns of files that say how an attempt ended."""
+WRITTEN = (*LEFT_BY_AN_ATTEMPT, *SEALED, *CHECKPOINTS, "provenance.json", "sample-*.txt")
+"""Glob patterns of everything that a run writes. What else is in the folder is the user's."""
 
 
 class RunFolder(SealedFolder):
@@ -114,50 +119,90 @@ class RunFolder(SealedFolder):
     ==========================  =================================================================
     ``config.yaml``             the resolved configuration that trained it
     ``identity.json``           what the run is, see charrnn.runs.identity
-    ``provenance.json``         package versions, git commit, machine; of earlier tries too
-    ``evaluations.csv``         the results, one row an evaluation and sampling procedure
-    ``windowed``                TensorBoard's events, a folder a sampling procedure; also
-                                ``progressive``; see charrnn.callbacks.tensorboard_events
+    ``provenance.json``         package versions, git commit, machine; of earlier attempts too
+    ``evaluations.csv``         the results, one row per evaluation and sampling procedure
     ``diagnostics.csv``         gradients and cell states at the same times, see
                                 charrnn.callbacks.diagnostics
     ``weights.pt``              the trained parameters
     ``vocabulary.json``         what their inputs and outputs stand for
     ``sample-*.txt``            text written by the trained model
-    ``finished.json``           there when all of the above is complete, with the checksums of
-                                what results are read from
-    ``failed.txt``              traceback of a run that ended with an error
-    ``checkpoint*.pt``          from where an unfinished run goes on, see charrnn.runs.checkpoints
-    ``claims``                  who trains it, see charrnn.runs.lease
+    ``finished.json``           written last, with the checksums of what results are read from
+    ``failed.txt``              traceback of an attempt that ended with an error
+    ``checkpoint*.pt``          where training resumes, see charrnn.runs.checkpoints; the last one
+                                of a finished run is where longer training starts from
+    ``longer``                  the same files of a longer training that is under way
+    ``lease``                   who may write here, see charrnn.runs.lease
     ==========================  =================================================================
     """
 
     @property
+    def name(self) -> str:
+        """The run's name."""
+        return (self.path.parent if self.path.name == LONGER else self.path).name
+
+    @property
     def is_finished(self) -> bool:
-        """Whether the run has been trained to its end."""
+        """Whether there is a finished result, for whatever number of batches."""
         return self.mark() is not None
 
-    def status(self) -> RunStatus:
-        """How far the run is. Reads only, and waits for nobody."""
-        if mark := self.mark():
-            finite = all(map(math.isfinite, mark["perplexity"].values()))
-            batches = mark.get("batches") or int(self.read_table()["batches"].max())
-            return RunStatus(RunState.FINISHED if finite else RunState.DIVERGED, batches)
-        if owner := Claims(self.path / "claims").owner():
-            batches = max(owner.batches, batches_kept(self.path))
-            state = RunState.RUNNING if batches else RunState.CLAIMED
+    def covers(self, num_batches: int) -> bool:
+        """Whether the finished result includes a run of ``num_batches`` batches."""
+        mark = self.mark()
+        return mark is not None and mark["batches"] >= num_batches
+
+    def status(self, num_batches: int | None = None) -> RunStatus:
+        """How far the run is. Only reads, and waits for nobody.
+
+        Args:
+            num_batches: training batches asked for; None for those of the finished result.
+        """
+        mark = self.mark()
+        if mark and (num_batches is None or num_batches <= mark["batches"]):
+            return self._result(mark, num_batches or mark["batches"])
+        kept = max(batches_kept(self.path / LONGER), batches_kept(self.path))
+        if owner := Leases(self.path / "lease").owner():
+            batches = max(owner.batches, kept)
+            state = RunState.RUNNING if batches else RunState.STARTING
             return RunStatus(state, batches, owner=str(owner))
-        batches, error = batches_kept(self.path), self.error()
-        return RunStatus(RunState.FAILED if error else RunState.PLANNED, batches, error)
+        error = self.error()
+        return RunStatus(RunState.FAILED if error else RunState.PLANNED, kept, error)
+
+    def _result(self, mark: Mapping[str, Any], num_batches: int) -> RunStatus:
+        perplexities = list(mark["perplexity"].values())
+        if num_batches < mark["batches"]:
+            table = self.read_table()
+            perplexities = list(table.loc[table["batches"] == num_batches, "perplexity"])
+        if not perplexities:
+            return RunStatus(RunState.NOT_EVALUATED, num_batches)
+        finite = all(map(math.isfinite, perplexities))
+        return RunStatus(RunState.FINISHED if finite else RunState.DIVERGED, num_batches)
+
+    def require_evaluated(self, num_batches: int) -> None:
+        """Refuse a number of batches at which a longer result was not evaluated.
+
+        Raises:
+            BadInput: naming the numbers that would do.
+        """
+        if self.covers(num_batches) and self.status(num_batches).state is RunState.NOT_EVALUATED:
+            known = sorted(set(self.read_table()["batches"]))
+            raise BadInput(
+                "num_batches",
+                num_batches,
+                f"one at which the longer run {self.path} was evaluated "
+                f"({', '.join(map(str, known))}) or a larger one; to train it separately, choose "
+                "another output_dir",
+            )
 
     def error(self) -> str | None:
-        """Last line of the traceback that the last try ended with; None if it did not."""
+        """Last line of the traceback that the last attempt ended with; None if there is none."""
+        work = self._longer() if self.is_finished else self
         try:
-            return (self.path / "failed.txt").read_text().rstrip().rpartition("\n")[2]
+            return (work.path / "failed.txt").read_text().rstrip().rpartition("\n")[2]
         except OSError:
             return None
 
     def seconds_per_batch(self) -> float | None:
-        """Measured training seconds a batch; None before the first evaluation."""
+        """Measured training seconds per batch; None before the first evaluation."""
         table = self.read_table()
         if not len(table):
             return None
@@ -165,19 +210,19 @@ class RunFolder(SealedFolder):
         return float(last["train_seconds"] / last["batches"])
 
     @contextmanager
-    def claimed(self, on_wait: Callable[[], object]) -> Iterator[None]:
-        """Hold the run for this process; ``on_wait()`` is called first if another one holds it.
+    def leased(self, on_wait: Callable[[], object]) -> Iterator[None]:
+        """Hold the run's lease; ``on_wait()`` is called first if another process holds it.
 
         Raises:
             CannotWrite: if the folder cannot be written.
         """
         with ExitStack() as stack:
             try:
-                claim = stack.enter_context(Claims(self.path / "claims").held(on_wait))
+                lease = stack.enter_context(Leases(self.path / "lease").held(on_wait))
             except OSError as error:
                 raise CannotWrite(self.path, error) from error
-            self.claim = claim
-            stack.callback(setattr, self, "claim", None)
+            self.lease = lease
+            stack.callback(setattr, self, "lease", None)
             yield
 
     def verify(self, identity: Identity) -> None:
@@ -186,38 +231,67 @@ class RunFolder(SealedFolder):
         Raises:
             DamagedRun: naming the file.
         """
-        for name in SEALED:
+        for name in (CONFIG, IDENTITY, EVALUATIONS):
             self.read(name)
         with suppress(ValueError):
-            if json.loads(self.read("identity.json")) == json.loads(as_json(identity)):
+            if json.loads(self.read(IDENTITY)) == json.loads(as_json(identity)):
                 return
-        raise DamagedRun(self.path / "identity.json")
+        raise DamagedRun(self.path / IDENTITY)
 
-    def start(self, config: str, identity: Identity, provenance: dict[str, Any]) -> Path | None:
-        """Clear the folder of what an earlier try left, and describe the run in it.
+    def start(
+        self, num_batches: int, config: str, identity: Identity, provenance: dict[str, Any]
+    ) -> tuple[RunFolder, Path | None]:
+        """Clear the folder of what an earlier attempt left, and describe the run in it.
+
+        A finished result stays as it is: a longer training writes to the subfolder `longer`, and
+        starts from the last checkpoint that the result has kept.
+
+        Args:
+            num_batches: batches to train.
+            config: the configuration, as YAML.
+            identity: what the run is.
+            provenance: of this attempt.
 
         Returns:
-            The checkpoint from which the run goes on; None if there is none, and it starts anew.
+            The folder to write to, and the checkpoint to resume from; None to start from the
+            beginning.
 
         Raises:
-            CannotRead: if there is one that cannot be read; nothing is cleared then.
+            BadInput: if the checkpoint has more batches already.
+            CannotRead: if there is a checkpoint that cannot be read; nothing is cleared then.
             CannotWrite: if the folder cannot be written.
         """
-        if (self.path / MARK).exists():
-            log.warning("%s is damaged: the run is not taken for finished.", self.path / MARK)
-        self.path.mkdir(parents=True, exist_ok=True)
-        checkpoint = newest_checkpoint(self.path)
-        earlier = self._provenance() if checkpoint else []
-        for pattern in OF_A_TRY if checkpoint else WRITTEN:
-            for path in self.path.glob(pattern):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self.write("config.yaml", config)
-        self.write("identity.json", as_json(identity))
-        self.write("provenance.json", as_json({**provenance, "earlier": earlier}))
-        return checkpoint
+        if (self.path / MARK).exists() and not self.is_finished:
+            log.warning("%s is damaged; treating the run as unfinished.", self.path / MARK)
+        work = self._longer() if self.is_finished else self
+        newest = newest_checkpoint(work.path)
+        checkpoint = newest or (newest_checkpoint(self.path) if work is not self else None)
+        if checkpoint and (kept := batches_in(checkpoint)) > num_batches:
+            remedy = f"at least {kept}: {self.path} has been trained for that many batches already"
+            raise BadInput("num_batches", num_batches, f"{remedy}; or choose another output_dir")
+        if work is not self and checkpoint is None:
+            log.warning("no checkpoint of it was kept: training starts from the beginning.")
+        earlier = RunFolder(checkpoint.parent)._provenance() if checkpoint else []
+        try:
+            work.path.mkdir(parents=True, exist_ok=True)
+            for pattern in LEFT_BY_AN_ATTEMPT if newest else WRITTEN:
+                for path in work.path.glob(pattern):
+                    path.unlink()
+        except OSError as error:
+            raise CannotWrite(work.path, error) from error
+        work.write(CONFIG, config)
+        work.write(IDENTITY, as_json(identity))
+        work.write("provenance.json", as_json({**provenance, "earlier": earlier}))
+        return work, checkpoint
+
+    def _longer(self) -> RunFolder:
+        """The subfolder of a longer training, under this folder's lease."""
+        longer = RunFolder(self.path / LONGER)
+        longer.lease = self.lease
+        return longer
 
     def _provenance(self) -> list[dict[str, Any]]:
-        """Of all tries so far, from the first on, as far as that can be read."""
+        """The provenance of every attempt so far, first to last, as far as it can be read."""
         try:
             last = json.loads((self.path / "provenance.json").read_text())
             return [*last.pop("earlier"), last]
@@ -225,55 +299,54 @@ class RunFolder(SealedFolder):
             return []
 
     def write_table(self, evaluations: list[Evaluation]) -> None:
-        """Replace the table by these rows."""
+        """Replace the table with these rows."""
         table = pd.DataFrame([asdict(evaluation) for evaluation in evaluations])
-        self.write("evaluations.csv", table.to_csv(index=False, na_rep="nan"))
+        self.write(EVALUATIONS, table.to_csv(index=False, na_rep="nan"))
 
-    def read_table(self) -> pd.DataFrame:
+    def read_table(self, num_batches: int | None = None) -> pd.DataFrame:
         """The table, columns as in Evaluation; without rows if nothing was evaluated yet.
+
+        Args:
+            num_batches: leaves out what comes after so many batches; None leaves out nothing.
 
         Raises:
             DamagedRun: if it cannot be read, or is not what it was when the run was finished.
         """
         columns = [field.name for field in fields(Evaluation)]
-        if not self.is_finished and not (self.path / "evaluations.csv").exists():
+        if not self.has(EVALUATIONS):
             return pd.DataFrame(columns=columns)
         try:
             # The Python engine reads a float back to the bit in every version of pandas.
-            table = pd.read_csv(io.BytesIO(self.read("evaluations.csv")), engine="python")
+            table = pd.read_csv(io.BytesIO(self.read(EVALUATIONS)), engine="python")
         except ValueError as error:
-            raise DamagedRun(self.path / "evaluations.csv") from error
+            raise DamagedRun(self.path / EVALUATIONS) from error
         if list(table.columns) != columns:
-            raise DamagedRun(self.path / "evaluations.csv")
-        return table
+            raise DamagedRun(self.path / EVALUATIONS)
+        return table if num_batches is None else table[table["batches"] <= num_batches]
 
     def write_diagnostics(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Replace the table of charrnn.callbacks.diagnostics by these rows."""
+        """Replace the table of charrnn.callbacks.diagnostics with these rows."""
         self.write(DIAGNOSTICS, pd.DataFrame(rows).to_csv(index=False, na_rep="nan"))
 
-    def read_diagnostics(self) -> pd.DataFrame | None:
-        """That table; None in a folder of a time when it was not kept.
+    def read_diagnostics(self) -> pd.DataFrame:
+        """That table.
 
         Raises:
-            DamagedRun: if it is not what it was when the run was finished.
+            DamagedRun: if it is missing, or not what it was when the run was finished.
         """
-        if not (self.path / DIAGNOSTICS).exists() and DIAGNOSTICS not in self.sealed():
-            return None
         return pd.read_csv(io.BytesIO(self.read(DIAGNOSTICS)), engine="python")
 
     def write_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Keep the tokens, without which the weights are of no use."""
+        """Keep the tokens, without which the weights are useless."""
         tokens = vocabulary.tokenization.name
         self.write(VOCABULARY, as_json({"tokens": tokens, "symbols": vocabulary.symbols}))
 
-    def read_vocabulary(self) -> Vocabulary | None:
-        """What `write_vocabulary` kept; None in a folder of a time when it was not kept.
+    def read_vocabulary(self) -> Vocabulary:
+        """What `write_vocabulary` kept.
 
         Raises:
             DamagedRun: if it cannot be read, or is not what it was when the run was finished.
         """
-        if not (self.path / VOCABULARY).exists() and VOCABULARY not in self.sealed():
-            return None
         try:
             kept = json.loads(self.read(VOCABULARY))
             return Vocabulary(tuple(kept["symbols"]), TOKENIZATIONS[kept["tokens"]])
@@ -282,6 +355,8 @@ class RunFolder(SealedFolder):
 
     def write_weights(self, state: dict[str, Tensor]) -> None:
         """Keep the backbone's parameters, to be loaded with ``weights_only=True``."""
+        import torch  # slow to import: status and the reuse of a finished run do without
+
         buffer = io.BytesIO()
         torch.save(state, buffer)
         self.write(WEIGHTS, buffer.getvalue())
@@ -292,37 +367,42 @@ class RunFolder(SealedFolder):
         Raises:
             DamagedRun: if they cannot be read, or are not what they were when the run was finished.
         """
+        import torch
+
         content = io.BytesIO(self.read(WEIGHTS))
         try:
             return torch.load(content, map_location="cpu", weights_only=True)
-        except Exception as error:  # of many kinds, by what is wrong with the file
+        except Exception as error:  # which one depends on what is wrong with the file
             raise DamagedRun(self.path / WEIGHTS) from error
 
     def write_sample(self, procedure: str, text: str) -> None:
-        """Keep a text that the trained model wrote."""
+        """Keep a text that the trained model has written."""
         self.write(f"sample-{procedure}.txt", text)
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Mark the run as finished. Whatever belongs to it has been written before.
+        """Mark the run as finished. Everything that belongs to it has been written before.
 
         Args:
-            summary: what the mark tells beside the final perplexity of each sampling procedure.
+            summary: what the mark holds beside the batches and the final perplexities.
         """
         table = self.read_table()
         final = dict(zip(table["procedure"], table["perplexity"], strict=True))
         batches = int(table["batches"].max())
-        there = [name for name in SEALED_IF_THERE if (self.path / name).exists()]
-        self.seal({"batches": batches, "perplexity": final, **summary}, [*SEALED, *there])
+        self.seal({"batches": batches, "perplexity": final, **summary}, SEALED)
 
-    def tidy(self) -> None:
-        """Remove what a finished run needs no more, as far as the folder can be written."""
+    def tidy(self, keep_last: bool) -> None:
+        """Remove what a finished run no longer needs, as far as the folder can be written.
+
+        Args:
+            keep_last: whether to keep the last checkpoint, which longer training starts from.
+        """
         for name in CHECKPOINTS:
-            with suppress(OSError):
-                (self.path / name).unlink()
-        shutil.rmtree(self.path / "claims", ignore_errors=True)
+            if name != NEWEST or not keep_last:
+                with suppress(OSError):
+                    (self.path / name).unlink()
 
     def fail(self, traceback: str) -> None:
-        """Keep the traceback of an error that ended the run, if it can be written."""
+        """Keep the traceback of an error that ended the attempt, if it can be written."""
         with suppress(CharRNNError):
             self.write("failed.txt", traceback)
 
@@ -332,9 +412,11 @@ def locate_run(cfg: DictConfig, corpus: Tokens) -> tuple[RunFolder, Identity]:
 
     Raises:
         DamagedRun: if the run is finished, and was changed since.
+        BadInput: if the run was trained for longer and not evaluated at `num_batches`.
     """
     identity = run_identity(cfg, corpus)
     folder = RunFolder(Path(cfg.output_dir) / run_name(identity, cfg))
     if folder.is_finished:
         folder.verify(identity)
+        folder.require_evaluated(cfg.num_batches)
     return folder, identity

@@ -1,7 +1,8 @@
 """What a run is: everything that determines its training, and nothing else.
 
 Two configurations with the same identity train the same model, to the bit on the same machine and
-number of threads, and share one run.
+number of threads, and share one run. How long it is trained is no part of it: a run of 12,800
+batches contains the one of 1,600.
 """
 
 from __future__ import annotations
@@ -17,38 +18,42 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.data.corpora import Tokens
+from charrnn.errors import CharRNNError
+
+FORMAT = 1
+"""Number of the format of identities; another format would give every run another name."""
 
 Identity = dict[str, Any]
 
-TOLD = {"_target_", "k1", "k2", "num_layers", "hidden_size", "seed", "fused"}
-"""Settings that are told of a run anyway, or that tell nothing."""
-USUAL = {
-    "charrnn.datamodule.module.CharDataModule",
-    "charrnn.backbone.network.Backbone",
-    "torch.optim.Adam",
-}
-"""Constructors that are not worth telling."""
+COMMON = {"name", "k1", "k2", "num_layers", "hidden_size", "seed", "fused"}
+"""Settings that stand beside a run's name anyway, or that say nothing about it."""
+STANDARD = {"datamodule": "eq8", "backbone": "lstm", "optimizer": "adam"}
+"""The paper's data module, backbone and optimizer, which `variant` leaves out."""
 
 
 def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
     """The identity of the run that ``cfg`` asks for.
 
-    Schemes are in it by their training procedure. Arguments that have their constructor's default
-    are not in it, so that an argument added later, with a default, leaves old identities alone.
+    It holds names that the code declares (`multi-loss`, `lstm`, `adam`), never the place of a
+    class: moving a class leaves runs their names. Schemes appear by their training procedure.
+    Arguments that have their constructor's default are left out, so an argument that is added
+    later, with a default, leaves earlier identities as they are.
 
     Args:
         cfg: the resolved configuration.
-        corpus: its tokens; in the identity by name and content.
+        corpus: its tokens, which the identity holds by name and content.
+
+    Raises:
+        CharRNNError: if a class declares no name.
     """
-    datamodule = _departures(cfg.datamodule)
-    datamodule.pop("k1"), datamodule.pop("k2")
-    scheme = _departures(cfg.model)
-    del scheme["_target_"]
+    datamodule, scheme = _departures(cfg.datamodule), _departures(cfg.model)
+    del datamodule["k1"], datamodule["k2"]
     scheme_class: Any = get_class(cfg.model._target_)
     if scheme.get("k3") == scheme_class.own_k3(cfg.k1, cfg.k2):
         del scheme["k3"]
     weights = cfg.initial_weights
     return {
+        "format": FORMAT,
         "corpus": {
             "name": corpus.name,
             "sha256": corpus.sha256,
@@ -56,12 +61,11 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
         },
         "training": scheme_class.training_procedure,
         "scheme": scheme,
-        "datamodule": datamodule,
-        "backbone": _departures(cfg.backbone),
-        "optimizer": _departures(cfg.optimizer),
+        "datamodule": {"name": declared_name(cfg.datamodule._target_), **datamodule},
+        "backbone": {"name": declared_name(cfg.backbone._target_), **_departures(cfg.backbone)},
+        "optimizer": {"name": declared_name(cfg.optimizer._target_), **_departures(cfg.optimizer)},
         "initial_weights": weights
         and hashlib.sha256(Path(weights).expanduser().read_bytes()).hexdigest(),
-        "num_batches": cfg.num_batches,
         "precision": cfg.precision,
         "seed": cfg.seed,
     }
@@ -84,33 +88,69 @@ def run_name(identity: Identity, cfg: DictConfig) -> str:
     return f"{readable}_{digest[:10]}"
 
 
-def variant(identity: Identity, scale: Mapping[str, Any]) -> Iterable[str]:
-    """What sets a run apart from the scheme as it is at its scale: `forget_bias=0`, `k3=10`.
+def declared_name(target: str) -> str:
+    """The name that a class has in identities: its own `identity_name`, or torch's optimizers'.
 
-    An identity has no defaults: its parts are all departures.
+    >>> declared_name("charrnn.backbone.network.Backbone"), declared_name("torch.optim.RMSprop")
+    ('lstm', 'rmsprop')
+
+    Args:
+        target: the class, as `_target_` has it.
+
+    Raises:
+        CharRNNError: if the class declares none; one that it inherits would be another class's.
+    """
+    found = get_class(target)
+    if name := vars(found).get("identity_name"):
+        return str(name)
+    if found.__module__.startswith("torch.optim."):
+        return found.__name__.lower()
+    raise CharRNNError(
+        f"{target} has no name for the identity of a run: give the class an attribute, such as "
+        f"identity_name = '{found.__name__.lower()}'."
+    )
+
+
+def variant(
+    identity: Identity, scale: Mapping[str, Any], num_batches: int | None = None
+) -> Iterable[str]:
+    """How a run departs from the standard one at its scale: `forget_bias=0`, `k3=10`.
+
+    An identity leaves out defaults, so everything in it is a departure.
 
     Args:
         identity: of the run.
-        scale: of its configuration.
+        scale: the scale of its configuration.
+        num_batches: how long it was trained; None leaves that out.
     """
-    for part in ("scheme", "datamodule", "backbone", "optimizer", "initial_weights", "num_batches"):
-        value = identity.get(part)
-        if value is None:
-            continue
-        for name, own in value.items() if isinstance(value, Mapping) else [(part, value)]:
-            if name == "_target_" and own not in USUAL:
-                yield f"{part}={str(own).rpartition('.')[2]}"
-            elif name not in TOLD and own != scale.get(name, ...):
-                word = "null" if own is None else str(own)
-                yield f"{name}={word}".replace("/", "-")
+    if num_batches not in (None, scale.get("num_batches")):
+        yield f"num_batches={num_batches}"
+    for part in ("scheme", "datamodule", "backbone", "optimizer"):
+        settings = identity.get(part) or {}
+        if (name := settings.get("name", STANDARD.get(part))) != STANDARD.get(part):
+            yield f"{part}={name}"
+        for field, value in settings.items():
+            if field not in COMMON and value != scale.get(field, ...):
+                yield f"{field}={_word(value)}"
+        own_seed = settings.get("seed", 0)  # the default
+        if part in ("datamodule", "backbone") and own_seed != identity.get("seed"):
+            yield f"{part}.seed={own_seed}"
+    if weights := identity.get("initial_weights"):
+        yield f"initial_weights={weights[:10]}"
+    if (precision := identity.get("precision", 32)) != 32:
+        yield f"precision={precision}"
+
+
+def _word(value: object) -> str:
+    return "null" if value is None else str(value).replace("/", "-")
 
 
 def _departures(node: DictConfig) -> dict[str, Any]:
-    """The target of ``node`` and those of its arguments that are not the constructor's defaults."""
+    """The arguments in ``node`` that are not the constructor's defaults."""
     parameters = inspect.signature(get_class(node._target_)).parameters
     arguments = OmegaConf.to_container(node, resolve=True)
     assert isinstance(arguments, dict)
-    departures = {"_target_": node._target_}
+    departures = {}
     for name, value in sorted((str(name), value) for name, value in arguments.items()):
         if name.startswith("_"):
             continue

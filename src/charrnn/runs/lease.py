@@ -1,17 +1,18 @@
-"""Who trains a run: claims that hold between processes, and between machines on one file system.
+"""Who may write to a run: a lease that holds between processes, and between machines.
 
-A claim is a numbered file in the run's folder ``claims``. To claim a run is to create the next
-number, which succeeds for one process only, on network file systems too. A number is never used
-twice, and the highest one counts, so nobody can take over a claim that is younger than the one
-that he has found to be dead. (filelock's SoftFileLease takes over no claim on NFS.)
+A lease is a numbered file in the run's folder ``lease``. A process takes the lease by creating the
+file with the next number, which only one process can do, on network file systems too. Numbers are
+never reused and the highest one counts, so a process that judged an old lease dead cannot steal a
+newer one. (filelock's SoftFileLease takes over no lease on NFS.)
 
-A claim is dead
+A lease is dead
 
-- on its own machine: when its process is gone, at once. A process that stands still is not dead;
-- elsewhere (another machine, another container, or this one before it was started again; also on
-  systems without /proc, or where users do not see each other's processes there): when its
-  heartbeat has not been seen for STALE seconds. The machines' clocks are not compared. A process
-  that stood still for longer finds that its claim is lost before it writes the next time, and ends.
+- on its own machine: as soon as its process is gone. A suspended process still counts as alive;
+- anywhere else (another machine, another container, this machine before it was rebooted; also on
+  systems without /proc, or where users cannot see each other's processes there): when its
+  heartbeat has not been seen for STALE seconds. The clocks of different machines are not compared.
+  A process that was suspended for longer finds that it has lost its lease before it writes the next
+  time, and ends.
 """
 
 from __future__ import annotations
@@ -30,29 +31,30 @@ from charrnn.errors import CharRNNError
 from charrnn.files import create_atomically, write_atomically
 
 HEARTBEAT = 15.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 STALE = 180.0
-"""Seconds without one after which a claim is dead; NFS may show them a minute late."""
+"""Seconds without a heartbeat after which a lease is dead; NFS may show one a minute late."""
 POLL = 1.0
-"""Seconds between two looks at a claim that is waited for."""
+"""Seconds between two looks at a lease that another process holds."""
 
 _RELEASED = ".released"
 
 
-class ClaimLost(CharRNNError):
-    """The run was taken over by another process."""
+class LeaseLost(CharRNNError):
+    """Another process has taken the lease."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The process behind a claim.
+    """The process that holds a lease.
 
     Attributes:
         host: the machine's name.
         pid: process id.
-        kernel: names the running kernel and the processes that are visible; None if not all are.
-        started: when the process was started, in ticks since the kernel was.
-        batches: that the process has trained so far.
+        kernel: identifies the running kernel and the process namespace; None if some processes
+            are hidden.
+        started: when the process started, in clock ticks since boot.
+        batches: batches that the process has trained so far.
     """
 
     host: str
@@ -66,19 +68,19 @@ class Owner:
 
     @property
     def is_local(self) -> bool:
-        """Whether this process can tell if that one lives."""
+        """Whether this process can see if the owner is alive."""
         if self.kernel is None or self.started is None:
             return False
         return (self.host, self.kernel) == (platform.node(), _kernel())
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process is there, if it is local."""
+        """Whether the owner's process exists; only meaningful if it is local."""
         return _started(self.pid) == self.started
 
 
-class Claim:
-    """A claim of this process, kept alive by a thread until it is released."""
+class Lease:
+    """A lease that this process holds; a thread keeps it alive until it is released."""
 
     def __init__(self, path: Path) -> None:
         self.path, self._batches = path, 0
@@ -87,30 +89,32 @@ class Claim:
         self._thread.start()
 
     def check(self) -> None:
-        """Make sure that the run is still this process's.
+        """Make sure that this process still holds the lease.
 
         Raises:
-            ClaimLost: if another process has taken over, even if it has released the run since,
-                or finished it, which removes all claims.
-            OSError: if that cannot be seen.
+            LeaseLost: if another process has taken it, even if that process has released it since,
+                or if the folder was removed.
+            OSError: if the folder cannot be read.
         """
-        # A listing may leave out a file that the heartbeat replaces at this moment, hence `exists`.
+        # A listing can miss a file while the heartbeat replaces it, hence `exists`.
         with suppress(FileNotFoundError):
             if self.path.exists() and _latest(self.path.parent)[0] <= int(self.path.name):
                 return
-        raise ClaimLost(f"{self.path.parent.parent} was taken over by another process.")
+        run = self.path.parent.parent
+        how = "taken over by another process" if self.path.parent.exists() else "removed"
+        raise LeaseLost(f"{run} was {how} while it was being trained.")
 
     def trained(self, batches: int) -> None:
-        """Tell how many batches are trained: of the first at once, of others by the heartbeat."""
+        """Note how many batches are trained: written at once for the first, else by heartbeat."""
         first, self._batches = self._batches == 0, batches
         if first:
             self._beat()
 
     def release(self) -> None:
-        """End the claim. The number stays, so that it is not used again."""
+        """End the lease. Its number stays in the folder, which keeps it from being reused."""
         self._released.set()
         self._thread.join()
-        with suppress(FileNotFoundError):  # all claims of a finished run are removed
+        with suppress(FileNotFoundError):  # the folder was removed
             self.path.rename(self.path.with_name(self.path.name + _RELEASED))
 
     def _live(self) -> None:
@@ -120,13 +124,13 @@ class Claim:
     def _beat(self) -> None:
         try:
             write_atomically(self.path, _this_process(self._batches))
-        except OSError:  # a full disk does not end a life
-            with suppress(OSError):  # a server that is away; the next beat may do
+        except OSError:  # keep the lease alive even if the disk is full
+            with suppress(OSError):  # the server is away; the next heartbeat may succeed
                 os.utime(self.path)
 
 
-class Claims:
-    """The claims of one run.
+class Leases:
+    """The leases of one run.
 
     Args:
         folder: where they are.
@@ -138,25 +142,25 @@ class Claims:
         self._since = 0.0
 
     @contextmanager
-    def held(self, on_wait: Callable[[], object]) -> Iterator[Claim]:
-        """Hold a claim; ``on_wait()`` is called once if another process holds one.
+    def held(self, on_wait: Callable[[], object]) -> Iterator[Lease]:
+        """Hold the lease; ``on_wait()`` is called once if another process holds it.
 
         Raises:
             OSError: if the folder cannot be written.
         """
-        claim = self._take()
-        if claim is None:
+        lease = self._take()
+        if lease is None:
             on_wait()
-        while claim is None:
+        while lease is None:
             time.sleep(POLL)
-            claim = self._take()
+            lease = self._take()
         try:
-            yield claim
+            yield lease
         finally:
-            claim.release()
+            lease.release()
 
     def owner(self) -> Owner | None:
-        """Who holds the run. Reads only; of a dead claim elsewhere it may learn a little late."""
+        """Who holds the lease. Only reads; may notice late that a lease elsewhere is dead."""
         with suppress(OSError):
             number, path = _latest(self.folder)
             owner = _read(path) if number and path.suffix != _RELEASED else None
@@ -166,17 +170,17 @@ class Claims:
                 return owner
         return None
 
-    def _take(self) -> Claim | None:
-        """A claim, unless another process has one that is alive, or is faster."""
+    def _take(self) -> Lease | None:
+        """The lease, unless another process holds it or is faster."""
         while True:
             with suppress(FileExistsError):
                 self.folder.mkdir(parents=True)
-            with suppress(FileNotFoundError):  # the run is finished just now, its claims removed
+            with suppress(FileNotFoundError):  # the folder was just removed
                 number, path = _latest(self.folder)
                 if number and path.suffix != _RELEASED and not self._is_dead(path):
                     return None
                 mine = self.folder / _name(number + 1)
-                return Claim(mine) if create_atomically(mine, _this_process()) else None
+                return Lease(mine) if create_atomically(mine, _this_process()) else None
 
     def _is_dead(self, path: Path) -> bool:
         owner = _read(path)
@@ -184,7 +188,7 @@ class Claims:
             return not owner.is_alive
         try:
             seen = path, path.stat().st_mtime_ns
-        except FileNotFoundError:  # released just now
+        except FileNotFoundError:  # just released
             return False
         if seen != self._seen:
             self._seen, self._since = seen, time.monotonic()
@@ -192,15 +196,15 @@ class Claims:
 
 
 def _this_process(batches: int = 0) -> str:
-    """What a claim of this process says."""
+    """The content of this process's lease file."""
     pid = os.getpid()
     return json.dumps(asdict(Owner(platform.node(), pid, _kernel(), _started(pid), batches)))
 
 
 def _latest(folder: Path) -> tuple[int, Path]:
-    """The claim that counts, and its number; 0 if there is none."""
-    claims = [path for path in folder.iterdir() if path.stem.isdigit()]
-    return max(((int(path.stem), path) for path in claims), default=(0, folder))
+    """The lease with the highest number, and that number; 0 if there is none."""
+    numbered = [path for path in folder.iterdir() if path.stem.isdigit()]
+    return max(((int(path.stem), path) for path in numbered), default=(0, folder))
 
 
 def _name(number: int) -> str:
@@ -208,7 +212,7 @@ def _name(number: int) -> str:
 
 
 def _read(path: Path) -> Owner | None:
-    """Who wrote a claim; None if that cannot be read."""
+    """The owner named in a lease file; None if it cannot be read."""
     try:
         return Owner(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -217,7 +221,7 @@ def _read(path: Path) -> Owner | None:
 
 def _kernel() -> str | None:
     try:
-        Path("/proc/1/stat").stat()  # hidden where users do not see each other's processes
+        Path("/proc/1/stat").stat()  # hidden where users cannot see each other's processes
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
@@ -225,7 +229,7 @@ def _kernel() -> str | None:
 
 
 def _started(pid: int) -> int | None:
-    """When a process was started, in ticks since the kernel was; None if it is no more."""
+    """When a process started, in clock ticks since boot; None if it is gone."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:

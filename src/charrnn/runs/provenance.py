@@ -28,7 +28,7 @@ def provenance(corpus: dict[str, Any]) -> dict[str, Any]:
     """Versions of the packages, git commit of the code, machine and corpus, as JSON takes them.
 
     Args:
-        corpus: what is recorded of the corpus.
+        corpus: what to record about the corpus.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -63,7 +63,7 @@ def _git_commit() -> str | None:
     """The commit of this checkout, with `-dirty` for local changes; None outside of one."""
     root = Path(__file__).parents[3]
     if not (root / "conf" / "train.yaml").exists():
-        return None  # installed: the repository around it, if any, is another one
+        return None  # an installed package: a repository around it would be another project's
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="],
@@ -78,7 +78,7 @@ def _git_commit() -> str | None:
 
 
 def _processor() -> str:
-    """The processor's name; Linux tells more than the standard library does."""
+    """The processor's name; Linux knows more than the standard library does."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(

@@ -1,4 +1,4 @@
-"""The cells of a sweep: what its values combine to, and the run that answers for each."""
+"""The cells of a sweep: all combinations of its values, and the run of each."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from charrnn.training.lifecycle import prepare
 
 log = logging.getLogger(__name__)
 
-TOLD = {
+IN_COLUMNS = {
     *("data", "corpora", "scheme", "k1", "k1_share", "k2", "seed", "scale", "experiment"),
     *("backbone.num_layers", "backbone.hidden_size", "columns"),
 }
-"""Fields that a grid's table has in columns of its own, or that choose its cells."""
+"""Fields that have columns of their own in a grid's table, or that choose its cells."""
 NO_SETTINGS = {
-    *("data", "launcher", "sampling", "hydra", "cell", "jobs", "threads", "plan", "fail_fast"),
-    *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at"),
+    *("data", "launcher", "sampling", "hydra", "job", "jobs", "threads", "plan", "fail_fast"),
+    *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at", "keep_last"),
 }
-"""Fields, and first parts of fields, that leave the training as it is, or go by another column."""
+"""Fields, or first parts of fields, that do not change the training, or have another column."""
 
 
 @dataclass
@@ -45,8 +45,8 @@ class Cell:
         overrides: the values, as on the command line.
         cfg: the configuration that they make.
         label: the values in which it differs from other cells.
-        folder: of the cell's run, which it may share with other cells; None before `locate`, and
-            if the corpus cannot be had.
+        folder: the folder of its run, which other cells may share; None before `locate`, and if
+            the corpus is not available.
         error: why the cell has no result, in one sentence.
     """
 
@@ -60,7 +60,7 @@ class Cell:
         return self.label
 
     def describe(self) -> dict[str, object]:
-        """What figures tell cells apart by: the columns of a grid's table, without the run."""
+        """The columns of a grid's table that tell cells apart: all but num_batches and run."""
         cfg = self.cfg
         return {
             "corpus": build(cfg.data).name,
@@ -77,13 +77,13 @@ class Cell:
         }
 
     def _settings(self) -> list[str]:
-        """The values of the command line and the sweep that no other column tells."""
+        """The values of the command line and the sweep that have no column of their own."""
         fields = {override.lstrip("+~").partition("=")[0]: override for override in self.overrides}
-        told = TOLD.union(self.cfg.columns)
+        in_columns = IN_COLUMNS.union(self.cfg.columns)
         return [
             override
             for field, override in sorted(fields.items())
-            if field not in told and field.partition(".")[0] not in NO_SETTINGS
+            if field not in in_columns and field.partition(".")[0] not in NO_SETTINGS
         ]
 
 
@@ -136,7 +136,7 @@ def check_all(cells: Sequence[Cell]) -> None:
     """Refuse the sweep if one of its cells cannot be run.
 
     Raises:
-        BadInput: of the first such cell.
+        BadInput: for the first such cell.
     """
     for cell in cells:
         check(cell.cfg)
@@ -145,11 +145,12 @@ def check_all(cells: Sequence[Cell]) -> None:
 def locate(cells: Sequence[Cell]) -> None:
     """Find every cell's run, reading its corpus.
 
-    A corpus that cannot be fetched, or a finished run that is damaged or cannot be read, costs its
-    cells only.
+    If a corpus cannot be fetched, or a finished run is damaged or cannot be read, only its cells
+    have no result.
 
     Raises:
-        BadInput: if a file named by the user cannot be used: the sweep is refused, as in check_all.
+        BadInput: if a file named by the user cannot be used, or a longer run was not evaluated at
+            a cell's number of batches: the sweep is refused, as in check_all.
     """
     for cell in cells:
         try:

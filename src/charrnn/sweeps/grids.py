@@ -1,4 +1,4 @@
-"""The tables of grids: which run answers for which cell. Figures are drawn from them."""
+"""The tables of grids: which run belongs to which cell. Figures are drawn from them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,6 @@ def read_grid(path: Path) -> pd.DataFrame:
     columns = {"corpus", "scheme", "run"} <= {*table.columns}
     if not columns or table.isna().any(axis=None) or not text.endswith("\n"):
         raise _damaged(path)
-    if "settings" not in table:  # of an earlier time
-        table["settings"] = ""
     for column in table.columns.difference(["run", "corpus", "settings"]):
         table[column] = pd.Series(map(_value, table[column]), table.index, dtype=object)
     return table.infer_objects()

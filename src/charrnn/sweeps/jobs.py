@@ -1,4 +1,4 @@
-"""A sweep: which runs its cells need, how many at once, and what became of them."""
+"""The jobs of a sweep: which runs its cells need, how many at once, and how each ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -21,22 +21,38 @@ log = logging.getLogger(__name__)
 
 
 def distinct(cells: Sequence[Cell]) -> dict[Path, Cell]:
-    """The first cell of every distinct run, by the run's folder."""
-    first: dict[Path, Cell] = {}
+    """The cell that every distinct run is trained for, by the run's folder.
+
+    Cells may share a run and ask for different numbers of batches: the longest one counts, and of
+    these the first.
+    """
+    chosen: dict[Path, Cell] = {}
     for cell in cells:
         if cell.folder is not None:
-            first.setdefault(cell.folder.path, cell)
-    return first
+            other = chosen.setdefault(cell.folder.path, cell)
+            if cell.cfg.num_batches > other.cfg.num_batches:
+                chosen[cell.folder.path] = cell
+    return chosen
+
+
+def shorter_lengths(cells: Sequence[Cell]) -> dict[Path, list[int]]:
+    """The other numbers of batches that cells read off each run, by the run's folder."""
+    longest = distinct(cells)
+    lengths: dict[Path, set[int]] = {path: set() for path in longest}
+    for cell in cells:
+        if cell.folder is not None:
+            lengths[cell.folder.path].add(cell.cfg.num_batches)
+    return {path: sorted(lengths[path] - {longest[path].cfg.num_batches}) for path in longest}
 
 
 def to_train(cells: Sequence[Cell]) -> list[Cell]:
-    """The first cell of every distinct run that has no result yet; says what is reused.
+    """The cells whose distinct runs have to be trained; logs what is reused.
 
     A run that failed before is not tried again unless `retry_failed` says so: its cells get its
     error.
     """
-    first = distinct(cells)
-    status = states(list(first.values()))
+    trained_for = distinct(cells)
+    status = states(list(trained_for.values()))
     chosen = []
     for cell in cells:
         if cell.folder is None:
@@ -45,21 +61,22 @@ def to_train(cells: Sequence[Cell]) -> list[Cell]:
         failed = status[path].state is RunState.FAILED and not cell.cfg.retry_failed
         if failed:
             cell.error = f"{status[path].error} (it failed before; retry_failed=true tries again)"
-        if first[path] is not cell:
-            log.info("%s: same training as %s, trained once", cell, first[path])
+        if trained_for[path] is not cell:
+            log.info("%s: same training as %s, trained once", cell, trained_for[path])
         elif status[path].state in RESULTS:
             log.info("%s: trained before, reused: %s", cell, path)
         elif not failed:
             chosen.append(cell)
-    log.info("%d cells, %d distinct runs, %d of them to train", len(cells), len(first), len(chosen))
+    counts = len(cells), len(trained_for), len(chosen)
+    log.info("%d cells, %d distinct runs, %d of them to train", *counts)
     return chosen
 
 
 def workers(cfg: DictConfig) -> int:
     """How many runs this machine trains at once, as `jobs` says.
 
-    `auto` is a run a core where a run takes one thread, and else 1: a run that has all cores, or
-    the GPU, shares it with no other.
+    `auto` is one run per core if a run takes one thread and there is no GPU, otherwise 1: a run
+    that uses all cores, or the GPU, does not share them.
 
     Raises:
         BadInput: if `jobs` is neither `auto` nor a number.
@@ -77,27 +94,38 @@ def cores() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
-def in_turn(cells: Sequence[Cell]) -> Iterator[list[str]]:
-    """The overrides that train ``cells``, each told its place among them."""
-    for number, cell in enumerate(cells, start=1):
-        yield [*cell.overrides, f"cell.number={number}", f"cell.of={len(cells)}"]
-
-
-def side_by_side(cells: Sequence[Cell], threads: int | None) -> Iterator[list[str]]:
-    """The same for runs at the same time, each with its label before its lines.
+def in_turn(cells: Sequence[Cell], lengths: Mapping[Path, list[int]]) -> Iterator[list[str]]:
+    """The overrides that train ``cells``, with the number of each job.
 
     Args:
-        cells: of the runs.
-        threads: of a run that would take every core; None leaves it.
+        cells: the cells to train.
+        lengths: see `shorter_lengths`.
     """
-    for cell, job in zip(cells, in_turn(cells), strict=True):
-        label = re.sub(r"[^\w=.,:/+ -]", "", cell.label)  # nothing that Hydra would read
+    for number, cell in enumerate(cells, start=1):
+        assert cell.folder is not None
+        also = ",".join(map(str, lengths.get(cell.folder.path, [])))
+        place = [f"job.number={number}", f"job.of={len(cells)}", f"job.evaluate_also=[{also}]"]
+        yield [*cell.overrides, *place]
+
+
+def side_by_side(
+    cells: Sequence[Cell], lengths: Mapping[Path, list[int]], threads: int | None
+) -> Iterator[list[str]]:
+    """The same for jobs that run at the same time; each starts its log lines with its label.
+
+    Args:
+        cells: the cells to train.
+        lengths: see `shorter_lengths`.
+        threads: for a run that would otherwise take every core; None leaves it as it is.
+    """
+    for cell, job in zip(cells, in_turn(cells, lengths), strict=True):
+        label = re.sub(r"[^\w=.,:/+ -]", "", cell.label)  # nothing that Hydra would parse
         share = [f"threads={threads}"] if threads is not None and cell.cfg.threads is None else []
-        yield [*job, f"cell.prefix='[{label}] '", *share]
+        yield [*job, f"job.prefix='[{label}] '", *share]
 
 
 def longest_first(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells by what their runs cost: the last ones to end are short then.
+    """The cells by the cost of their runs, so that the last runs to end are short ones.
 
     The order only has to be about right: batches x steps x recurrent weights.
     """
@@ -112,19 +140,19 @@ def longest_first(cells: Sequence[Cell]) -> list[Cell]:
 def record_errors(
     cells: Sequence[Cell], trained: Sequence[Cell], returns: Sequence[JobReturn]
 ) -> None:
-    """Note in every one of ``cells`` if its run failed, and why.
+    """Note in every cell whose run failed why it did.
 
     Args:
         cells: all cells of the sweep.
-        trained: those whose jobs were launched.
-        returns: what became of these jobs, in the same order; none if the launcher gave up.
+        trained: the cells whose jobs were launched.
+        returns: how these jobs ended, in the same order; empty if the launcher gave up.
     """
     reasons: dict[Path, str | None] = {}
     for cell, job in itertools.zip_longest(trained, returns):
         assert cell.folder is not None
         if job is not None and job.status is JobStatus.FAILED:
             reasons[cell.folder.path] = describe(job._return_value)
-        elif (status := cell.folder.status()).state is RunState.FAILED:
+        elif (status := _status(cell)).state is RunState.FAILED:
             reasons[cell.folder.path] = status.error
     for cell in cells:
         if cell.folder and cell.folder.path in reasons:
@@ -132,26 +160,30 @@ def record_errors(
 
 
 def give_up(cells: Sequence[Cell]) -> None:
-    """Note in those of ``cells`` that have neither a result nor an error that this is so."""
+    """Note in every cell with neither a result nor an error that it was not trained to its end."""
     for cell in left_over(cells):
-        assert cell.folder is not None
-        cell.error = f"not trained to its end ({cell.folder.status().state})"
+        cell.error = f"not trained to its end ({_status(cell).state})"
 
 
 def states(cells: Sequence[Cell]) -> dict[Path, RunStatus]:
-    """How far the runs of ``cells`` are."""
-    return {cell.folder.path: cell.folder.status() for cell in cells if cell.folder}
+    """How far the runs of ``cells`` are, by the run's folder."""
+    return {cell.folder.path: _status(cell) for cell in cells if cell.folder}
 
 
-def left_over(trained: Sequence[Cell]) -> list[Cell]:
-    """Those of the launched cells whose runs have neither a result nor an error."""
+def left_over(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells whose runs have neither a result nor an error."""
     return [
         cell
-        for cell in trained
-        if not cell.error and cell.folder and cell.folder.status().state not in RESULTS
+        for cell in cells
+        if not cell.error and cell.folder and _status(cell).state not in RESULTS
     ]
 
 
 def describe(error: object) -> str:
     """An error in one line."""
     return str(error) if isinstance(error, CharRNNError) else f"{type(error).__name__}: {error}"
+
+
+def _status(cell: Cell) -> RunStatus:
+    assert cell.folder is not None
+    return cell.folder.status(cell.cfg.num_batches)

@@ -1,6 +1,6 @@
-"""What a sweep would cost: its cells, the distinct runs, and the time they take on this machine.
+"""The cost of a sweep: its cells, the distinct runs, and the time they take on this machine.
 
-Trains nothing, fetches nothing, writes no result.
+Planning trains nothing, fetches nothing and writes nothing.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.jobs import cores, distinct, states, workers
 from charrnn.sweeps.step_time import Step, measure, seconds_of_runs, step_of
 from charrnn.training.build import build, check_initial_weights, scheme_class
-from charrnn.training.schedule import log_spaced
+from charrnn.training.schedule import evaluation_counts
 
 TYPICAL_VOCABULARY = 90
-"""Unique tokens of a corpus that nobody has counted yet."""
+"""Unique tokens assumed for a corpus that has not been fetched."""
 
 
 def print_plan(experiments: Mapping[str, Sequence[Cell]], cfg: DictConfig) -> None:
     """Print the cells of one or more sweeps, their distinct runs, and the time that is left.
 
     Args:
-        experiments: the cells of each sweep, checked already. One that lists the cells of another
-            one anew, as Figure 10 does those of Figure 9, adds none.
-        cfg: the configuration of the sweeps, for what they have in common.
+        experiments: the cells of each sweep, already checked. A sweep that repeats the cells of an
+            earlier one, as Figure 10 repeats Figure 9's, adds none.
+        cfg: a configuration with what the sweeps have in common.
 
     Raises:
-        BadInput: if a file named by the user cannot be used.
+        BadInput: if a file named by the user cannot be used, or a longer run was not evaluated at
+            a cell's number of batches.
     """
     absent = _locate([cell for cells in experiments.values() for cell in cells])
     for cell in (cell for cells in experiments.values() for cell in cells if cell.error):
@@ -57,8 +58,8 @@ def print_plan(experiments: Mapping[str, Sequence[Cell]], cfg: DictConfig) -> No
     print_table(_cell_table(experiments, status))
     for corpus in absent:
         size, known = _vocabulary_size(corpus)
-        how = "as the paper counts" if known else "a guess"
-        print(f"{corpus.name}: not fetched yet; taken by its name, with |V| = {size}, {how}")
+        how = "the paper's count" if known else "a guess"
+        print(f"{corpus.name}: not fetched yet; planned with |V| = {size}, {how}")
     left = [
         cell
         for path, cell in runs.items()
@@ -73,18 +74,22 @@ def print_plan(experiments: Mapping[str, Sequence[Cell]], cfg: DictConfig) -> No
 
 
 def _repeated(experiments: Mapping[str, Sequence[Cell]]) -> dict[str, str]:
-    """The sweeps whose cells are exactly those of an earlier one, and which one that is."""
-    first: dict[frozenset[tuple[Path, object]], str] = {}
+    """The sweeps whose cells are exactly those of an earlier sweep, and which sweep that is."""
+    first: dict[frozenset[tuple[Path, object, int]], str] = {}
     repeated = {}
     for name, cells in experiments.items():
-        key = frozenset((cell.folder.path, cell.cfg.scheme) for cell in cells if cell.folder)
+        key = frozenset(
+            (cell.folder.path, cell.cfg.scheme, cell.cfg.num_batches)
+            for cell in cells
+            if cell.folder
+        )
         if (other := first.setdefault(key, name)) != name:
             repeated[name] = other
     return repeated
 
 
 def _locate(cells: Sequence[Cell]) -> list[Corpus]:
-    """Find every cell's run. The corpora that are not on this machine are told, and go by name."""
+    """Find every cell's run. Returns the corpora that are not on this machine."""
     absent: dict[Corpus, None] = {}
     with no_fetching():
         for cell in cells:
@@ -105,7 +110,7 @@ def _locate(cells: Sequence[Cell]) -> list[Corpus]:
 
 
 def _vocabulary_size(corpus: Corpus) -> tuple[int, bool]:
-    """The unique tokens of a corpus that is not there, and whether they are known."""
+    """The unique tokens of a corpus that is not here, and whether their number is known."""
     size = getattr(corpus, "num_unique", None)
     return size or TYPICAL_VOCABULARY, size is not None
 
@@ -121,7 +126,7 @@ def _cell_table(
             path = cell.folder.path
             here = f"{name} {cell}"
             owner = first.setdefault(path, here)
-            run = status[path].state.value if owner == here else f"that of {owner}"
+            run = status[path].state.value if owner == here else f"shared with {owner}"
             row = cell.describe()
             columns = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
             own = {key.rpartition(".")[2] for key in cell.cfg.columns}
@@ -133,7 +138,7 @@ def _cell_table(
 def _print_time_left(
     left: Sequence[Cell], status: Mapping[Path, RunStatus], cfg: DictConfig
 ) -> None:
-    """The seconds a batch of every kind of step among the runs that are left, and their sum."""
+    """Print the seconds per batch of every kind of step among the remaining runs, and the total."""
     at_once = workers(cfg)
     threads = {
         id(cell): cell.cfg.threads or (cores() if at_once == 1 else max(1, cores() // at_once))
@@ -161,7 +166,7 @@ def _print_time_left(
 def _seconds(
     by_step: Mapping[Step, Sequence[Cell]], output_dir: Path
 ) -> tuple[dict[Step, float], dict[Step, str]]:
-    """Seconds a batch of every step, and where they come from."""
+    """Seconds per batch of every kind of step, and where each number comes from."""
     known = seconds_of_runs(output_dir)
     seconds, sources = {}, {}
     for step, cells in track(
@@ -181,17 +186,16 @@ def _seconds(
 
 
 def _batches_left(cell: Cell, status: Mapping[Path, RunStatus]) -> float:
-    """Training batches that the run still needs, and evaluation counted in batches.
+    """Training batches that the run still needs, with evaluation converted to batches.
 
-    Windowed evaluation of n tokens is n / B forward passes of a batch, each about a third of its
-    training; progressive evaluation reads one sequence and hardly counts.
+    Windowed evaluation of n tokens takes n / B forward passes, each about a third of a training
+    batch; progressive evaluation reads one sequence and costs almost nothing.
     """
     assert cell.folder is not None
     cfg = cell.cfg
     left = cfg.num_batches - status[cell.folder.path].batches
     if "windowed" not in scheme_class(cfg).recorded_procedures:
         return left
-    counts = log_spaced(cfg.num_batches) if cfg.evaluate_at is None else cfg.evaluate_at
-    to_come = sum(count > cfg.num_batches - left for count in counts)
+    remaining = sum(count > cfg.num_batches - left for count in evaluation_counts(cfg))
     passes = (cfg.datamodule.test_size - cfg.k2) / cfg.datamodule.batch_size
-    return left + to_come * passes / 3
+    return left + remaining * passes / 3

@@ -1,4 +1,4 @@
-"""How far the grids are: a line a cell, from the tables and the runs' folders alone."""
+"""How far the grids are: a line per cell, from their tables and the runs' folders."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from charrnn.runs.folder import RESULTS, RunFolder, RunState
 from charrnn.sweeps.grids import read_grid
 
 COLUMNS = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
-USUAL = ("procedure", "scale", "settings", "num_batches", "run")
-"""Columns of every grid that `print_status` has no column for."""
+STANDARD_COLUMNS = ("procedure", "scale", "settings", "num_batches", "run")
+"""Columns of every grid that `print_status` does not show by themselves."""
 WORDS = {
     RunState.PLANNED: "waiting",
-    RunState.CLAIMED: "starting",
+    RunState.STARTING: "starting",
     RunState.RUNNING: "running",
     RunState.FINISHED: "finished",
     RunState.FAILED: "failed",
     RunState.DIVERGED: "diverged",
+    RunState.NOT_EVALUATED: "not evaluated",
 }
 NO_CORPUS, DAMAGED = "no corpus", "damaged"
-"""What else a cell may be: its corpus could not be had, or a file of its run was changed."""
+"""Further states of a cell: its corpus is not available, or a file of its run was changed."""
 
 
 def print_status(output_dir: Path) -> None:
@@ -42,33 +43,34 @@ def print_status(output_dir: Path) -> None:
     words: dict[tuple[str, str], tuple[str, str]] = {}
     for grid in grids:
         for _, cell in read_grid(grid).iterrows():
-            run, of = str(cell["run"]), str(cell.get("num_batches") or "?")
+            run, of = str(cell["run"]), str(cell["num_batches"])
             if (run, of) not in words:
                 words[run, of] = _words(output_dir / run, of) if run else (NO_CORPUS, "")
             word, more = words[run, of]
             counts[word] += 1
-            told = (*(str(cell[name]) for name in COLUMNS), _own(cell), f"{word}{more}")
-            table.add_row(grid.stem, *told)
+            columns = (str(cell[name]) for name in COLUMNS)
+            table.add_row(grid.stem, *columns, _own(cell), f"{word}{more}")
     print_table(table)
     counted = ", ".join(f"{number} {word}" for word, number in counts.most_common())
     print(f"{counts.total()} cells of {len({run for run, _ in words if run})} runs: {counted}")
 
 
 def _own(cell: pd.Series) -> str:
-    """The values of the columns that the cell's grid has beside the usual ones."""
-    own = [name for name in cell.index if name not in (*COLUMNS, *USUAL) and cell[name] != ""]
+    """The values of the columns that only the cell's grid has, and its settings."""
+    standard = (*COLUMNS, *STANDARD_COLUMNS)
+    own = [name for name in cell.index if name not in standard and cell[name] != ""]
     return " ".join([*(f"{name}={cell[name]}" for name in own), cell["settings"]]).strip()
 
 
 def _words(path: Path, of: str) -> tuple[str, str]:
-    """A run's state in one word, and what there is to say about it.
+    """A run's state in a word, and details.
 
     Args:
-        path: of the run's folder.
-        of: batches in the run.
+        path: the run's folder.
+        of: batches that the cell asks for.
     """
     try:
-        status = RunFolder(path).status()
+        status = RunFolder(path).status(int(of))
     except CharRNNError as error:
         return DAMAGED, f": {error}"
     more = ""

@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run; and the check that it can be run at all."""
+"""From a configuration to the parts of a run, and the check that it can be run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from charrnn.errors import (
 from charrnn.schemes.base import MakeOptimizer, Scheme
 
 SHARED = ("k1", "k2", "k3", "weighting")
-"""Fields that parts of the configuration take from its top; the data module only the first two."""
+"""Fields that the data module (the first two) and the scheme take from the top level."""
 DTYPES = {32: torch.float32, 64: torch.float64}
 
 
@@ -34,7 +34,7 @@ def check(cfg: DictConfig) -> None:
     """Refuse a configuration that cannot be run, without reading a corpus or drawing a weight.
 
     Raises:
-        BadInput: naming the field, its value and what would do.
+        BadInput: naming the field, its value and what can be used instead.
     """
     require_choice("scheme", str(cfg.scheme), [str(name).removeprefix("s") for name in cfg.schemes])
     require_whole("num_batches", cfg.num_batches, 1, "batch")
@@ -43,6 +43,7 @@ def check(cfg: DictConfig) -> None:
     share = cfg.checkpoint_share
     require_number("checkpoint_share", share, "a number, at least 0", lambda x: x >= 0)
     require_choice("retry_failed", cfg.retry_failed, [True, False])
+    require_choice("keep_last", cfg.keep_last, [True, False])
     known = isinstance(cfg.precision, int) and cfg.precision in DTYPES
     require(known, "precision", cfg.precision, " or ".join(map(str, DTYPES)))
     for part, fields in (("datamodule", SHARED[:2]), ("model", SHARED)):
@@ -55,8 +56,10 @@ def check(cfg: DictConfig) -> None:
         require_whole("threads", cfg.threads, 1, "thread, or null")
     counts = cfg.evaluate_at
     if counts is not None:
-        fits = OmegaConf.is_list(counts) and all(isinstance(n, int) and n >= 1 for n in counts)
-        require(fits, "evaluate_at", counts, "a list of batch counts, each at least 1, or null")
+        known = OmegaConf.is_list(counts) and all(type(n) is int for n in counts)
+        fits = known and all(1 <= n <= cfg.num_batches for n in counts)
+        most = f"from 1 to num_batches={cfg.num_batches}"
+        require(fits, "evaluate_at", counts, f"a list of batch counts, each {most}, or null")
     columns = cfg.columns
     known = OmegaConf.is_list(columns) and all(isinstance(name, str) for name in columns)
     require(known, "columns", columns, "a list of names of fields")
@@ -97,7 +100,7 @@ def scheme_class(cfg: DictConfig) -> type[Scheme]:
 
 
 def scheme_names(cfg: DictConfig, procedure: str) -> list[str]:
-    """The schemes that have the configuration's training, and this sampling procedure."""
+    """The names of the schemes with the configuration's training and this sampling procedure."""
     wanted = scheme_class(cfg).training_procedure, procedure
     classes: dict[Any, type[Scheme]] = {
         name: get_class(node._target_) for name, node in cfg.schemes.items()
@@ -124,7 +127,7 @@ def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
     Raises:
         BadInput: if an argument is out of its range, or initial weights do not fit.
     """
-    fused.is_available()  # before the first batch, whose time is measured
+    fused.is_available()  # compiles before the first batch, whose time is measured
     backbone: Backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
     backbone.to(DTYPES[cfg.precision])
     if cfg.initial_weights is not None:
@@ -133,7 +136,7 @@ def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
 
 
 def optimizer(cfg: DictConfig) -> MakeOptimizer:
-    """What makes the optimizer of given parameters."""
+    """A function that makes the optimizer of given parameters."""
     return instantiate(cfg.optimizer, _convert_="all")
 
 
@@ -141,7 +144,7 @@ def read_initial_weights(path: str) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, under the names of charrnn.backbone.initial_weights.load_arrays.
 
     Raises:
-        BadInput: if it is no such file.
+        BadInput: if it is not such a file.
     """
     try:
         with np.load(Path(path).expanduser(), allow_pickle=False) as arrays:
@@ -151,7 +154,7 @@ def read_initial_weights(path: str) -> dict[str, np.ndarray]:
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
-    """What ``node`` describes, with further arguments that are no configuration.
+    """The object that ``node`` describes, with further arguments that are not configured.
 
     Raises:
         CharRNNError: if an argument is out of its range, missing or unknown.

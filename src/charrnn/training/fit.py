@@ -1,4 +1,4 @@
-"""Lightning's part of a run: from the configuration, or a checkpoint, to the trained scheme."""
+"""Training with Lightning: from a configuration, or a checkpoint, to a trained scheme."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hydra.utils import get_class
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from omegaconf import DictConfig
 
-from charrnn.callbacks.checkpointing import KeepCheckpoint
+from charrnn.callbacks.checkpointing import CheckpointFiles, KeepCheckpoint
 from charrnn.callbacks.clock import Clock
 from charrnn.callbacks.diagnostics import Diagnose
 from charrnn.callbacks.evaluation import Evaluate
@@ -23,23 +23,24 @@ from charrnn.callbacks.progress import RunProgress
 from charrnn.callbacks.tensorboard_events import Events
 from charrnn.callbacks.training_log import LogTraining
 from charrnn.datamodule.module import CharDataModule
-from charrnn.runs.checkpoints import CheckpointFiles, batches_in
+from charrnn.runs.checkpoints import batches_in
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import Identity
 from charrnn.sampling.drawing import Text
 from charrnn.schemes.base import Scheme
 from charrnn.training.build import build_scheme, scheme_class, scheme_names
-from charrnn.training.schedule import log_spaced
+from charrnn.training.schedule import evaluation_counts
+from charrnn.training.tensorboard_runs import event_folders
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run whose configuration and corpus have been found to be usable.
+    """A run whose configuration and corpus have been checked.
 
     Attributes:
         datamodule: set up.
-        text: that is written at the end.
-        folder: that the run has, or will have.
+        text: how the model writes at the end.
+        folder: the run's folder, which may not exist yet.
         identity: what the run is.
     """
 
@@ -51,43 +52,47 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training has led to.
+    """The result of training.
 
     Attributes:
         scheme: with the trained backbone.
-        seconds: that the run took, over all the tries, by what they have gone into.
+        seconds: seconds that the run took, over all attempts, by what they were spent on.
     """
 
     scheme: Scheme
     seconds: dict[str, float]
 
 
-def fit(cfg: DictConfig, run: Prepared, progress: RunProgress, checkpoint: Path | None) -> Trained:
-    """Train and evaluate, from the beginning or from a checkpoint; keeps the weights.
+def fit(
+    cfg: DictConfig,
+    run: Prepared,
+    folder: RunFolder,
+    checkpoint: Path | None,
+    progress: RunProgress,
+) -> Trained:
+    """Train and evaluate, from the beginning or from a checkpoint, and write the weights.
 
     Args:
         cfg: the configuration.
-        run: that it describes, claimed.
-        progress: shows how far it is.
-        checkpoint: that the run goes on from; None to begin.
+        run: the run that it describes.
+        folder: the folder to write to, under this process's lease.
+        checkpoint: the checkpoint to resume from; None to start from the beginning.
+        progress: shows how far the run is.
     """
     _quieten_lightning()
-    folder, datamodule = run.folder, run.datamodule
+    datamodule = run.datamodule
     scheme = build_scheme(cfg, len(datamodule.tokens.vocabulary))
-    torch.manual_seed(cfg.seed)  # of dropout: the initial weights have a generator of their own
-    counts = log_spaced(cfg.num_batches) if cfg.evaluate_at is None else cfg.evaluate_at
-    clock = Clock()
-    counts = [*counts, cfg.num_batches]
+    torch.manual_seed(cfg.seed)  # for dropout: initial weights have a generator of their own
+    counts, clock, procedures = evaluation_counts(cfg), Clock(), scheme.recorded_procedures
     events = Events(
-        folder.path,
+        event_folders(cfg, run.identity, run.folder.name, procedures),
         datamodule.tokens.name,
-        {name: _hyperparameters(cfg, run, name) for name in scheme.recorded_procedures},
-        # What the earlier try wrote beyond its checkpoint is trained, and written, once more.
-        purge_step=batches_in(checkpoint) * datamodule.batch_size + 1 if checkpoint else 0,
+        {name: _hyperparameters(cfg, run, name) for name in procedures},
+        resumed_at=batches_in(checkpoint) * datamodule.batch_size if checkpoint else None,
     )
     text = replace(run.text, length=cfg.sampling.log_length) if cfg.sampling.log_length else None
     evaluate = Evaluate(counts, folder, events, clock, text)
-    keep = KeepCheckpoint(folder, clock, cfg.checkpoint_share)
+    keep = KeepCheckpoint(folder, clock, cfg.checkpoint_share, cfg.keep_last)
     trainer = pl.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
@@ -102,7 +107,7 @@ def fit(cfg: DictConfig, run: Prepared, progress: RunProgress, checkpoint: Path 
             progress,
             keep,
         ],
-        # On a cluster too a run is one process, which is started and stopped by others.
+        # On a cluster, too, a run is a single process; the launcher starts and stops it.
         plugins=[CheckpointFiles(), LightningEnvironment()],
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -118,15 +123,15 @@ def fit(cfg: DictConfig, run: Prepared, progress: RunProgress, checkpoint: Path 
 
 
 def _quieten_lightning() -> None:
-    """Keep its remarks on the hardware, and torch's on its code, out of the log."""
+    """Keep Lightning's remarks on the hardware, and torch's on its code, out of the log."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", FutureWarning)
 
 
 def _hyperparameters(cfg: DictConfig, run: Prepared, procedure: str) -> dict[str, Any]:
-    """What TensorBoard's table of runs shows of one that is read by a sampling procedure.
+    """The columns of TensorBoard's table of runs, for a run read by one sampling procedure.
 
-    The columns are sorted by name there, and the first five are seen at once.
+    TensorBoard sorts them by name, and shows the first five without scrolling.
     """
     return {
         "corpus": run.datamodule.tokens.name,
@@ -142,6 +147,6 @@ def _hyperparameters(cfg: DictConfig, run: Prepared, procedure: str) -> dict[str
         "settings/optimizer": get_class(cfg.optimizer._target_).__name__,
         "settings/sampling": procedure,
         "training": scheme_class(cfg).training_procedure,
-        "training/run": run.folder.path.name,
+        "training/run": run.folder.name,
         "γ": cfg.backbone.hidden_size,  # noqa: RUF001
     }

@@ -23,7 +23,7 @@ from charrnn.training.fit import Prepared, fit
 log = logging.getLogger(__name__)
 
 INTERRUPTED, TERMINATED = 130, 143
-"""Exit status after SIGTERM, as a shell has it."""
+"""Exit statuses after SIGINT and SIGTERM, as a shell has them."""
 
 
 class Taken(CharRNNError):
@@ -31,10 +31,10 @@ class Taken(CharRNNError):
 
 
 def prepare(cfg: DictConfig) -> Prepared:
-    """Everything that can be refused is refused here: reads the corpus, writes nothing.
+    """Check everything that can be refused: reads the corpus, writes nothing.
 
     Raises:
-        BadInput: if the configuration, or the file that it names, cannot be used.
+        BadInput: if the configuration, or a file that it names, cannot be used.
         FetchError: if the corpus cannot be fetched.
     """
     check(cfg)
@@ -52,7 +52,9 @@ def prepare(cfg: DictConfig) -> Prepared:
 
 
 def train(cfg: DictConfig) -> RunFolder:
-    """Train the run that ``cfg`` describes, unless it is there already; go on where it stopped.
+    """Train the run that ``cfg`` describes, unless it is finished; resume where it stopped.
+
+    A run that is finished with fewer batches is trained further.
 
     Returns:
         The finished run's folder.
@@ -60,87 +62,91 @@ def train(cfg: DictConfig) -> RunFolder:
     Raises:
         CharRNNError: see `prepare`, nothing has been written then; or if the folder cannot be
             written; or if it failed before, in a sweep.
-        Taken: if another process trains the run, and `cell.wait` says not to wait for it.
+        Taken: if another process trains the run, and `job.wait` says not to wait for it.
     """
     run = prepare(cfg)
     if cfg.threads is not None:
         torch.set_num_threads(cfg.threads)
     title = f"scheme {cfg.scheme}, {run.datamodule.tokens.name}, k1={cfg.k1}"
-    if run.folder.is_finished:
+    if run.folder.covers(cfg.num_batches) and not run.folder.is_being_replaced:
         return _reuse(cfg, run.folder, title)
 
     def wait() -> None:
-        if not cfg.cell.wait:
-            raise Taken(f"{title}: another process trains it; first come the others.")
-        log.info("%s: another process trains it; waiting.", title)
+        if not cfg.job.wait:
+            raise Taken(f"{title}: already being trained by another process; deferred.")
+        log.info("%s: already being trained by another process; waiting.", title)
 
-    with run.folder.claimed(wait):
-        if run.folder.is_finished:
+    with run.folder.leased(wait):
+        run.folder.replace_result()
+        if run.folder.covers(cfg.num_batches):
+            run.folder.require_evaluated(cfg.num_batches)
             return _reuse(cfg, run.folder, title)
         error = run.folder.error()
-        if error and cfg.cell.of and not cfg.retry_failed:
+        if error and cfg.job.of and not cfg.retry_failed:
             raise CharRNNError(f"failed before: {error} (retry_failed=true tries it again)")
         _train(cfg, run, title)
-    run.folder.tidy()
+        run.folder.tidy(cfg.keep_last)
     return run.folder
 
 
 def _reuse(cfg: DictConfig, folder: RunFolder, title: str) -> RunFolder:
-    """Say that a run is there already, and what it did not measure."""
+    """Say that a run is finished already, and at which batch counts it was not evaluated."""
     log.info("%s: trained before, reused: %s", title, folder.path)
     not_measured = set(cfg.evaluate_at or []) - set(folder.read_table()["batches"])
     if not_measured:
         log.warning("it was not evaluated at batches %s then.", sorted(not_measured))
-    folder.tidy()
+    folder.tidy(cfg.keep_last)
     return folder
 
 
 def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
-    """Train a run that is claimed, from its beginning or its checkpoint to the mark of its end."""
-    folder, started = run.folder, time.perf_counter()
-    place = f"run {cfg.cell.number} of {cfg.cell.of}: " if cfg.cell.of > 1 else ""
-    log.info("%s%s: %s", place, title, folder.path)
+    """Train a leased run, from its beginning or a checkpoint, until it is marked as finished."""
+    started = time.perf_counter()
+    place = f"run {cfg.job.number} of {cfg.job.of}: " if cfg.job.of > 1 else ""
+    log.info("%s%s: %s", place, title, run.folder.path)
     if cfg.k1 > cfg.k2:
         log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
-    checkpoint = folder.start(
+    folder, checkpoint = run.folder.start(
+        cfg.num_batches,
         OmegaConf.to_yaml(cfg, resolve=True),
         run.identity,
         provenance(run.datamodule.tokens.describe()),
     )
     folder.write_vocabulary(run.datamodule.tokens.vocabulary)
     if checkpoint:
-        log.info("goes on from batch %d.", batches_in(checkpoint))
-    progress = RunProgress(title, cfg.num_batches, cfg.cell.number, cfg.cell.of)
+        log.info("resuming from batch %d.", batches_in(checkpoint))
+    progress = RunProgress(title, cfg.num_batches, cfg.job.number, cfg.job.of)
     try:
-        trained = fit(cfg, run, progress, checkpoint)
-        _write_samples(run, trained.scheme)
+        trained = fit(cfg, run, folder, checkpoint, progress)
+        _write_samples(run, folder, trained.scheme)
         seconds = {name: round(value, 3) for name, value in trained.seconds.items()}
         folder.finish({"seconds": seconds})
+        run.folder.replace_result()
     except Exception:
         folder.fail(traceback.format_exc())
         raise
     except (KeyboardInterrupt, SystemExit) as stop:
-        kept = batches_kept(folder.path)
-        how = f"goes on from batch {kept}" if kept else "starts it anew"
+        kept = max(batches_kept(folder.path), batches_kept(run.folder.path))
+        how = f"resumes from batch {kept}" if kept else "starts from the beginning"
         log.warning("%s: interrupted; the same command %s.", title, how)
         # Lightning ends a run on SIGTERM without a status, which would look like success, and on
-        # SIGINT with 1, which would look like a failed run, after which others go on.
+        # SIGINT with 1, which would look like a failed run, after which others are trained.
         code = getattr(stop, "code", INTERRUPTED)
         raise SystemExit({None: TERMINATED, 1: INTERRUPTED}.get(code, code)) from stop
     spent = time.perf_counter() - started
-    to_come = 0 if cfg.cell.prefix else cfg.cell.of - cfg.cell.number
-    left = f"; about {duration(spent * to_come)} left for the sweep" if to_come else ""
+    remaining = 0 if cfg.job.prefix else cfg.job.of - cfg.job.number
+    left = f"; about {duration(spent * remaining)} left for the sweep" if remaining else ""
     log.info("%s: finished in %s%s", title, duration(spent), left)
 
 
-def _write_samples(run: Prepared, scheme: Scheme) -> None:
-    """Let the trained model write a text by each sampling procedure that the run records."""
+def _write_samples(run: Prepared, folder: RunFolder, scheme: Scheme) -> None:
+    """Let the trained model write a text by every sampling procedure that the run records."""
     if run.text.length == 0:
         return
     backbone = scheme.backbone.eval()
     for procedure in scheme.recorded_procedures:
         try:
-            run.folder.write_sample(procedure, run.text.write(backbone, procedure))
+            folder.write_sample(procedure, run.text.write(backbone, procedure))
         except Diverged as diverged:
             log.warning("no sample: %s", diverged)
             return

@@ -1,10 +1,11 @@
-"""Who trains a run: real processes, real SIGKILL, and forged claims of other machines."""
+"""Who trains a run: real processes, real SIGKILL, and forged leases of other machines."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,16 +16,16 @@ import pytest
 from watching import wait_until
 
 from charrnn.files import create_atomically
-from charrnn.runs import lease as claims
+from charrnn.runs import lease
 from charrnn.runs.folder import RunFolder, RunState
-from charrnn.runs.lease import ClaimLost, Claims
+from charrnn.runs.lease import LeaseLost, Leases
 from charrnn.training.lifecycle import prepare, train
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from charrnn.runs.lease import Claims
-with Claims(Path(sys.argv[1])).held(lambda: print("waits", flush=True)):
+from charrnn.runs.lease import Leases
+with Leases(Path(sys.argv[1])).held(lambda: print("waits", flush=True)):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -36,14 +37,14 @@ def holder(folder, seconds=60.0):
 
 
 def waits(folder) -> bool:
-    """Whether a claim is waited for. Whoever wants it has it in the end."""
+    """Whether a lease is waited for. Whoever wants it has it in the end."""
     waited = []
-    with Claims(folder).held(lambda: waited.append(True)):
+    with Leases(folder).held(lambda: waited.append(True)):
         return bool(waited)
 
 
 def forge(folder, **changes) -> None:
-    """A claim by a process elsewhere: that of a child process which is gone, with changes."""
+    """A lease by a process elsewhere: that of a child process which is gone, with changes."""
     with holder(folder) as process:
         assert process.stdout.readline() == "held\n"
         process.kill()
@@ -54,10 +55,10 @@ def forge(folder, **changes) -> None:
 def test_a_claim_is_waited_for_and_released(tmp_path):
     with holder(tmp_path, seconds=2) as process:
         assert process.stdout.readline() == "held\n"
-        assert Claims(tmp_path).owner().pid == process.pid
+        assert Leases(tmp_path).owner().pid == process.pid
         assert waits(tmp_path)
     assert process.returncode == 0
-    assert Claims(tmp_path).owner() is None
+    assert Leases(tmp_path).owner() is None
     assert not waits(tmp_path)
 
 
@@ -71,21 +72,21 @@ def test_a_claim_whose_process_was_killed_is_taken_over_at_once(tmp_path, reaped
             process.wait()
         else:  # a zombie, whose parent is busy
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert Claims(tmp_path).owner() is None
+        assert Leases(tmp_path).owner() is None
         assert not waits(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the heartbeat tells")
 def test_a_process_that_got_the_number_of_a_dead_one_is_not_its_owner(tmp_path):
     forge(tmp_path, pid=os.getpid())
-    assert Claims(tmp_path).owner() is None
+    assert Leases(tmp_path).owner() is None
     assert not waits(tmp_path)
 
 
 def test_where_processes_are_hidden_one_that_is_not_seen_may_live(tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "_kernel", lambda: None)
+    monkeypatch.setattr(lease, "_kernel", lambda: None)
     forge(tmp_path, kernel=None)
-    assert Claims(tmp_path).owner() is not None
+    assert Leases(tmp_path).owner() is not None
 
 
 HIDDEN = """
@@ -114,8 +115,8 @@ def test_a_claim_of_a_user_whose_processes_are_hidden_is_not_dead(tmp_path):
 @pytest.mark.parametrize("content", [{"host": "elsewhere", "kernel": "another"}, None])
 def test_a_claim_from_elsewhere_is_dead_when_its_heartbeat_stops(tmp_path, monkeypatch, content):
     """Whatever the other machine's clock shows; and also if it died before it wrote who it is."""
-    monkeypatch.setattr(claims, "STALE", 2.0)
-    monkeypatch.setattr(claims, "POLL", 0.05)
+    monkeypatch.setattr(lease, "STALE", 2.0)
+    monkeypatch.setattr(lease, "POLL", 0.05)
     forge(tmp_path, **content or {})
     (path,) = tmp_path.iterdir()
     if content is None:
@@ -127,27 +128,28 @@ def test_a_claim_from_elsewhere_is_dead_when_its_heartbeat_stops(tmp_path, monke
 
 
 def test_a_claim_from_elsewhere_is_shown_as_long_as_it_lives(tmp_path):
-    forge(tmp_path / "claims", host="elsewhere", kernel="another", batches=7)
+    forge(tmp_path / "lease", host="elsewhere", kernel="another", batches=7)
     folder = RunFolder(tmp_path)
     status = folder.status()
     assert (status.state, status.batches) == (RunState.RUNNING, 7)
     assert status.owner.startswith("elsewhere:")
-    (path,) = (tmp_path / "claims").iterdir()
+    (path,) = (tmp_path / "lease").iterdir()
     os.utime(path, (0, 0))
     assert folder.status().state is RunState.PLANNED
 
 
 @pytest.mark.parametrize("successor", ["000002", "000003", "000002.released", None])
 def test_who_has_lost_a_claim_writes_nothing_more(tmp_path, successor):
-    """Without a successor's claim: it has finished the run, and removed all claims."""
+    """Without a successor's lease: somebody has removed the folder."""
     folder = RunFolder(tmp_path / "run")
-    with folder.claimed(lambda: None):
+    with folder.leased(lambda: None):
         folder.write("config.yaml", "mine")
         if successor:
-            (tmp_path / "run" / "claims" / successor).touch()
+            (tmp_path / "run" / "lease" / successor).touch()
         else:
-            folder.tidy()
-        with pytest.raises(ClaimLost, match=r"run was taken over by another process\.$"):
+            shutil.rmtree(tmp_path / "run" / "lease")
+        how = "taken over by another process" if successor else "removed"
+        with pytest.raises(LeaseLost, match=rf"run was {how} while it was being trained\.$"):
             folder.write("config.yaml", "still mine")
         folder.fail("Traceback")
     assert (tmp_path / "run" / "config.yaml").read_text() == "mine"
@@ -155,7 +157,7 @@ def test_who_has_lost_a_claim_writes_nothing_more(tmp_path, successor):
 
 
 def contents(folder: RunFolder) -> dict[str, bytes]:
-    """All that is written under a claim, by the path in the folder."""
+    """All that is written under a lease, by the path in the folder."""
     return {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
 
 
@@ -169,20 +171,20 @@ def test_a_process_that_stood_still_leaves_the_run_to_who_took_it_over(
     process = processes.start(cfg, log)
     wait_until(lambda: folder.status().batches)
     os.kill(process.pid, signal.SIGSTOP)
-    (claim,) = (folder.path / "claims").iterdir()
-    claim.write_text(json.dumps(json.loads(claim.read_text()) | {"host": "elsewhere"}))
-    monkeypatch.setattr(claims, "STALE", 0.1)
+    (file,) = (folder.path / "lease").iterdir()
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"host": "elsewhere"}))
+    monkeypatch.setattr(lease, "STALE", 0.1)
     if finished:
         assert train(cfg).is_finished
     else:
-        with folder.claimed(lambda: None):
+        with folder.leased(lambda: None):
             pass
     before = contents(folder)
     os.kill(process.pid, signal.SIGCONT)
     process.join(60)
     assert process.exitcode == 1
     assert log.read_text().endswith(
-        f"ClaimLost: {folder.path} was taken over by another process.\n"
+        f"LeaseLost: {folder.path} was taken over by another process while it was being trained.\n"
     )
     assert contents(folder) == before
     assert folder.status().state is (RunState.FINISHED if finished else RunState.PLANNED)
@@ -192,7 +194,7 @@ COUNT = """
 import os, signal, sys, time
 from pathlib import Path
 import charrnn.runs.lease
-from charrnn.runs.lease import Claims
+from charrnn.runs.lease import Leases
 charrnn.runs.lease.POLL = 0.001
 folder = Path(sys.argv[1])
 print("ready", flush=True)
@@ -202,7 +204,7 @@ for n in range(20):
         time.sleep(0.02)
         os.waitpid(child, 0)
         continue
-    with Claims(folder / "claims").held(lambda: None):
+    with Leases(folder / "lease").held(lambda: None):
         with open(folder / "holder", "x"):  # fails if another one is in here
             number = int((folder / "number").read_text())
             time.sleep(0.002)
@@ -240,19 +242,19 @@ def test_processes_that_want_one_run_train_it_once(config, tmp_path):
     assert sum("trained before, reused" in text for text in said) == 3
     folder = prepare(cfg).folder
     assert dataclasses.astuple(folder.status()) == (RunState.FINISHED, 40, None, None)
-    assert not (folder.path / "claims").exists()
+    assert {path.suffix for path in (folder.path / "lease").iterdir()} == {".released"}
 
 
 def test_a_run_that_is_finished_while_it_is_being_claimed_is_reused(config, monkeypatch, caplog):
-    """Another process trains it, and removes the claims, after this one has made their folder."""
-    cfg, latest, ended = config(), claims._latest, []
+    """Another process trains it, and removes the leases, after this one has made the folder."""
+    cfg, latest, ended = config(), lease._latest, []
 
     def latest_in_the_end(folder):
         if not ended:
             ended.append(processes.run(cfg))
         return latest(folder)
 
-    monkeypatch.setattr(claims, "_latest", latest_in_the_end)
+    monkeypatch.setattr(lease, "_latest", latest_in_the_end)
     with caplog.at_level("INFO"):
         assert train(cfg).is_finished
     assert ended == [0]
@@ -265,9 +267,9 @@ def test_a_file_is_created_by_one_process_only_of_all_that_try(tmp_path, monkeyp
     if not links:
         refuse = mock.Mock(side_effect=PermissionError(1, "Operation not permitted"))
         monkeypatch.setattr(os, "link", refuse)
-    assert create_atomically(tmp_path / "claim", "mine")
-    assert not create_atomically(tmp_path / "claim", "yours")
-    assert (tmp_path / "claim").read_text() == "mine"
-    assert list(tmp_path.iterdir()) == [tmp_path / "claim"]
+    assert create_atomically(tmp_path / "lease", "mine")
+    assert not create_atomically(tmp_path / "lease", "yours")
+    assert (tmp_path / "lease").read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [tmp_path / "lease"]
     with pytest.raises(FileNotFoundError):
-        create_atomically(tmp_path / "nowhere" / "claim", "mine")
+        create_atomically(tmp_path / "nowhere" / "lease", "mine")

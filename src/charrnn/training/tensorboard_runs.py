@@ -1,0 +1,56 @@
+"""Where a run's TensorBoard events are written: a folder per reading, under a readable name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from charrnn.runs.identity import Identity, variant
+from charrnn.training.build import scheme_class, scheme_names
+
+EVENTS = "tensorboard"
+"""Folder of all events, beside the runs' folders."""
+LONGEST = 200
+"""Bytes of a name, at most; file systems allow 255."""
+
+
+def event_folders(
+    cfg: DictConfig, identity: Identity, run: str, procedures: Sequence[str]
+) -> dict[str, Path]:
+    """The folder of a run's events for each sampling procedure that it records.
+
+    Args:
+        cfg: the run's configuration.
+        identity: what the run is.
+        run: its name, which ends with the digest of its identity.
+        procedures: `windowed`, `progressive` or both.
+    """
+    digest = run.rpartition("_")[2]
+    names = {p: f"{readable_name(cfg, identity, p)} {digest}" for p in procedures}
+    return {procedure: Path(cfg.output_dir) / EVENTS / name for procedure, name in names.items()}
+
+
+def readable_name(cfg: DictConfig, identity: Identity, procedure: str) -> str:
+    """A run as read by one sampling procedure: corpus, scheme, sizes, and departures.
+
+    Args:
+        cfg: the run's configuration.
+        identity: what the run is.
+        procedure: `windowed` or `progressive`.
+    """
+    schemes = scheme_names(cfg, procedure)
+    training = f"{scheme_class(cfg).training_procedure} {procedure}"
+    words = [
+        identity["corpus"]["name"].replace(os.sep, "-").replace("/", "-"),
+        f"scheme {'+'.join(schemes)}" if schemes else training,
+        f"k1={cfg.k1}",
+        f"k2={cfg.k2}",
+        f"r={cfg.backbone.num_layers}",
+        f"gamma={cfg.backbone.hidden_size}",
+        f"seed={cfg.seed}",
+        *variant(identity, dict(cfg.scale)),
+    ]
+    return " ".join(words).encode()[:LONGEST].decode(errors="ignore")
