@@ -14,8 +14,8 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from analysis.claims.evidence import Evidence
-from analysis.results import RESULTS
 from charrnn.data.vocabulary import TOKENIZATIONS
+from charrnn.runs.folder import RESULTS
 from charrnn.runs.identity import Identity, variant
 
 SETTINGS = {

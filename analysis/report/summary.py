@@ -14,7 +14,8 @@ from analysis.claims.evidence import Evidence
 from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import ALL, PAPER_BATCHES, PENDING, Verdict
 from analysis.curves import Curve, at, of_cells, unstable
-from analysis.results import RESULTS, Results
+from analysis.results import Results
+from charrnn.runs.folder import RESULTS
 from charrnn.schemes.base import Scheme
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.scheme_4 import Scheme4

@@ -11,7 +11,8 @@ import pandas as pd
 from analysis.claims.rules.comparison import students_interval
 from analysis.claims.rules.finding import Interval
 from analysis.curves import UNSTABLE, rises
-from analysis.results import RESULTS, Results
+from analysis.results import Results
+from charrnn.runs.folder import RESULTS
 
 CELL = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed", "scale", "settings")
 """Columns in which the two cells of a pair agree, but for the one that is looked at."""
