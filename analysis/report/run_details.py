@@ -116,7 +116,7 @@ def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float 
         for sweep, group in cells.groupby("sweep")["scheme"].unique().items()
     ]
     # Of two cells of one run only one may have diverged.
-    done = [state for state in RESULTS[::-1] if state in set(cells["state"])]
+    done = [state for state in sorted(RESULTS) if state in set(cells["state"])]
     return Run(
         name=path.name,
         state=str((done or cells["state"].tolist())[0]),
