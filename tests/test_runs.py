@@ -147,7 +147,7 @@ def test_a_half_written_mark_does_not_make_a_run_finished(config, caplog, conten
     expected = folder.read_table().drop(columns="train_seconds")
     (folder.path / "finished.json").write_text(content)
     (folder.path / "evaluations.csv").write_text("batches\n7\n")
-    assert folder.status() == RunStatus(RunState.PLANNED)
+    assert folder.status() == RunStatus(RunState.PLANNED, 6)
     with pytest.raises(DamagedRun, match=r"evaluations\.csv is damaged"):
         folder.read_table()
     train(cfg)
@@ -198,7 +198,7 @@ def test_an_unfinished_run_is_described_by_what_is_asked_for_not_by_what_was_edi
     (folder.path / "identity.json").write_text("{}")
     train(cfg)
     assert "k1: 100" in (folder.path / "config.yaml").read_text()
-    assert json.loads((folder.path / "identity.json").read_text())["num_batches"] == 26
+    assert json.loads((folder.path / "identity.json").read_text())["training"] == "multi-loss"
     provenance = json.loads((folder.path / "provenance.json").read_text())
     (earlier,) = provenance["earlier"]
     assert earlier.keys() == provenance.keys() - {"earlier"}
