@@ -25,6 +25,9 @@ FORMAT = 1
 
 Identity = dict[str, Any]
 
+LONGEST = 100
+"""Bytes of a corpus's name in a run's name, at most: file systems allow 255 in all."""
+
 COMMON = {"name", "k1", "k2", "num_layers", "hidden_size", "seed", "fused"}
 """Settings that stand beside a run's name anyway, or that say nothing about it."""
 STANDARD = {"datamodule": "eq8", "backbone": "lstm", "optimizer": "adam"}
@@ -74,9 +77,10 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
 def run_name(identity: Identity, cfg: DictConfig) -> str:
     """The folder's name: readable, and made unique by the identity's hash."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    corpus = identity["corpus"]["name"].replace(" ", "-")
     readable = "_".join(
         (
-            identity["corpus"]["name"].replace(" ", "-"),
+            corpus.encode()[:LONGEST].decode(errors="ignore"),
             identity["training"],
             f"r{cfg.backbone.num_layers}",
             f"gamma{cfg.backbone.hidden_size}",
