@@ -80,7 +80,7 @@ def run_name(identity: Identity, cfg: DictConfig) -> str:
     corpus = identity["corpus"]["name"].replace(" ", "-")
     readable = "_".join(
         (
-            corpus.encode()[:LONGEST].decode(errors="ignore"),
+            shortened_to(LONGEST, corpus),
             identity["training"],
             f"r{cfg.backbone.num_layers}",
             f"gamma{cfg.backbone.hidden_size}",
@@ -90,6 +90,11 @@ def run_name(identity: Identity, cfg: DictConfig) -> str:
         )
     )
     return f"{readable}_{digest[:10]}"
+
+
+def shortened_to(size: int, name: str) -> str:
+    """The beginning of a name that takes at most ``size`` bytes as a file's name."""
+    return name.encode()[:size].decode(errors="ignore")
 
 
 def declared_name(target: str) -> str:

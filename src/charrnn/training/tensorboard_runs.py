@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from charrnn.runs.identity import Identity, variant
+from charrnn.runs.identity import Identity, shortened_to, variant
 from charrnn.training.build import scheme_class, scheme_names
 
 EVENTS = "tensorboard"
@@ -44,7 +43,7 @@ def readable_name(cfg: DictConfig, identity: Identity, procedure: str) -> str:
     schemes = scheme_names(cfg, procedure)
     training = f"{scheme_class(cfg).training_procedure} {procedure}"
     words = [
-        identity["corpus"]["name"].replace(os.sep, "-").replace("/", "-"),
+        shortened_to(LONGEST // 2, identity["corpus"]["name"]).replace("/", "-"),
         f"scheme {'+'.join(schemes)}" if schemes else training,
         f"k1={cfg.k1}",
         f"k2={cfg.k2}",
@@ -53,4 +52,4 @@ def readable_name(cfg: DictConfig, identity: Identity, procedure: str) -> str:
         f"seed={cfg.seed}",
         *variant(identity, dict(cfg.scale)),
     ]
-    return " ".join(words).encode()[:LONGEST].decode(errors="ignore")
+    return shortened_to(LONGEST, " ".join(words))
