@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -17,8 +16,9 @@ from analysis.claims.evidence import Evidence
 from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import to_train
 from analysis.curves import INSTABILITY
+from analysis.drawing.canvas import render
 from analysis.drawing.caption import STATES
-from analysis.drawing.figure import FIGURES
+from analysis.drawing.catalogue import FIGURES
 from analysis.instability.figure import draw
 from analysis.instability.summary import summarise
 from analysis.instability.verdict import verdict
@@ -77,12 +77,12 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
             shown |= {"short": where, "title": f"{where}: {title}"}
         shown |= {"plot": None, "finals": [], "limit": figure.limit, "findings": [], "image": None}
         results = evidence.sweeps.get(name)
-        if results is not None and figure.place:
-            results = _one_corpus(results, figure.place)
+        if results is not None and figure.corpus:
+            results = _one_corpus(results, figure.corpus)
         if results is None:
             shown["caption"] = f"{to_train([name], evidence.scale)}.".replace("not", "Not", 1)
         else:
-            shown |= {"caption": figure.words(results), "plot": interactive(results, figure)}
+            shown |= {"caption": figure.caption(results), "plot": interactive(results, figure)}
             shown["finals"] = finals(results, figure)
             shown["best"] = best(shown["finals"])
             shown["lines"] = len(results.curves["run"].unique())
@@ -97,9 +97,9 @@ def _on_carrying(evidence: Evidence, folder: Path) -> dict[str, Any]:
         summarise(evidence.sweeps[name], folder) if name in evidence.sweeps else pd.DataFrame()
         for name in ("carry", "suspects")
     )
-    findings, image = verdict(carry, suspects), io.BytesIO()
-    draw(carry, suspects, findings[0], folder).savefig(image, format="svg", bbox_inches="tight")
-    return {"findings": findings, "image": base64.b64encode(image.getvalue()).decode()}
+    findings = verdict(carry, suspects)
+    image = render(draw(carry, suspects, findings[0], folder), "svg")
+    return {"findings": findings, "image": base64.b64encode(image).decode()}
 
 
 def _one_corpus(results: Results, place: str) -> Results:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analysis.drawing.perplexity_curves import Figure, architecture, in_order, label
+from analysis.drawing.catalogue import Figure
+from analysis.drawing.lines import architecture, in_order, label
 from analysis.results import Results
 
 TOLD = ["scheme", "k1", "k2", "seed", "run"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from statistics import median
@@ -30,6 +30,7 @@ from charrnn.config import conf_folder
 from charrnn.datamodule.batches import TrainBatches
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 from charrnn.training.schedule import log_spaced
+from charrnn.training.timed_step import make_step, seconds
 
 SCALES = ("paper", "laptop", "quick")
 TRAINING = "train-step"
@@ -85,15 +86,15 @@ def shares(scale: str) -> list[dict[str, Any]]:
     before, threads = torch.get_num_threads(), sizes.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     try:
-        seconds = {loop: _ours(loop, case) / 1000 for loop in (TRAINING, *EVALUATION, *TEXTS)}
+        takes = {loop: _ours(loop, case) / 1000 for loop in (TRAINING, *EVALUATION, *TEXTS)}
     finally:
         torch.set_num_threads(before)
     evaluations = len(log_spaced(sizes.num_batches))
-    evaluation = (sizes.test_size - case.k2) * sum(seconds[loop] for loop in EVALUATION)
-    texts = length * sum(seconds[loop] for loop in TEXTS)
-    whole = sizes.num_batches * seconds[TRAINING] + evaluations * evaluation + texts
+    evaluation = (sizes.test_size - case.k2) * sum(takes[loop] for loop in EVALUATION)
+    texts = length * sum(takes[loop] for loop in TEXTS)
+    whole = sizes.num_batches * takes[TRAINING] + evaluations * evaluation + texts
     name = f"scale={scale},threads={threads}"
-    batches = f"{sizes.num_batches:,} batches of {seconds[TRAINING]:.3f} s"
+    batches = f"{sizes.num_batches:,} batches of {takes[TRAINING]:.3f} s"
     scored = f"{evaluations} evaluations of {evaluation:.2f} s; {batches}"
     return [
         _row("evaluation", name, evaluations * evaluation / whole, "share", scored),
@@ -106,7 +107,7 @@ def feed_milliseconds(batches: int = 200) -> float:
     tokens = np.random.default_rng(0).integers(VOCABULARY, size=PAPER_TOKENS, dtype=np.int16)
     feed = iter(TrainBatches(tokens, k1=20, k2=100))
     next(feed)
-    return 1000 * median(_seconds(lambda: next(feed)) for _ in range(batches))
+    return 1000 * median(seconds(lambda: next(feed)) for _ in range(batches))
 
 
 def lightning_milliseconds(steps: int = 300, rounds: int = 5) -> float:
@@ -129,15 +130,15 @@ def _scheme(case: Case) -> Scheme1:
 
 
 def _bare_steps(case: Case, batches: TrainBatches, steps: int) -> float:
-    """Seconds a step, of the loop that Lightning's stands for."""
+    """Seconds per step of the plain loop that Lightning's replaces."""
     scheme = _scheme(case)
-    optimizer = scheme.configure_optimizers()
-    started = time.perf_counter()
-    for _, batch in zip(range(steps), batches, strict=False):
-        optimizer.zero_grad()
-        scheme.training_step(batch).backward()
-        optimizer.step()
-    return (time.perf_counter() - started) / steps
+    step = make_step(scheme.training_step, scheme.configure_optimizers())
+
+    def loop() -> None:
+        for batch in itertools.islice(batches, steps):
+            step(batch)
+
+    return seconds(loop) / steps
 
 
 def _lightning_steps(case: Case, batches: TrainBatches, steps: int) -> float:
@@ -172,9 +173,3 @@ class _Ends(pl.Callback):
 
     def on_train_batch_end(self, *_: Any) -> None:
         self.seconds.append(time.perf_counter())
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
 
-import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -22,6 +20,7 @@ from charrnn.sampling.drawing import SAMPLERS, Choice
 from charrnn.schemes.base import MakeOptimizer, Scheme
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.schemes_1_and_3 import Scheme1
+from charrnn.training.timed_step import make_step
 
 Entries = dict[str, Entry]
 
@@ -47,7 +46,7 @@ def train_step(case: Case) -> Entries:
 def our_step(scheme_class: type[Scheme], case: Case, batch: Batch) -> Callable[[], None]:
     """A training step of a scheme, without Lightning."""
     scheme = scheme_class(our_backbone(case), _adam(), k1=case.k2, k2=case.k2)
-    return _step(partial(scheme.training_step, batch), scheme.configure_optimizers())
+    return make_step(partial(scheme.training_step, batch), scheme.configure_optimizers())
 
 
 def _eagerly(step: Callable[[], None]) -> Callable[[], None]:
@@ -67,16 +66,7 @@ def our_backbone(case: Case) -> Backbone:
 
 def _peer_step(peer: peers.Peer, batch: Batch) -> Callable[[], None]:
     optimizer = _adam()(peer.parameters())
-    return _step(partial(peers.loss, peer, batch.inputs_TB, batch.targets_TB), optimizer)
-
-
-def _step(loss: Callable[[], Any], optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-    def step() -> None:
-        optimizer.zero_grad()
-        loss().backward()
-        optimizer.step()
-
-    return step
+    return make_step(partial(peers.loss, peer, batch.inputs_TB, batch.targets_TB), optimizer)
 
 
 def _adam() -> MakeOptimizer:
