@@ -38,7 +38,7 @@ def panels(rows: int, columns: int, share_axes: bool = False) -> Iterator[tuple[
         columns: of panels.
         share_axes: whether the panels have the same axes, labelled at the edges only.
     """
-    between = {"wspace": 0.06, "hspace": 0.16} if share_axes else {"wspace": 0.36, "hspace": 0.5}
+    between = {"wspace": 0.06, "hspace": 0.16} if share_axes else {"wspace": 0.36, "hspace": 0.44}
     with sns.axes_style("whitegrid", STYLE):
         canvas = Canvas(figsize=(WIDTH * columns, HEIGHT * rows))
         canvas.subplots_adjust(left=0, right=1, bottom=0, top=1, **between)
@@ -71,18 +71,18 @@ def stroke(colour: str) -> dict[str, Any]:
     return {"color": colour, "linestyle": (0, DASHES[colour]) if DASHES[colour] else "-"}
 
 
-def label_ticks(axis: Axis, words: str) -> None:
-    """Label 1, 2 and 5 times the powers of 10 on a logarithmic axis.
-
-    Matplotlib labels the powers alone, which leaves an axis of less than a decade without numbers.
+def label_ticks(axis: Axis, words: str = "{x:g}", short: bool = False) -> None:
+    """Label more of a logarithmic axis than the powers of 10: 1, 2 and 5 times these.
 
     Args:
         axis: a logarithmic axis.
-        words: format of a number `x`, such as `{x:g}`.
+        words: format of a number `x`.
+        short: whether the axis has about a decade or less; every tick is labelled then.
     """
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+    if not short:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
     axis.set_major_formatter(words)
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(words if short else NullFormatter())
 
 
 def render(canvas: Canvas, suffix: str) -> bytes:

@@ -17,10 +17,10 @@ STROKES = ((), (5, 2), (1.5, 1.5), (6, 1.5, 1.5, 1.5), (10, 3))
 DASHES = dict(zip(HUES, itertools.cycle(STROKES)))
 """Dashes and gaps of the lines in each colour, in line widths; empty for a solid line."""
 
-SCHEMES = {1: BLUE, 2: GREEN, 3: RED, 4: YELLOW, "bptt": MAGENTA}
+SCHEMES: dict[object, str] = {1: BLUE, 2: GREEN, 3: RED, 4: YELLOW, "bptt": MAGENTA}
 PAPER_CORPORA = {"english": BLUE, "finnish": GREEN, "linux": RED, "music": YELLOW}
-CORPORA = {corpus: PAPER_CORPORA[place] for corpus, place in STANDS_FOR.items()}
-K2 = {20: BLUE, 40: GREEN, 60: RED, 80: YELLOW, 100: MAGENTA}
+CORPORA: dict[object, str] = {corpus: PAPER_CORPORA[place] for corpus, place in STANDS_FOR.items()}
+K2: dict[object, str] = {20: BLUE, 40: GREEN, 60: RED, 80: YELLOW, 100: MAGENTA}
 IMPLEMENTATIONS = {"ours": BLUE, "nn.LSTM": YELLOW, "floor": BLACK}
 
 

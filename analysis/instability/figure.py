@@ -72,7 +72,7 @@ def _draw_biases(axes: Axes, carry: pd.DataFrame, measure: str) -> None:
     control = WINDOWED + measure
     if control in carry:
         _draw_readings(axes, carry.dropna(subset=control), control, BLUE)
-    label_ticks(axes.yaxis, "{x:g}")
+    label_ticks(axes.yaxis, short=True)
 
 
 def _draw_readings(axes: Axes, cells: pd.DataFrame, measure: str, colour: str) -> None:
@@ -116,7 +116,8 @@ def _draw_effects(axes: Axes, suspects: pd.DataFrame) -> None:
                 side = 1 if found.highest == np.inf else 0
                 axes.plot(side, height, "x", color=colour, transform=edge, clip_on=False)
     _name_switches(axes, names)
-    label_ticks(axes.xaxis, "{x:g}")
+    label_ticks(axes.xaxis, short=True)
+    axes.tick_params(axis="x", which="both", labelsize="x-small")
 
 
 def _draw_counts(axes: Axes, suspects: pd.DataFrame) -> None:
@@ -166,4 +167,4 @@ def _draw_growth(axes: Axes, diagnoses: list[tuple[pd.Series, pd.DataFrame]], me
     axes.set(xlabel="Number of input train sequences", xscale="log", yscale=scale)
     label_ticks(axes.xaxis, "{x:,.0f}")
     if scale == "log":
-        label_ticks(axes.yaxis, "{x:g}")
+        label_ticks(axes.yaxis)

@@ -44,13 +44,13 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
             f"({ascii_lowercase[n]}) {_html(figure.panel, value)}" for n, value in enumerate(panels)
         ],
     )
-    for value, colour in colours.items():  # the legend, whatever has been trained
+    for value, colour in colours.items():  # the legend shows all values, trained or not
         named = {"name": _html(figure.colour, value), "legendgroup": str(value)}
         swatch = {"color": colour, "width": 3, "dash": _dash(colour)}
         canvas.add_scatter(x=[None], y=[None], mode="lines", line=swatch, showlegend=True, **named)
     for n, inside in enumerate(panels.values()):
         place = {"row": n // columns + 1, "col": n % columns + 1}
-        # Without a trace there would be no axes.
+        # A panel without a trace would have no axes.
         canvas.add_scatter(x=[None], y=[None], hoverinfo="skip", showlegend=False, **place)
         for (value, *_), line in inside.groupby([figure.colour, "line"], sort=False):
             for trace in _traces(line, figure, colours[value]):
@@ -82,9 +82,9 @@ def _ticks(results: Results, x: str, scale: str) -> int | str | None:
 
 
 def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]:
-    """The line of a cell, the band of its seeds, and crosses for what is above the axis."""
+    """A cell's line, the band over its seeds, and crosses for values above the axis."""
     first, above = line.iloc[0], line["above"].to_numpy()
-    told: dict[str, Any] = {
+    hover: dict[str, Any] = {
         "customdata": [
             [f"{row['perplexity']:.4g}", f"{row['batches']:,}", _lines(row["runs"])]
             for row in line.to_dict("records")
@@ -104,9 +104,9 @@ def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]
         traces += [go.Scatter(y=line["lowest"].tolist(), **edge)]
         traces += [go.Scatter(y=line["highest"].tolist(), **edge, **fill)]
     strokes = {"color": colour, "width": WIDTH, "dash": _dash(colour)}
-    traces.append(go.Scatter(x=x, y=line["mean"].tolist(), mode="lines", line=strokes, **told))
+    traces.append(go.Scatter(x=x, y=line["mean"].tolist(), mode="lines", line=strokes, **hover))
     if above.any():
-        told["customdata"] = list(itertools.compress(told["customdata"], above))
+        hover["customdata"] = list(itertools.compress(hover["customdata"], above))
         marks = {"color": colour, "symbol": "x-thin-open", "size": 9, "line": {"width": 2}}
         traces.append(
             go.Scatter(
@@ -115,30 +115,30 @@ def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]
                 mode="markers",
                 marker=marks,
                 cliponaxis=False,
-                **told,
+                **hover,
             )
         )
     return traces
 
 
 def _lines(names: str) -> str:
-    """Names of runs, one a line, in the HTML that Plotly understands."""
+    """Names of runs, one per line, in the HTML that Plotly understands."""
     return "<br>".join(map(escape, names.split(", ")))
 
 
 def _cell(line: pd.Series, colour: str) -> str:
-    told = ("corpus", "scheme", "architecture", "k2")
+    named = ("corpus", "scheme", "architecture", "k2")
     words = [
         f"{line['corpus']}, scheme {line['scheme']}, r={line['num_layers']},"
         f" \N{GREEK SMALL LETTER GAMMA}={line['hidden_size']}, k1={line['k1']}, k2={line['k2']}",
-        "" if colour in told else label(colour, line[colour]),
+        "" if colour in named else label(colour, line[colour]),
         line.get("settings", ""),
     ]
     return ", ".join(filter(None, words))
 
 
 def _html(column: str, value: object) -> str:
-    """The label in the HTML that Plotly understands, with mathematics in italics."""
+    """The label in the HTML that Plotly understands, with symbols in italics."""
     symbols = {"$r$": "<i>r</i>", r"$\gamma$": "<i>\N{GREEK SMALL LETTER GAMMA}</i>"}
     text = escape(label(column, value))
     for symbol, markup in symbols.items():
@@ -147,7 +147,7 @@ def _html(column: str, value: object) -> str:
 
 
 def _dash(colour: str) -> str:
-    """The dashes of a colour as Plotly takes them."""
+    """The dashes of a colour, in Plotly's format."""
     return ",".join(f"{WIDTH * part:g}px" for part in DASHES[colour]) or "solid"
 
 

@@ -1,4 +1,4 @@
-"""What a run costs beside its training steps: evaluation, Lightning, feeding, memory."""
+"""What a run costs apart from its training steps: evaluation, Lightning, data, memory."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ SCALES = ("paper", "laptop", "quick")
 TRAINING = "train-step"
 EVALUATION = ("eval-windowed", "eval-progressive")
 TEXTS = ("sampling-windowed", "sampling-progressive")
-"""The loops by which a run writes its texts."""
+"""The loops that write a run's texts."""
 
 
 def costs() -> pd.DataFrame:
-    """All costs, a row each: `cost`, `case`, `value`, `unit`, and what it was made from."""
+    """All costs, one per row: `cost`, `case`, `value`, `unit`, and what it was computed from."""
     step = Case(512)
     milliseconds = _ours(TRAINING, step)
     feeding, lightning = feed_milliseconds(), lightning_milliseconds()
@@ -52,7 +52,7 @@ def costs() -> pd.DataFrame:
             step.name,
             lightning / milliseconds,
             "share",
-            f"{lightning:.3f} ms a step of {milliseconds:.0f} ms",
+            f"{lightning:.3f} ms per step of {milliseconds:.0f} ms",
         ),
         _row(
             "peak memory of a run",
@@ -70,15 +70,16 @@ def _row(cost: str, case: str, value: float, unit: str, made_from: str) -> dict[
 
 
 def _ours(loop: str, case: Case) -> float:
-    """Milliseconds of the project's own implementation alone."""
+    """Milliseconds of the project's own implementation."""
     return float(alternate({"ours": LOOPS[loop](case)["ours"]}, Effort(1, 3))["ours"].median())
 
 
 def shares(scale: str) -> list[dict[str, Any]]:
-    """The shares of evaluation, and of the texts at the end, in a run of one layer at a scale.
+    """The shares of evaluation and of the final texts in the time of a one-layer run at a scale.
 
-    From the time of a batch and of a scored or drawn token, the schedule of evaluations, and the
-    length of a text. Both procedures are evaluated and write a text, as in a run of multi-loss.
+    They are computed from the times of a batch and of a scored or sampled token, the schedule of
+    evaluations, and the length of a text. Both sampling procedures are evaluated and write a text,
+    as in a multi-loss run.
     """
     sizes: Any = OmegaConf.load(conf_folder() / "scale" / f"{scale}.yaml")
     length = OmegaConf.load(conf_folder() / "sampling" / "default.yaml").length
@@ -103,7 +104,7 @@ def shares(scale: str) -> list[dict[str, Any]]:
 
 
 def feed_milliseconds(batches: int = 200) -> float:
-    """Of one batch, from a corpus as long as the paper's English one."""
+    """Milliseconds to read one batch from a corpus as long as the paper's English one."""
     tokens = np.random.default_rng(0).integers(VOCABULARY, size=PAPER_TOKENS, dtype=np.int16)
     feed = iter(TrainBatches(tokens, k1=20, k2=100))
     next(feed)
@@ -111,9 +112,9 @@ def feed_milliseconds(batches: int = 200) -> float:
 
 
 def lightning_milliseconds(steps: int = 300, rounds: int = 5) -> float:
-    """What Lightning adds to a step, at a size at which nothing else takes long.
+    """Milliseconds that Lightning adds to a step, measured where the step itself takes little time.
 
-    It does not depend on the network's size but in the number of parameters' tensors.
+    They depend on the number of parameter tensors, but not on their sizes.
     """
     case = Case(8, k2=2, vocabulary=8, dense_size=8)
     differences = []
@@ -142,7 +143,7 @@ def _bare_steps(case: Case, batches: TrainBatches, steps: int) -> float:
 
 
 def _lightning_steps(case: Case, batches: TrainBatches, steps: int) -> float:
-    """Seconds a step in a Trainer as a run has it, its logging included."""
+    """Seconds per step in a Trainer like a run's, including its logging."""
     ends = _Ends()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -166,7 +167,7 @@ def _lightning_steps(case: Case, batches: TrainBatches, steps: int) -> float:
 
 
 class _Ends(pl.Callback):
-    """When every step ended."""
+    """The times at which steps ended."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []

@@ -1,4 +1,4 @@
-"""The six loops, each with the implementations that are measured in turn."""
+"""The six loops, each with the implementations that are timed in turn."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from charrnn.training.timed_step import make_step
 Entries = dict[str, Entry]
 
 PASS = 500
-"""Tokens of the one pass that eval-progressive measures; the cost of one does not depend on it."""
+"""Tokens in the pass of eval-progressive; the time per token does not depend on their number."""
 TOKENS = {"windowed": 2, "rolling": 10, "progressive": 50}
-"""Tokens drawn at a time where sampling is measured."""
+"""Tokens drawn per call when a sampler is timed."""
 
 
 def train_step(case: Case) -> Entries:
-    """Loss, backward pass and optimizer: scheme 1 on all sides, and scheme 2 beside it."""
+    """Loss, backward pass and optimizer: scheme 1 everywhere, and our scheme 2."""
     tokens_TB = case.tokens(case.k2 + 1, case.batch)
     batch = Batch(tokens_TB[:-1], tokens_TB[1:], number=0)
     return {
@@ -50,7 +50,7 @@ def our_step(scheme_class: type[Scheme], case: Case, batch: Batch) -> Callable[[
 
 
 def _eagerly(step: Callable[[], None]) -> Callable[[], None]:
-    """The same without the fused recurrence, as it runs where that cannot be compiled."""
+    """The step without the fused recurrence, as on machines that cannot compile it."""
 
     def run() -> None:
         with eager_only():
@@ -70,12 +70,12 @@ def _peer_step(peer: peers.Peer, batch: Batch) -> Callable[[], None]:
 
 
 def _adam() -> MakeOptimizer:
-    """The optimizer that a run has by default, on all sides alike."""
+    """The optimizer that a run has by default, for all implementations."""
     return instantiate(OmegaConf.load(conf_folder() / "optimizer" / "adam.yaml"))
 
 
 def eval_windowed(case: Case) -> Entries:
-    """Windowed perplexity; milliseconds are for a scored token."""
+    """Windowed perplexity; milliseconds per scored token."""
     tokens_N, backbone = case.tokens(case.k2 + WINDOWS), our_backbone(case).eval()
     runs: dict[str, Callable[[], object]] = {
         "ours": partial(windowed_perplexity, backbone, tokens_N, case.k2),
@@ -87,7 +87,7 @@ def eval_windowed(case: Case) -> Entries:
 
 
 def eval_progressive(case: Case) -> Entries:
-    """Progressive perplexity; milliseconds are for a token read, scored or not."""
+    """Progressive perplexity; milliseconds per token read, scored or not."""
     tokens_N, backbone = case.tokens(PASS + 1), our_backbone(case).eval()
     runs: dict[str, Callable[[], object]] = {
         "ours": partial(progressive_perplexity, backbone, tokens_N, case.k2),
@@ -99,7 +99,7 @@ def eval_progressive(case: Case) -> Entries:
 
 
 def sampling_windowed(case: Case) -> Entries:
-    """Algorithm 4 as it is written."""
+    """Algorithm 4 taken literally."""
     prompt_N = case.tokens(case.k2)
     return {
         "ours": _ours("windowed", case),
@@ -112,9 +112,9 @@ def sampling_windowed(case: Case) -> Entries:
 
 
 def sampling_rolling(case: Case) -> Entries:
-    """Windowed sampling with k2 open windows, beside literal windowed and progressive sampling.
+    """Rolling sampling, with k2 open windows, next to literal windowed and progressive sampling.
 
-    Of nn.LSTM, what a user takes for the same tokens: literal windowed sampling.
+    For nn.LSTM, literal windowed sampling: what a user would write to draw the same tokens.
     """
     torchs = peers.TorchLSTM(case).eval()
     literal = peers.windowed_sampling(torchs, case.tokens(case.k2))
@@ -128,7 +128,7 @@ def sampling_rolling(case: Case) -> Entries:
 
 
 def sampling_progressive(case: Case) -> Entries:
-    """Algorithm 5, beside reading every weight once."""
+    """Algorithm 5, next to reading every weight once."""
     prompt_N, count = case.tokens(case.k2), TOKENS["progressive"]
     return {
         "ours": _ours("progressive", case),
