@@ -224,6 +224,11 @@ def test_figure_11_is_perplexity_by_training_time(tmp_path):
     assert axes.get_ylim() == (0, 80)
     assert drawn_lines(axes) == {hue: [[2, 85], [20, 20]] for hue in (BLUE, RED, MAGENTA)}
     assert "chorales stands for the paper's Music." in caption(results, 80, "music")
+    other = [{**cell, "corpus": "tales of mine, yours"} for cell in cells]
+    shown = FIGURES["fig11"].select(read_results(write_grid(tmp_path, other + cells)))
+    assert set(shown.cells["corpus"]) == set(shown.curves["corpus"]) == {"chorales"}
+    shown = FIGURES["fig11"].select(read_results(write_grid(tmp_path, other)))
+    assert set(shown.cells["corpus"]) == {"tales of mine, yours"}
     other = [{**cell, "corpus": "shakespeare"} for cell in cells]
     results = read_results(write_grid(tmp_path, other))
     assert "shakespeare is shown, not the paper's Music." in caption(results, 80, "music")

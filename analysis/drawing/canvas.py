@@ -42,10 +42,8 @@ def panels(rows: int, columns: int, share_axes: bool = False) -> Iterator[tuple[
     with sns.axes_style("whitegrid", STYLE):
         canvas = Canvas(figsize=(WIDTH * columns, HEIGHT * rows))
         canvas.subplots_adjust(left=0, right=1, bottom=0, top=1, **between)
-        yield (
-            canvas,
-            canvas.subplots(rows, columns, sharex=share_axes, sharey=share_axes, squeeze=False),
-        )
+        shared: dict[str, Any] = {"sharex": share_axes, "sharey": share_axes}
+        yield canvas, canvas.subplots(rows, columns, squeeze=False, **shared)
 
 
 def add_words(canvas: Canvas, title: str, legend: Mapping[str, str], caption: str) -> None:

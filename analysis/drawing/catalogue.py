@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from analysis.drawing import colours
 from analysis.drawing.caption import caption, finding
 from analysis.results import Results
+from charrnn.data.catalogue import STANDS_FOR, choose
 
 AXES = {
     "train_sequences": ("Number of input train sequences", "log"),
@@ -43,6 +44,19 @@ class Figure:
     note: str = ""
     baseline: object = None
 
+    def select(self, results: Results, corpora: str | None = None) -> Results:
+        """The results that the figure shows: those of ``corpora`` if given (see `choose`).
+
+        A figure of one corpus shows the first that stands for it; without any, the first of all.
+        """
+        results = results.of(choose(corpora)) if corpora else results
+        names = list(results.cells["corpus"].unique())
+        if self.corpus is None or not names:
+            return results
+        name = next((name for name in names if STANDS_FOR.get(name) == self.corpus), names[0])
+        tables = (table[table["corpus"] == name] for table in (results.cells, results.curves))
+        return Results(*(table.reset_index(drop=True) for table in tables))
+
     def caption(self, results: Results) -> str:
         """The caption of the figure when it is drawn from ``results``."""
         sentences = [caption(results, self.limit, self.corpus), self.note]
@@ -53,27 +67,13 @@ class Figure:
 
 FIGURES = {
     "fig7": Figure(
-        "Comparing RNN architectures with scheme 1 (Figure 7)",
-        panel="corpus",
-        colour="architecture",
+        "Comparing RNN architectures with scheme 1 (Figure 7)", "corpus", "architecture"
     ),
     "fig8": Figure(
-        "Comparing RNN architectures with scheme 2 (Figure 8)",
-        panel="corpus",
-        colour="architecture",
+        "Comparing RNN architectures with scheme 2 (Figure 8)", "corpus", "architecture"
     ),
-    "fig9": Figure(
-        "Comparing schemes (Figure 9)",
-        panel="corpus",
-        colour="scheme",
-        hues=colours.SCHEMES,
-    ),
-    "fig10": Figure(
-        "Comparing datasets (Figure 10)",
-        panel="scheme",
-        colour="corpus",
-        hues=colours.CORPORA,
-    ),
+    "fig9": Figure("Comparing schemes (Figure 9)", "corpus", "scheme", colours.SCHEMES),
+    "fig10": Figure("Comparing datasets (Figure 10)", "scheme", "corpus", colours.CORPORA),
     "fig11": Figure(
         "Comparing k2 by training time (Figure 11)",
         panel="scheme",
@@ -85,7 +85,7 @@ FIGURES = {
         note="Time is training alone, and depends on what else the machine did meanwhile.",
     ),
     "bptt": Figure(
-        "Comparing schemes with truncated backpropagation through time (Section 2.1)",
+        "Schemes and truncated backpropagation through time (Section 2.1)",
         panel="corpus",
         colour="scheme",
         hues=colours.SCHEMES,
@@ -93,10 +93,7 @@ FIGURES = {
         baseline="bptt",
     ),
     "k3": Figure(
-        "Loss over the last k3 positions, scheme 1 (Section 5)",
-        panel="corpus",
-        colour="k3",
-        baseline=100,
+        "Loss over the last k3 positions, scheme 1 (Section 5)", "corpus", "k3", baseline=100
     ),
     "decay": Figure(
         "Loss that decays towards the start, scheme 1 (Section 5)",
@@ -105,9 +102,7 @@ FIGURES = {
         baseline="uniform",
     ),
     "carry": Figure(
-        "Forget bias, with the state reset and carried (Section 3.7)",
-        panel="scheme",
-        colour="forget_bias",
+        "Forget bias, with the state reset and carried (Section 3.7)", "scheme", "forget_bias"
     ),
     "suspects": Figure(
         "One switch at a time, with the state reset and carried (Section 3.7)",

@@ -11,7 +11,6 @@ from analysis.drawing.perplexity_curves import draw
 from analysis.results import read_results
 from charrnn.config import scale_for_this_machine
 from charrnn.console import refuse
-from charrnn.data.catalogue import choose
 from charrnn.errors import CharRNNError
 from charrnn.sweeps.grids import grid_path
 
@@ -31,8 +30,7 @@ def main() -> None:
     figure, sweep = FIGURES[arguments.figure], arguments.sweep or arguments.figure
     try:
         results = read_results(grid_path(arguments.runs, sweep, scale))
-        corpora = arguments.corpora or ",".join(results.cells["corpus"].unique())
-        results = results.of(choose(f"{figure.corpus} of {corpora}" if figure.corpus else corpora))
+        results = figure.select(results, arguments.corpora)
     except CharRNNError as error:
         refuse(error)
     stem = out / f"{arguments.figure}-{scale}"

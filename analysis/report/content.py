@@ -27,10 +27,8 @@ from analysis.report.plotly_figures import interactive
 from analysis.report.run_details import SETTINGS, Run, read_runs
 from analysis.report.summary import PROCEDURES, scheme_results, sentences
 from analysis.report.table2 import MODELS
-from analysis.results import Results
 from analysis.speed.table4 import by_architecture
-from charrnn.data.catalogue import STANDS_FOR, choose
-from charrnn.errors import BadInput
+from charrnn.data.catalogue import STANDS_FOR
 from charrnn.sweeps.grids import read_grid
 
 CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")
@@ -77,11 +75,10 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
             shown |= {"short": where, "title": f"{where}: {title}"}
         shown |= {"plot": None, "finals": [], "limit": figure.limit, "findings": [], "image": None}
         results = evidence.sweeps.get(name)
-        if results is not None and figure.corpus:
-            results = _one_corpus(results, figure.corpus)
         if results is None:
             shown["caption"] = f"{to_train([name], evidence.scale)}.".replace("not", "Not", 1)
         else:
+            results = figure.select(results)
             shown |= {"caption": figure.caption(results), "plot": interactive(results, figure)}
             shown["finals"] = finals(results, figure)
             shown["best"] = best(shown["finals"])
@@ -100,14 +97,6 @@ def _on_carrying(evidence: Evidence, folder: Path) -> dict[str, Any]:
     findings = verdict(carry, suspects)
     image = render(draw(carry, suspects, findings[0], folder), "svg")
     return {"findings": findings, "image": base64.b64encode(image).decode()}
-
-
-def _one_corpus(results: Results, corpus: str) -> Results:
-    """The cells of the only corpus in the paper's figure, or of the one that stands for it."""
-    try:
-        return results.of(choose(f"{corpus} of {','.join(results.cells['corpus'].unique())}"))
-    except BadInput:
-        return results
 
 
 def _table4(evidence: Evidence) -> dict[str, Any] | None:

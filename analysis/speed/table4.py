@@ -85,7 +85,7 @@ def paper_of(cfg: DictConfig) -> dict[Measure, float]:
     return {measure: milliseconds[place] for measure, milliseconds in PAPER.items()}
 
 
-Rows = list[tuple[str, str, list[dict[str, Any] | None]]]
+Rows = list[tuple[str, str, list[dict[Any, Any] | None]]]
 
 
 def by_architecture(table: pd.DataFrame) -> tuple[list[tuple[int, int]], Rows]:

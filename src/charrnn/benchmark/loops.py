@@ -7,6 +7,7 @@ from functools import partial
 
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.recurrence import eager_only
@@ -15,7 +16,7 @@ from charrnn.benchmark.case import Case
 from charrnn.benchmark.measure import Entry
 from charrnn.config import conf_folder
 from charrnn.datamodule.batches import Batch
-from charrnn.evaluation.perplexity import WINDOWS, progressive_perplexity, windowed_perplexity
+from charrnn.evaluation.perplexity import PROCEDURES, WINDOWS
 from charrnn.sampling.drawing import SAMPLERS, Choice
 from charrnn.schemes.base import MakeOptimizer, Scheme
 from charrnn.schemes.scheme_2 import Scheme2
@@ -76,26 +77,27 @@ def _adam() -> MakeOptimizer:
 
 def eval_windowed(case: Case) -> Entries:
     """Windowed perplexity; milliseconds per scored token."""
-    tokens_N, backbone = case.tokens(case.k2 + WINDOWS), our_backbone(case).eval()
-    runs: dict[str, Callable[[], object]] = {
-        "ours": partial(windowed_perplexity, backbone, tokens_N, case.k2),
-        "floor": floors.eval_windowed(case, WINDOWS),
-    }
-    for name, peer in _peers(case):
-        runs[name] = partial(peers.windowed_perplexity, peer, tokens_N, case.k2)
-    return {name: Entry(run, WINDOWS) for name, run in runs.items()}
+    floor = floors.eval_windowed(case, WINDOWS)
+    return _evaluating("windowed", case, case.tokens(case.k2 + WINDOWS), WINDOWS, floor)
 
 
 def eval_progressive(case: Case) -> Entries:
     """Progressive perplexity; milliseconds per token read, scored or not."""
-    tokens_N, backbone = case.tokens(PASS + 1), our_backbone(case).eval()
+    floor = floors.eval_progressive(case, PASS)
+    return _evaluating("progressive", case, case.tokens(PASS + 1), PASS, floor)
+
+
+def _evaluating(
+    procedure: str, case: Case, tokens_N: Tensor, per: int, floor: floors.Products
+) -> Entries:
+    backbone = our_backbone(case).eval()
     runs: dict[str, Callable[[], object]] = {
-        "ours": partial(progressive_perplexity, backbone, tokens_N, case.k2),
-        "floor": floors.eval_progressive(case, PASS),
+        "ours": partial(PROCEDURES[procedure], backbone, tokens_N, case.k2),
+        "floor": floor,
     }
     for name, peer in _peers(case):
-        runs[name] = partial(peers.progressive_perplexity, peer, tokens_N, case.k2)
-    return {name: Entry(run, PASS) for name, run in runs.items()}
+        runs[name] = partial(peers.PERPLEXITIES[procedure], peer, tokens_N, case.k2)
+    return {name: Entry(run, per) for name, run in runs.items()}
 
 
 def sampling_windowed(case: Case) -> Entries:

@@ -114,6 +114,9 @@ def progressive_perplexity(peer: Peer, tokens_N: Tensor, k2: int) -> float:
         return nn.functional.cross_entropy(logits_NV, tokens_N[k2:]).exp().item()
 
 
+PERPLEXITIES = {"windowed": windowed_perplexity, "progressive": progressive_perplexity}
+
+
 def windowed_sampling(peer: Peer, prompt_N: Tensor) -> Iterator[int]:
     """Algorithm 4: each token is drawn given the last k2, the length of the prompt."""
     window_N = prompt_N
