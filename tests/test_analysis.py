@@ -6,22 +6,12 @@ import math
 
 import pandas as pd
 import pytest
+from analysis.drawing.canvas import save
 from analysis.drawing.caption import caption, finding, name_cells
-from analysis.drawing.figure import FIGURES
-from analysis.drawing.perplexity_curves import (
-    BLUE,
-    GREEN,
-    HUES,
-    MAGENTA,
-    RED,
-    YELLOW,
-    architecture,
-    choose_colours,
-    draw,
-    in_order,
-    over_seeds,
-    save,
-)
+from analysis.drawing.catalogue import FIGURES
+from analysis.drawing.colours import BLUE, GREEN, HUES, MAGENTA, RED, YELLOW, choose_colours
+from analysis.drawing.lines import architecture, in_order, over_seeds
+from analysis.drawing.perplexity_curves import draw
 from analysis.results import read_results
 from matplotlib.collections import PolyCollection
 
@@ -123,7 +113,7 @@ def test_the_figure_draws_the_tables(grid, tmp_path):
         assert axes.get_title() == title
         assert axes.get_xscale() == "log"
         assert axes.get_ylim() == (0, 90)
-    png, svg, table = save(figure, results, tmp_path / "out" / "fig9")
+    png, svg, table = save(figure, tmp_path / "out" / "fig9", results.curves)
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "<svg" in svg.read_text()
     data = pd.read_csv(table).set_index(["corpus", "scheme"])["perplexity"]
@@ -157,7 +147,10 @@ def test_nothing_finished_is_drawn_as_such(tmp_path):
     assert not drawn_lines(axes)
     assert axes.get_title() == "(a) stdlib, for Linux"
     assert caption(results, 90).endswith("0 runs for 2 cells. Not trained: scheme 1, 2.")
-    save(draw(results, FIGURES["fig9"]), results, tmp_path / "empty")
+    twice = [save(draw(results, FIGURES["fig9"]), tmp_path / name) for name in ("one", "two")]
+    (png, svg), (again_png, again_svg) = twice
+    assert png.read_bytes() == again_png.read_bytes()
+    assert svg.read_bytes() == again_svg.read_bytes()
 
 
 def test_seeds_are_one_line_at_their_mean_in_a_band_from_lowest_to_highest(tmp_path):
@@ -181,7 +174,7 @@ def test_seeds_are_one_line_at_their_mean_in_a_band_from_lowest_to_highest(tmp_p
     assert last["perplexity"].item() == math.inf  # one of three diverged
     assert last["lowest"].item() == 60.0
     text = caption(results, 90)
-    assert "mean of up to 4 seeds; bands: lowest to highest" in text
+    assert "mean of up to 4 seeds; bands: their range." in text
     assert "Diverged: scheme 3 seed=1. Not trained: scheme 1 seed=3." in text
 
 
@@ -230,7 +223,12 @@ def test_figure_11_is_perplexity_by_training_time(tmp_path):
     assert axes.get_xscale() == "linear"
     assert axes.get_ylim() == (0, 80)
     assert drawn_lines(axes) == {hue: [[2, 85], [20, 20]] for hue in (BLUE, RED, MAGENTA)}
-    assert "chorales stands in for the paper's Music." in caption(results, 80, "music")
+    assert "chorales stands for the paper's Music." in caption(results, 80, "music")
+    other = [{**cell, "corpus": "tales of mine, yours"} for cell in cells]
+    shown = FIGURES["fig11"].select(read_results(write_grid(tmp_path, other + cells)))
+    assert set(shown.cells["corpus"]) == set(shown.curves["corpus"]) == {"chorales"}
+    shown = FIGURES["fig11"].select(read_results(write_grid(tmp_path, other)))
+    assert set(shown.cells["corpus"]) == {"tales of mine, yours"}
     other = [{**cell, "corpus": "shakespeare"} for cell in cells]
     results = read_results(write_grid(tmp_path, other))
     assert "shakespeare is shown, not the paper's Music." in caption(results, 80, "music")
@@ -271,9 +269,9 @@ def test_a_caption_compares_the_ends_with_those_of_one_value(tmp_path):
     results = read_results(write_grid(tmp_path, cells))
     assert (
         FIGURES["k3"]
-        .words(results)
+        .caption(results)
         .endswith(
-            "Final perplexity, times that of k3=100, over cells that differ in it alone: "
+            "Final perplexity relative to k3=100, over cells that differ in it alone: "
             "50 x 0.50 (0.50 to 0.50 over 2 pairs), 1 x 4.00 (2.00 to 8.00 over 2 pairs, d = 1.4). "
             "Better in every pair: 50; worse in every pair: 1."
         )

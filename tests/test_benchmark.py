@@ -74,7 +74,7 @@ def test_peers_score_what_eq_9_scores(procedure, peer):
     peer, tokens_N = peer(TINY), TINY.tokens(20)
     with torch.no_grad():
         peer.readout[-1].weight.zero_()
-    evaluate = getattr(peers, f"{procedure}_perplexity")
+    evaluate = peers.PERPLEXITIES[procedure]
     logits_V = peer.readout[-1].bias.detach()
     expected = torch.nn.functional.cross_entropy(logits_V.expand(17, 7), tokens_N[3:]).exp()
     assert evaluate(peer, tokens_N, 3) == pytest.approx(expected.item(), rel=1e-5)

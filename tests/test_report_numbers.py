@@ -143,7 +143,7 @@ def folder(tmp_path_factory) -> Path:
     (folder / "grids").mkdir()
     pd.DataFrame(cells).to_csv(folder / "grids" / "fig9-laptop.csv", index=False)
     rows = [
-        {"what": what, "unit": "ms a batch" if "training" in what else "ms a token"}
+        {"what": what, "unit": "ms per batch" if "training" in what else "ms per token"}
         | {"median": median, "lower": lower, "upper": upper, "repeats": 7, "paper": paper}
         | {"num_layers": 1, "hidden_size": hidden, "dense_size": 256, "batch_size": 64, "k1": 60}
         | {"k2": 100, "corpus": "chorales", "threads": 1, "processor": "a CPU", "torch": "2.9"}
@@ -232,19 +232,19 @@ def test_table_4_is_what_was_measured_beside_the_papers(tables):
     assert tables.texts("Table 4") == [
         [
             "scheme 1: training",
-            "ms a batch",
+            "ms per batch",
             "11.2 (10.1 to 12.3)paper 60.5",
             "33.4 (31.5 to 35.6)paper 138.8",
         ],
         [
             "scheme 1: windowed sampling",
-            "ms a token",
+            "ms per token",
             "4.44 (4.33 to 4.55)paper 7",
             "9.87 (9.76 to 9.98)paper 21.7",
         ],
         [
             "scheme 3: progressive sampling",
-            "ms a token",
+            "ms per token",
             "0.32 (0.30 to 0.35)paper 0.7",
             "0.65 (0.60 to 0.70)",
         ],

@@ -1,1 +1,1 @@
-"""Figures with Matplotlib."""
+"""Figures: what they show, and how Matplotlib draws them."""

@@ -1,4 +1,4 @@
-"""The words below a figure: what it shows, and by name every cell that it does not show."""
+"""The caption below a figure: what it shows, and which cells it does not show."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def caption(results: Results, limit: float, place: str | None = None) -> str:
     Args:
         results: what the figure is drawn from.
         limit: perplexity at the top of the axis.
-        place: the paper's corpus, where the figure is of one alone.
+        place: the paper's corpus, if the figure shows one only.
     """
     cells, curves = results.cells, results.curves
     trained = f"; {curves['batches'].max()} batches" if len(curves) else ""
@@ -44,16 +44,16 @@ def caption(results: Results, limit: float, place: str | None = None) -> str:
         f" {results.num_runs} runs for {len(cells)} cells."
     ]
     if settings := [value for value in cells.get("settings", pd.Series()).unique() if value]:
-        sentences.append(f"Not as the experiment has it: {'; '.join(settings)}.")
+        sentences.append(f"Settings that differ from the experiment's: {'; '.join(settings)}.")
     if place is not None:
         sentences += [
-            f"{corpus} {'stands in for' if STANDS_FOR.get(corpus) == place else 'is shown, not'}"
+            f"{corpus} {'stands for' if STANDS_FOR.get(corpus) == place else 'is shown, not'}"
             f" the paper's {place.capitalize()}."
             for corpus in cells["corpus"].unique()
             if corpus != place
         ]
     if seeds > 1:
-        sentences.append(f"Lines: mean of up to {seeds} seeds; bands: lowest to highest of them.")
+        sentences.append(f"Lines: mean of up to {seeds} seeds; bands: their range.")
     if (~(curves["perplexity"] <= limit)).any():
         sentences.append(f"Crosses at the top: above {limit:g}, or diverged.")
     for state, words in STATES.items():
@@ -63,22 +63,23 @@ def caption(results: Results, limit: float, place: str | None = None) -> str:
 
 
 def finding(results: Results, column: str, baseline: object) -> str:
-    """What the figure shows, in a sentence: the final perplexities beside those of one value.
+    """The final perplexities relative to those of one value, in words.
 
     Args:
         results: what the figure is drawn from.
-        column: of the lines' colour.
+        column: the column of the lines' colour.
         baseline: its value that the others are compared with, over cells that differ in it alone.
     """
     effects = against(ends(results), column, baseline, "final")
     if not effects:
         return ""
-    told = ", ".join(f"{value} {found}" for value, found in effects.items())
+    listed = ", ".join(f"{value} {found}" for value, found in effects.items())
     better = ", ".join(str(value) for value, found in effects.items() if found.highest < 1)
     worse = ", ".join(str(value) for value, found in effects.items() if found.lowest > 1)
     return (
-        f"Final perplexity, times that of {column}={baseline}, over cells that differ in it alone: "
-        f"{told}. Better in every pair: {better or 'none'}; worse in every pair: {worse or 'none'}."
+        f"Final perplexity relative to {column}={baseline}, over cells that differ in it alone: "
+        f"{listed}. Better in every pair: {better or 'none'};"
+        f" worse in every pair: {worse or 'none'}."
     )
 
 

@@ -6,6 +6,7 @@ import argparse
 
 import pandas as pd
 
+from analysis.drawing.canvas import save
 from analysis.drawing.figure import add_arguments
 from analysis.instability.figure import draw
 from analysis.instability.summary import summarise
@@ -41,15 +42,12 @@ def main() -> None:
         refuse(error)
     lines = verdict(**tables)
     print("\n".join(lines))
-    out.mkdir(parents=True, exist_ok=True)
     stem = out / f"instability-{scale}"
-    write_atomically(stem.with_suffix(".txt"), "\n".join(lines) + "\n")
     table = pd.concat(tables.values(), ignore_index=True)
-    write_atomically(stem.with_suffix(".csv"), table.to_csv(index=False, na_rep="nan"))
-    figure = draw(**tables, words=lines[0], runs=arguments.runs)
-    for suffix in (".png", ".svg"):
-        figure.savefig(stem.with_suffix(suffix), dpi=150, bbox_inches="tight")
-    print(*(stem.with_suffix(suffix) for suffix in (".png", ".svg", ".csv", ".txt")), sep="\n")
+    paths = save(draw(**tables, words=lines[0], runs=arguments.runs), stem, table)
+    text = stem.with_suffix(".txt")
+    write_atomically(text, "\n".join(lines) + "\n")
+    print(*paths, text, sep="\n")
 
 
 if __name__ == "__main__":

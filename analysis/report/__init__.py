@@ -1,1 +1,1 @@
-"""All that is known at one scale as a page that needs nothing but itself."""
+"""All results at one scale, as a single self-contained HTML page."""

@@ -15,12 +15,14 @@ from charrnn.files import write_atomically
 
 
 def main() -> None:
-    """Write the page of all that has been trained at a scale, and say where it is."""
+    """Write the page for one scale, and print its path."""
     parser = argparse.ArgumentParser(
         prog="python -m analysis.report",
-        description="Write what the runs say as one HTML page, at whatever state the grids are.",
+        description="Write the results of all runs at one scale as an HTML page, finished or not.",
     )
-    parser.add_argument("--scale", default="auto", help="auto: the largest that has been started")
+    parser.add_argument(
+        "--scale", default="auto", help="auto: the largest scale that has been started"
+    )
     parser.add_argument("--runs", type=Path, default=Path("multirun"), help="folder of all runs")
     parser.add_argument("--out", type=Path, help="the page (default: RUNS/report.html)")
     arguments = parser.parse_args()

@@ -1,9 +1,8 @@
-"""Everything that the page tells, as its template takes it."""
+"""Everything that the page shows, as variables of its template."""
 
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -17,36 +16,35 @@ from analysis.claims.evidence import Evidence
 from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import to_train
 from analysis.curves import INSTABILITY
+from analysis.drawing.canvas import render
 from analysis.drawing.caption import STATES
-from analysis.drawing.figure import FIGURES
+from analysis.drawing.catalogue import FIGURES
 from analysis.instability.figure import draw
 from analysis.instability.summary import summarise
 from analysis.instability.verdict import verdict
 from analysis.report.final_perplexities import best, finals
 from analysis.report.plotly_figures import interactive
 from analysis.report.run_details import SETTINGS, Run, read_runs
-from analysis.report.summary import PROCEDURES, fares, sentences
+from analysis.report.summary import PROCEDURES, scheme_results, sentences
 from analysis.report.table2 import MODELS
-from analysis.results import Results
-from analysis.speed.table4 import digits
-from charrnn.data.catalogue import STANDS_FOR, choose
-from charrnn.errors import BadInput
+from analysis.speed.table4 import by_architecture
+from charrnn.data.catalogue import STANDS_FOR
 from charrnn.sweeps.grids import read_grid
 
 CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")
 ORIGIN = ("git_commit", "python", "packages", "machine")
-"""What is told of what a run has recorded, see charrnn.runs.provenance."""
+"""What the page shows of a run's provenance, see charrnn.runs.provenance."""
 
 
 def content(evidence: Evidence, folder: Path) -> dict[str, Any]:
     """The variables of the template.
 
     Args:
-        evidence: what is known at a scale.
-        folder: of all runs.
+        evidence: all results at one scale.
+        folder: folder of all runs.
     """
     verdicts = judge_all(evidence)
-    runs, schemes = read_runs(evidence, folder), fares(evidence)
+    runs, schemes = read_runs(evidence, folder), scheme_results(evidence)
     return {
         "scale": evidence.scale,
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -69,7 +67,7 @@ def content(evidence: Evidence, folder: Path) -> dict[str, Any]:
 
 
 def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
-    """Name, title, caption and data of each figure; data is None if nothing is to be drawn."""
+    """Name, title, caption and plot of each figure; the plot is None if nothing was trained."""
     for name, figure in FIGURES.items():
         title, _, where = figure.title.removesuffix(")").rpartition(" (")
         shown: dict[str, Any] = {"name": name, "short": title, "title": figure.title}
@@ -77,12 +75,11 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
             shown |= {"short": where, "title": f"{where}: {title}"}
         shown |= {"plot": None, "finals": [], "limit": figure.limit, "findings": [], "image": None}
         results = evidence.sweeps.get(name)
-        if results is not None and figure.place:
-            results = _one_corpus(results, figure.place)
         if results is None:
             shown["caption"] = f"{to_train([name], evidence.scale)}.".replace("not", "Not", 1)
         else:
-            shown |= {"caption": figure.words(results), "plot": interactive(results, figure)}
+            results = figure.select(results)
+            shown |= {"caption": figure.caption(results), "plot": interactive(results, figure)}
             shown["finals"] = finals(results, figure)
             shown["best"] = best(shown["finals"])
             shown["lines"] = len(results.curves["run"].unique())
@@ -97,38 +94,22 @@ def _on_carrying(evidence: Evidence, folder: Path) -> dict[str, Any]:
         summarise(evidence.sweeps[name], folder) if name in evidence.sweeps else pd.DataFrame()
         for name in ("carry", "suspects")
     )
-    findings, image = verdict(carry, suspects), io.BytesIO()
-    draw(carry, suspects, findings[0], folder).savefig(image, format="svg", bbox_inches="tight")
-    return {"findings": findings, "image": base64.b64encode(image.getvalue()).decode()}
-
-
-def _one_corpus(results: Results, place: str) -> Results:
-    """The cells of the corpus that the paper's figure is of, or of what stands in for it."""
-    try:
-        return results.of(choose(f"{place} of {','.join(results.cells['corpus'].unique())}"))
-    except BadInput:
-        return results
+    findings = verdict(carry, suspects)
+    image = render(draw(carry, suspects, findings[0], folder), "svg")
+    return {"findings": findings, "image": base64.b64encode(image).decode()}
 
 
 def _table4(evidence: Evidence) -> dict[str, Any] | None:
-    """Table 4: names of the architectures, rows of cells beside the paper's, and of what."""
+    """Table 4: names of the architectures, rows of cells, and what was measured where."""
     table = evidence.table4
     if table is None:
         return None
-    columns = list(dict.fromkeys(zip(table["num_layers"], table["hidden_size"], strict=True)))
-    rows = []
-    for (what, unit), group in table.groupby(["what", "unit"], sort=False):
-        by_architecture = group.set_index(["num_layers", "hidden_size"])
-        cells = [
-            by_architecture.loc[column].to_dict() if column in by_architecture.index else None
-            for column in columns
-        ]
-        rows.append({"what": what, "unit": unit, "cells": cells})
-    return {"columns": columns, "rows": rows, "of": table.iloc[0].to_dict(), "digits": digits}
+    columns, rows = by_architecture(table)
+    return {"columns": columns, "rows": rows, "of": table.iloc[0].to_dict()}
 
 
 def _grids(folder: Path, evidence: Evidence) -> Iterable[dict[str, Any]]:
-    """How many cells of every grid are in which state; of other scales only how many there are."""
+    """The number of cells in each state per grid; only the total for grids of other scales."""
     for path in sorted((folder / "grids").glob("*.csv")):
         sweep, _, scale = path.stem.rpartition("-")
         known = evidence.sweeps.get(sweep) if scale == evidence.scale else None
@@ -143,7 +124,7 @@ def _grids(folder: Path, evidence: Evidence) -> Iterable[dict[str, Any]]:
 
 
 def _samples(evidence: Evidence, runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
-    """By corpus a text of each scheme: of the first cell that has one, of Figure 9 if possible."""
+    """For each corpus one text per scheme, from the first cell that has one, first in Figure 9."""
     texts = {run.name: run.samples for run in runs}
     samples: dict[str, dict[Any, dict[str, Any]]] = {}
     for name in sorted(evidence.sweeps, key=lambda name: (name != "fig9", "fig" not in name, name)):
@@ -160,13 +141,13 @@ def _samples(evidence: Evidence, runs: Sequence[Run]) -> dict[str, list[dict[str
 
 
 def _corpora(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """What the runs have recorded of their corpora, each once, with the runs on it."""
+    """Each corpus that the runs have recorded, with the names of its runs."""
     found = _each_once(runs, lambda run: run.provenance.get("corpus"), CORPUS)
-    return [{**corpus, "place": STANDS_FOR.get(corpus["name"])} for corpus in found]
+    return [{**corpus, "stands_for": STANDS_FOR.get(corpus["name"])} for corpus in found]
 
 
 def _origins(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Machines and versions, each combination once, with the runs that it trained."""
+    """Each combination of machine and versions, with the names of the runs that it trained."""
     found = _each_once(runs, lambda run: run.provenance, ORIGIN)
     return [origin for origin in found if isinstance(origin["machine"], dict)]
 
@@ -174,9 +155,9 @@ def _origins(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def _each_once(
     runs: Sequence[Run], recorded: Callable[[Run], Any], fields: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The fields of what is recorded of each run, equal ones as one, with the runs' names.
+    """The distinct values of the fields in the runs' records, each with the names of its runs.
 
-    A run that is yet to start has recorded nothing; one that was changed by hand may lack fields.
+    A run that has not started has no record, and a record edited by hand may lack fields.
     """
     found: dict[str, dict[str, Any]] = {}
     for run in runs:

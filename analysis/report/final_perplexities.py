@@ -1,4 +1,4 @@
-"""Final and lowest perplexities of a figure's cells: what hovering tells, for everyone."""
+"""Final and lowest perplexities of a figure's cells, as a table beside the plot."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analysis.drawing.perplexity_curves import Figure, architecture, in_order, label
+from analysis.drawing.catalogue import Figure
+from analysis.drawing.lines import architecture, in_order, label
 from analysis.results import Results
 
-TOLD = ["scheme", "k1", "k2", "seed", "run"]
-"""Columns by which the cells of a panel and a colour are told apart."""
+DISTINCT = ["scheme", "k1", "k2", "seed", "run"]
+"""Columns that distinguish the cells of one panel and one colour."""
 
 
 @dataclass(frozen=True)
 class Final:
-    """What a cell ended with.
+    """The results of a cell.
 
     Attributes:
-        panel: where it is drawn, in words.
-        colour: as what it is drawn, in words.
-        rest: the settings that set it apart from others of its panel and colour.
+        panel: label of its panel.
+        colour: label of its colour.
+        rest: the settings that distinguish it from other cells of its panel and colour.
         final: its last perplexity; infinity if it diverged.
-        lowest: the lowest one.
-        run: name of the run that answers for it.
+        lowest: its lowest perplexity.
+        run: name of its run.
     """
 
     panel: str
@@ -35,7 +36,7 @@ class Final:
 
 
 def finals(results: Results, figure: Figure) -> list[Final]:
-    """A row for every cell that has a result, in the order of the panels and of the legend."""
+    """One row per cell that has a result, in the order of the panels and of the legend."""
     curves = results.curves.assign(
         architecture=architecture, perplexity=results.curves["perplexity"].fillna(math.inf)
     )
@@ -44,7 +45,7 @@ def finals(results: Results, figure: Figure) -> list[Final]:
         inside = curves[curves[figure.panel] == panel]
         for value in in_order(inside, figure.colour):
             lines = inside[inside[figure.colour] == value]
-            for (scheme, k1, k2, seed, run), curve in lines.groupby(TOLD):
+            for (scheme, k1, k2, seed, run), curve in lines.groupby(DISTINCT):
                 values = curve.sort_values("batches")["perplexity"]
                 others = {"corpus": curve["corpus"].iloc[0], "scheme": f"scheme {scheme}"}
                 shown = figure.panel, figure.colour
@@ -56,7 +57,7 @@ def finals(results: Results, figure: Figure) -> list[Final]:
 
 
 def best(rows: Iterable[Final]) -> str:
-    """The lowest final perplexity of every panel, in words; empty if there is none."""
+    """The lowest final perplexity of each panel, in words; empty without rows."""
     lowest: dict[str, Final] = {}
     for row in rows:
         if row.final < lowest.get(row.panel, row).final or row.panel not in lowest:
@@ -66,6 +67,6 @@ def best(rows: Iterable[Final]) -> str:
 
 
 def plain(column: str, value: object) -> str:
-    """What a value is called, without the marks of mathematics."""
+    """The label of a value, without mathematical markup."""
     text = label(column, value)
     return text.replace("$r$", "r").replace(r"$\gamma$", "\N{GREEK SMALL LETTER GAMMA}")

@@ -1,5 +1,5 @@
-// Draws the figures, for the width that there is, and makes their legends work from the keyboard;
-// opens what a link leads to.
+// Draws the figures to fit the window, makes their legends work from the keyboard, and opens the
+// details that a link leads to.
 "use strict";
 const narrow = matchMedia("screen and (max-width: 48rem)");
 const touched = matchMedia("(pointer: coarse)");
@@ -36,7 +36,7 @@ for (const plot of document.querySelectorAll(".plot")) {
   addEventListener("afterprint", () => Plotly.relayout(plot, { width: null, autosize: true }));
 }
 
-// Plotly draws the legend anew after every change: what is added to it is added again.
+// Plotly redraws the legend after every change, so everything added to it has to be added again.
 function operable(plot) {
   const focused = plot.dataset.focused;
   delete plot.dataset.focused;
@@ -65,7 +65,7 @@ function toggle(plot, name) {
   Plotly.restyle(plot, { visible: hidden ? true : "legendonly" }, members);
 }
 
-// A link to what the address names already changes no address.
+// Following a link to the current address fires no hashchange.
 addEventListener("click", (event) => show(event.target.closest?.("a")?.hash));
 addEventListener("hashchange", () => show(location.hash));
 show(location.hash);

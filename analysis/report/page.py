@@ -1,4 +1,4 @@
-"""The page itself: its template, style and script, and Plotly's, in one file."""
+"""The page as one file: its template, style and script, and Plotly's script."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 def render(variables: Mapping[str, Any]) -> str:
-    """The page as HTML that asks for nothing else; all text of runs is escaped.
+    """The page as HTML that loads nothing else; all text from runs is escaped.
 
     Args:
         variables: see analysis.report.content.
@@ -30,7 +30,7 @@ def render(variables: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     drawn = any(figure["plot"] for figure in variables["figures"])
-    # Our own files and Plotly's are the only text that is not escaped.
+    # Only the page's own files and Plotly's are not escaped.
     return environment.get_template("page.html.j2").render(
         **variables,
         known={run.name for run in variables["runs"]},

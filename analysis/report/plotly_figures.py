@@ -8,21 +8,13 @@ from html import escape
 from string import ascii_lowercase
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.drawing.perplexity_curves import (
-    AXES,
-    DASHES,
-    Figure,
-    architecture,
-    choose_colours,
-    in_order,
-    label,
-    over_seeds,
-)
+from analysis.drawing.catalogue import AXES, Figure
+from analysis.drawing.colours import DASHES
+from analysis.drawing.lines import arrange, label
 from analysis.results import Results
 
 INK, GRID = "#1b1f24", "#d5dae0"
@@ -37,10 +29,7 @@ def interactive(results: Results, figure: Figure) -> dict[str, Any]:
 
 
 def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
-    cells = results.cells.assign(architecture=architecture)
-    lines = over_seeds(results.curves, figure.x).assign(architecture=architecture)
-    panels = in_order(cells, figure.panel)
-    colours = choose_colours(in_order(cells, figure.colour), figure.hues)
+    panels, colours = arrange(results, figure)
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     height = rows * PANEL_HEIGHT + REST
@@ -55,21 +44,20 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
             f"({ascii_lowercase[n]}) {_html(figure.panel, value)}" for n, value in enumerate(panels)
         ],
     )
-    for value, colour in colours.items():  # the legend, whatever has been trained
+    for value, colour in colours.items():  # the legend shows all values, trained or not
         named = {"name": _html(figure.colour, value), "legendgroup": str(value)}
         swatch = {"color": colour, "width": 3, "dash": _dash(colour)}
         canvas.add_scatter(x=[None], y=[None], mode="lines", line=swatch, showlegend=True, **named)
-    for n, panel in enumerate(panels):
+    for n, inside in enumerate(panels.values()):
         place = {"row": n // columns + 1, "col": n % columns + 1}
-        # Without a trace there would be no axes.
+        # A panel without a trace would have no axes.
         canvas.add_scatter(x=[None], y=[None], hoverinfo="skip", showlegend=False, **place)
-        inside = lines[lines[figure.panel] == panel]
         for (value, *_), line in inside.groupby([figure.colour, "line"], sort=False):
             for trace in _traces(line, figure, colours[value]):
                 canvas.add_trace(trace.update(legendgroup=str(value)), **place)
     title, scale = AXES[figure.x]
     axis = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False}
-    canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(lines, figure.x, scale))
+    canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(results, figure.x, scale))
     canvas.update_xaxes(rangemode="tozero", **axis)
     canvas.update_xaxes(title_text=title, row=rows)
     canvas.update_yaxes(range=[0, figure.limit], dtick=10, **axis)
@@ -85,19 +73,18 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
     )
 
 
-def _ticks(lines: pd.DataFrame, x: str, scale: str) -> int | str | None:
-    """Plotly's spacing: decades, or where there are less than two 1, 2 and 5 times them."""
+def _ticks(results: Results, x: str, scale: str) -> int | str | None:
+    """Plotly's spacing: decades, or 1, 2 and 5 times them if the axis has less than two."""
     if scale != "log":
         return None
-    return "D2" if len(lines) and lines[x].max() < 100 * lines[x].min() else 1
+    values = results.curves[x]
+    return "D2" if len(values) and values.max() < 100 * values.min() else 1
 
 
 def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]:
-    """The line of a cell, the band of its seeds, and crosses for what is above the axis."""
-    first, limit = line.iloc[0], figure.limit
-    # What is above the axis is clipped by it, so that slopes are true; infinity has no place.
-    mean, highest = (line[c].replace(np.inf, 100 * limit) for c in ("perplexity", "highest"))
-    told: dict[str, Any] = {
+    """A cell's line, the band over its seeds, and crosses for values above the axis."""
+    first, above = line.iloc[0], line["above"].to_numpy()
+    hover: dict[str, Any] = {
         "customdata": [
             [f"{row['perplexity']:.4g}", f"{row['batches']:,}", _lines(row["runs"])]
             for row in line.to_dict("records")
@@ -113,46 +100,45 @@ def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]
     if (line["num_seeds"] > 1).any():
         edge = {"x": x, "mode": "lines", "hoverinfo": "skip", "showlegend": False}
         edge["line"] = {"width": 0, "color": colour}
-        lowest = line["lowest"].clip(upper=limit).tolist()
         fill = {"fill": "tonexty", "fillcolor": _pale(colour)}
-        traces += [go.Scatter(y=lowest, **edge), go.Scatter(y=highest.tolist(), **edge, **fill)]
+        traces += [go.Scatter(y=line["lowest"].tolist(), **edge)]
+        traces += [go.Scatter(y=line["highest"].tolist(), **edge, **fill)]
     strokes = {"color": colour, "width": WIDTH, "dash": _dash(colour)}
-    traces.append(go.Scatter(x=x, y=mean.tolist(), mode="lines", line=strokes, **told))
-    above = ~(line["perplexity"] <= limit).to_numpy()
+    traces.append(go.Scatter(x=x, y=line["mean"].tolist(), mode="lines", line=strokes, **hover))
     if above.any():
-        told["customdata"] = list(itertools.compress(told["customdata"], above))
+        hover["customdata"] = list(itertools.compress(hover["customdata"], above))
         marks = {"color": colour, "symbol": "x-thin-open", "size": 9, "line": {"width": 2}}
         traces.append(
             go.Scatter(
                 x=line.loc[above, figure.x].tolist(),
-                y=[limit] * int(above.sum()),
+                y=[figure.limit] * int(above.sum()),
                 mode="markers",
                 marker=marks,
                 cliponaxis=False,
-                **told,
+                **hover,
             )
         )
     return traces
 
 
 def _lines(names: str) -> str:
-    """Names of runs, one a line, in the HTML that Plotly understands."""
+    """Names of runs, one per line, in the HTML that Plotly understands."""
     return "<br>".join(map(escape, names.split(", ")))
 
 
 def _cell(line: pd.Series, colour: str) -> str:
-    told = ("corpus", "scheme", "architecture", "k2")
+    named = ("corpus", "scheme", "architecture", "k2")
     words = [
         f"{line['corpus']}, scheme {line['scheme']}, r={line['num_layers']},"
         f" \N{GREEK SMALL LETTER GAMMA}={line['hidden_size']}, k1={line['k1']}, k2={line['k2']}",
-        "" if colour in told else label(colour, line[colour]),
+        "" if colour in named else label(colour, line[colour]),
         line.get("settings", ""),
     ]
     return ", ".join(filter(None, words))
 
 
 def _html(column: str, value: object) -> str:
-    """The label in the HTML that Plotly understands, with mathematics in italics."""
+    """The label in the HTML that Plotly understands, with symbols in italics."""
     symbols = {"$r$": "<i>r</i>", r"$\gamma$": "<i>\N{GREEK SMALL LETTER GAMMA}</i>"}
     text = escape(label(column, value))
     for symbol, markup in symbols.items():
@@ -161,7 +147,7 @@ def _html(column: str, value: object) -> str:
 
 
 def _dash(colour: str) -> str:
-    """The dashes of a colour as Plotly takes them."""
+    """The dashes of a colour, in Plotly's format."""
     return ",".join(f"{WIDTH * part:g}px" for part in DASHES[colour]) or "solid"
 
 

@@ -1,4 +1,4 @@
-"""What the page tells of every run: its configuration, results, texts and origin."""
+"""What the page shows of each run: its configuration, results, texts and origin."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SETTINGS = {
     "k2": "k2",
     "seed": "seed",
 }
-"""Columns of a grid that a run has one value of, and how the page heads them."""
+"""Columns of a grid that have one value per run, and the page's headings for them."""
 PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
-"""Control characters, which HTML does not take, and the characters that picture them."""
+"""Control characters, which HTML does not allow, and the characters that depict them."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run ended with, read by one sampling procedure."""
+    """The final and the lowest perplexity of a run, by one sampling procedure."""
 
     procedure: str
     final: float
@@ -42,7 +42,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Sample:
-    """A text that a run wrote: the prompt that it was given, and what it drew after it."""
+    """A text that a run wrote: its prompt, and what was sampled after it."""
 
     prompt: str
     drawn: str
@@ -53,14 +53,14 @@ class Run:
     """A run as the page shows it.
 
     Attributes:
-        name: of its folder, by which all numbers are traced.
+        name: of its folder; all numbers link to it.
         state: finished, diverged, running, ...
-        cell: the row of a grid for which it answers; of several, the first.
-        answers: the cells for which it answers, such as `fig9: schemes 1, 3`.
-        results: one a sampling procedure.
-        seconds: of training; None as long as nothing is evaluated.
+        cell: the first row of a grid that it is the run of.
+        answers: all its cells, such as `fig9: schemes 1, 3`.
+        results: one per sampling procedure.
+        seconds: of training; None before the first evaluation.
         config: its whole configuration.
-        identity: see charrnn.runs.identity; empty for a run that is yet to start.
+        identity: see charrnn.runs.identity; empty for a run that has not started.
         provenance: see charrnn.runs.provenance.
         samples: the texts that it wrote, by sampling procedure.
     """
@@ -78,8 +78,8 @@ class Run:
 
     @property
     def departures(self) -> str:
-        """What of its configuration no column of every grid tells: optimizer, and variants."""
-        with suppress(Exception):  # a file that was damaged has none
+        """The settings that not every grid has a column for: optimizer, and variants."""
+        with suppress(Exception):  # a damaged file
             cfg = OmegaConf.create(self.config)
             name, rate = cfg.optimizer._target_.rpartition(".")[2], cfg.optimizer.lr
             words = [f"{name}, learning rate {rate:g}", *variant(self.identity, dict(cfg.scale))]
@@ -88,11 +88,11 @@ class Run:
 
 
 def read_runs(evidence: Evidence, folder: Path) -> list[Run]:
-    """All runs of the experiments, in the order in which grids name them.
+    """All runs of the experiments, in the order of the grids.
 
     Args:
-        evidence: what is known at a scale.
-        folder: of all runs.
+        evidence: all results at one scale.
+        folder: folder of all runs.
     """
     tables = [
         (results.cells.assign(sweep=name), results.curves)
@@ -115,7 +115,7 @@ def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float 
         f"{sweep}: scheme{'s' if len(group) > 1 else ''} {', '.join(sorted(map(str, group)))}"
         for sweep, group in cells.groupby("sweep")["scheme"].unique().items()
     ]
-    # Of two cells of one run only one may have diverged.
+    # Two cells of one run may differ: one can diverge while the other does not.
     done = [state for state in sorted(RESULTS) if state in set(cells["state"])]
     return Run(
         name=path.name,
@@ -135,8 +135,8 @@ def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float 
 
 
 def _sample(path: Path, text: str) -> Sample:
-    """The parts of a text; without a prompt if it cannot be told how long that is."""
-    with suppress(Exception):  # files that are of an earlier version, or damaged
+    """The parts of a text; the prompt is empty if its length is unknown."""
+    with suppress(Exception):  # files from an earlier version, or damaged
         cfg = OmegaConf.load(path / "config.yaml")
         tokenization = TOKENIZATIONS[_json(path / "vocabulary.json")["tokens"]]
         given = cfg.sampling.prompt
@@ -153,7 +153,7 @@ def _results(curves: pd.DataFrame) -> Iterable[Result]:
 
 
 def readable(path: Path) -> str:
-    """A text, with pictures of its control characters; empty if it cannot be read."""
+    """A file's text with its control characters depicted; empty if it cannot be read."""
     try:
         return path.read_bytes().decode("utf-8", "replace").translate(PICTURES)
     except OSError:

@@ -1,4 +1,4 @@
-"""The answer in words: how the schemes fare, and what is left of the paper's conclusions."""
+"""The answer in words: how the schemes compare, and which of the paper's claims hold."""
 
 from __future__ import annotations
 
@@ -30,21 +30,23 @@ PROCEDURES = {
 
 
 @dataclass(frozen=True)
-class Fare:
-    """How a scheme fares in Figure 9.
+class SchemeResult:
+    """The results of one scheme in Figure 9.
 
     Attributes:
         scheme: its number.
-        training, sampling: what it does.
-        perplexity: geometric mean of the final ones over the cells that all schemes have, infinite
-            if one of them diverged; None where there are none.
-        shared: how many cells these are.
-        diverged: how many of them diverged.
-        unstable: how many of its own cells are, as defined in analysis.curves.
-        finished: how many of its own cells have a result.
-        batch: milliseconds of a training batch, and `token` of a sampled token, in the architecture
-            of Figure 9; None if not measured.
-        runs: names of the runs behind all but the last two.
+        training: its training procedure.
+        sampling: its sampling procedure.
+        perplexity: geometric mean of the final perplexities over the cells that all schemes have;
+            infinite if one of them diverged, None if there are no such cells.
+        shared: number of these cells.
+        diverged: number of these cells that diverged.
+        unstable: number of the scheme's cells that are unstable, as defined in analysis.curves.
+        finished: number of the scheme's cells that have a result.
+        batch: milliseconds per training batch, in the architecture of Figure 9; None if not
+            measured.
+        token: milliseconds per sampled token, likewise.
+        runs: names of the runs that all but `batch` and `token` come from.
     """
 
     scheme: int
@@ -60,8 +62,8 @@ class Fare:
     runs: tuple[str, ...]
 
 
-def fares(evidence: Evidence) -> list[Fare]:
-    """How the four schemes fare."""
+def scheme_results(evidence: Evidence) -> list[SchemeResult]:
+    """The results of the four schemes."""
     curves = evidence.select({"fig9": ALL}).curves
     ends = of_cells(curves, _end) if len(curves) else None
     flags = unstable(curves) if len(curves) else None
@@ -72,7 +74,7 @@ def fares(evidence: Evidence) -> list[Fare]:
         shared, means = len(common), common.mean().map(math.exp).to_dict()
         diverged = (common == math.inf).sum().to_dict()
     return [
-        Fare(
+        SchemeResult(
             scheme,
             training,
             sampling,
@@ -90,13 +92,13 @@ def fares(evidence: Evidence) -> list[Fare]:
 
 
 def _end(curve: Curve) -> float:
-    """Log perplexity at the end, infinite after divergence; nothing is capped where it is told."""
+    """Log of the final perplexity, infinite after divergence; not capped, unlike curves.final."""
     perplexity = curve["perplexity"].iloc[-1]
     return math.log(perplexity) if math.isfinite(perplexity) else math.inf
 
 
 def _milliseconds(evidence: Evidence, what: str) -> float | None:
-    """Of Table 4, for one layer of the larger gamma: Figure 9's architecture."""
+    """A median of Table 4 for Figure 9's architecture: one layer, the larger gamma."""
     if evidence.table4 is None:
         return None
     table = evidence.table4
@@ -105,9 +107,9 @@ def _milliseconds(evidence: Evidence, what: str) -> float | None:
 
 
 def sentences(
-    evidence: Evidence, verdicts: Sequence[Verdict], schemes: Sequence[Fare]
+    evidence: Evidence, verdicts: Sequence[Verdict], schemes: Sequence[SchemeResult]
 ) -> list[str]:
-    """The summary, a sentence a thought."""
+    """The sentences of the summary."""
     return [
         *_which_scheme(schemes),
         _conclusions(verdicts),
@@ -115,71 +117,73 @@ def sentences(
     ]
 
 
-def _which_scheme(schemes: Sequence[Fare]) -> list[str]:
+def _which_scheme(schemes: Sequence[SchemeResult]) -> list[str]:
     ranked = sorted(
-        (fare for fare in schemes if fare.perplexity is not None),
-        key=lambda fare: fare.perplexity or math.inf,
+        (result for result in schemes if result.perplexity is not None),
+        key=lambda result: result.perplexity or math.inf,
     )
     if not ranked:
         return [
-            "Which scheme to train and sample with cannot be told yet: no cell of Figure 9 is"
-            " finished in all four."
+            "It is too early to say which scheme to train and sample with: no cell of Figure 9 is"
+            " finished in all four schemes."
         ]
     best, *others = ranked
     assert best.perplexity is not None
     if best.perplexity == math.inf:
-        return ["In every scheme a cell diverged: the geometric means are infinite."]
-    rest = ", ".join(f"scheme {fare.scheme} {_beside(fare, best.perplexity)}" for fare in others)
+        return ["At least one cell diverged in every scheme, so all geometric means are infinite."]
+    ends = (f"scheme {other.scheme} {_relative(other, best.perplexity)}" for other in others)
     words = [
         f"Scheme {best.scheme} ({best.training} training, {best.sampling} sampling) ends at the"
         f" lowest perplexity: {best.perplexity:.2f}, the geometric mean over the {best.shared}"
-        f" cells that all schemes have. Beside it: {rest}."
+        f" cells that all schemes have. Relative to it: {', '.join(ends)}."
     ]
-    shaky = [fare for fare in schemes if fare.unstable]
+    shaky = [result for result in schemes if result.unstable]
     if shaky:
         counts = ", ".join(
-            f"scheme {fare.scheme} in {fare.unstable} of {fare.finished} cells" for fare in shaky
+            f"{result.unstable} of {result.finished} in scheme {result.scheme}" for result in shaky
         )
-        words.append(f"Unstable: {counts}.")
+        words.append(f"Unstable cells: {counts}.")
     else:
         words.append("No cell is unstable.")
     windowed, progressive = (
-        next((fare for fare in schemes if fare.scheme == scheme), None) for scheme in (1, 3)
+        next((result for result in schemes if result.scheme == scheme), None) for scheme in (1, 3)
     )
     if windowed and progressive and windowed.token and progressive.token:
         words.append(
-            f"A token by progressive sampling takes {progressive.token:.2g} ms, by windowed"
-            f" sampling {windowed.token:.2g} ms: schemes 1 and 3 are the same training, and the"
-            " difference between their perplexities is the price of the faster one."
+            f"Progressive sampling takes {progressive.token:.2g} ms per token, windowed sampling"
+            f" {windowed.token:.2g} ms. Schemes 1 and 3 share their training, so the difference"
+            " between their perplexities is what faster sampling costs."
         )
     return words
 
 
-def _beside(fare: Fare, best: float) -> str:
-    assert fare.perplexity is not None
-    if fare.diverged:
-        return f"infinite ({fare.diverged} of {fare.shared} cells diverged)"
-    return f"{fare.perplexity / best - 1:+.0%}"
+def _relative(result: SchemeResult, best: float) -> str:
+    assert result.perplexity is not None
+    if result.diverged:
+        return f"infinite ({result.diverged} of {result.shared} cells diverged)"
+    return f"{result.perplexity / best - 1:+.0%}"
 
 
 def _conclusions(verdicts: Sequence[Verdict]) -> str:
     verdicts = papers(verdicts)
     counts = Counter(verdict.outcome for verdict in verdicts)
     return (
-        f"Of {len(verdicts)} claims of the paper {counts[Outcome.BORNE_OUT]} are borne out here,"
-        f" {counts[Outcome.CONTRADICTED]} contradicted, and {counts[Outcome.UNDECIDED]} cannot be"
-        " decided."
+        f"Of the paper's {len(verdicts)} claims, {counts[Outcome.BORNE_OUT]} are borne out here,"
+        f" {counts[Outcome.CONTRADICTED]} are contradicted, and {counts[Outcome.UNDECIDED]} cannot"
+        " be decided."
     )
 
 
 def _lengths(results: Results) -> set[int]:
-    """Batches of the runs that are finished."""
+    """Numbers of batches in the finished runs."""
     return set(results.curves.groupby("run")["batches"].max())
 
 
 def _how_far(evidence: Evidence) -> list[str]:
     if not evidence.sweeps:
-        return [f"Nothing has been trained at scale={evidence.scale}: make reproduce-fig9 does."]
+        return [
+            f"Nothing has been trained at scale={evidence.scale}: start with make reproduce-fig9."
+        ]
     runs = pd.concat([results.cells for results in evidence.sweeps.values()])
     states = runs.drop_duplicates("run")["state"]
     done, pending = states.isin(RESULTS).sum(), states.isin(PENDING).sum()
@@ -190,13 +194,13 @@ def _how_far(evidence: Evidence) -> list[str]:
             runs["hidden_size"],
         )
     )
-    words = [f"{done} of {len(states)} runs are finished, {pending} still to come."]
+    words = [f"{done} of {len(states)} runs are finished; {pending} are still to come."]
     if batches:
         words.append(
-            f"They have {batches} batches where the paper's have {PAPER_BATCHES:,}, and"
-            f" \N{GREEK SMALL LETTER GAMMA} = {sizes} where the paper has 128 and 512: what is said"
-            f" here is said of scale={evidence.scale}."
+            f"They train for {batches} batches (the paper: {PAPER_BATCHES:,}) with"
+            f" \N{GREEK SMALL LETTER GAMMA} = {sizes} (the paper: 128 and 512), so all results here"
+            f" are for scale={evidence.scale} only."
         )
     if len(runs["seed"].unique()) == 1:
-        words.append("There is one seed, so that no interval tells chance from effect.")
+        words.append("With a single seed there are no intervals to separate effects from chance.")
     return words

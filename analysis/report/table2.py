@@ -1,4 +1,4 @@
-"""Table 2 of the paper: which published models are trained and sampled by which scheme."""
+"""Table 2 of the paper: which scheme each published model is trained and sampled with."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Model:
         reference: first author and year.
         citation: its number in the paper's bibliography.
         level: what a token is.
-        schemes: by which it is trained and sampled; empty if the authors could not find out.
-        source: where they have it from; empty if nowhere.
-        doubtful: whether the paper puts a question mark to the scheme.
+        schemes: how it is trained and sampled; empty if the authors could not find out.
+        source: how the authors found out; empty if they did not.
+        doubtful: whether the paper puts a question mark after the scheme.
     """
 
     reference: str

@@ -1,66 +1,63 @@
-"""How the cost of a training step grows. See `python -m analysis.speed.growth --help`."""
+"""Draws how a training step's time grows with its sizes: `python -m analysis.speed.growth -h`."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 
-mpl.use("agg")  # draws to files, with or without a screen
+from analysis.drawing.canvas import add_words, panels, save, stroke
+from analysis.drawing.colours import IMPLEMENTATIONS
+from charrnn.console import refuse
+from charrnn.errors import CharRNNError
 
 PANELS = {"k2": "k2", "gamma": "gamma", "r": "r", "vocabulary": "|V|"}
-"""Columns that grow, a panel each, and how the paper writes them."""
-PALETTE: dict[object, str] = {"ours": "tab:blue", "floor": "black", "nn.LSTM": "tab:orange"}
+"""The columns that grow, with a panel each, and how the paper writes them."""
 
 
-def draw(table: pd.DataFrame) -> Figure:
-    """Seconds a batch over k2, gamma, r and |V|: a line an implementation.
+def draw(table: pd.DataFrame) -> Canvas:
+    """Seconds per batch over k2, gamma, r and |V|, one line per implementation.
 
     Args:
-        table: rows of `python -m charrnn.benchmark --growth`, all departing from one base case in
-            at most one size.
+        table: rows of `python -m charrnn.benchmark --growth`, each of which differs from one base
+            case in at most one size.
     """
-    sns.set_theme(style="whitegrid", context="paper")
     base = {column: table[column].mode()[0] for column in PANELS}
-    figure, axes = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
-    for (column, label), ax in zip(PANELS.items(), axes.flat, strict=True):
-        others = [other for other in PANELS if other != column]
-        rows = table[(table[others] == pd.Series(base)[others]).all(axis=1)].sort_values(column)
-        for name, line in rows.groupby("implementation"):
-            ax.plot(line[column], line["ms_median"] / 1000, "o-", color=PALETTE[name], label=name)
-        ax.set(xlabel=label, xticks=sorted(rows[column].unique()), ylabel="s per batch")
-        ax.set_ylim(bottom=0)
-    axes.flat[0].legend()
-    figure.suptitle("How the cost of a training step grows (scheme 1)")
-    fixed = ", ".join(f"{PANELS[column]}={value}" for column, value in base.items())
-    first = table.iloc[0]
-    figure.supxlabel(
-        f"The rest as in {fixed}. Floor: the matrix products alone."
-        f" Medians; {first['machine']}, threads={first['threads']}, torch {first['torch']}.",
-        fontsize="x-small",
-    )
-    return figure
+    with panels(2, 2) as (canvas, grid):
+        for (column, label), axes in zip(PANELS.items(), grid.flat, strict=True):
+            others = [other for other in PANELS if other != column]
+            rows = table[(table[others] == pd.Series(base)[others]).all(axis=1)].sort_values(column)
+            for name, line in rows.groupby("implementation"):
+                style = {"marker": "o", "label": name, **stroke(IMPLEMENTATIONS[str(name)])}
+                axes.plot(line[column], line["ms_median"] / 1000, **style)
+            axes.set(xlabel=label, xticks=sorted(rows[column].unique()), ylabel="s per batch")
+            axes.set_ylim(bottom=0)
+        fixed = ", ".join(f"{PANELS[column]}={value}" for column, value in base.items())
+        first = table.iloc[0]
+        add_words(
+            canvas,
+            "How the time of a training step grows (scheme 1)",
+            IMPLEMENTATIONS,
+            f"All other sizes as in {fixed}. Floor: the matrix products alone. Medians;"
+            f" {first['machine']}, threads={first['threads']}, torch {first['torch']}.",
+        )
+    return canvas
 
 
 def main() -> None:
-    """Draw the figure beside its table, and say where it is."""
-    parser = argparse.ArgumentParser(description="Draw what charrnn.benchmark --growth measured.")
+    """Draw the figure beside its table, and print the files written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.speed.growth",
+        description="Draw what charrnn.benchmark --growth measured.",
+    )
     table = Path("multirun/benchmark/growth.csv")
-    parser.add_argument("--table", type=Path, default=table, help="what was measured")
-    arguments = parser.parse_args()
-    if not arguments.table.exists():
-        sys.exit(f"error: {arguments.table} does not exist: make benchmark-growth measures it.")
-    figure = draw(pd.read_csv(arguments.table))
-    for suffix in (".png", ".svg"):
-        path = arguments.table.with_suffix(suffix)
-        figure.savefig(path, dpi=150)
-        print(path)
+    parser.add_argument("--table", type=Path, default=table, help="the measured times")
+    path = parser.parse_args().table
+    if not path.exists():
+        refuse(CharRNNError(f"{path} does not exist: make benchmark-growth measures it."))
+    print(*save(draw(pd.read_csv(path)), path.with_suffix("")), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""What `jobs=auto` rests on: runs an hour on this machine, one after another and several at once.
+"""The measurement behind `jobs=auto`: runs per hour, one at a time and several at once.
 
-Each way trains part of Figure 9's grid from scratch:
-`python -m analysis.speed.runs_per_hour --help`.
+Each row trains part of Figure 9's grid from scratch: `python -m analysis.speed.runs_per_hour -h`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ ENTRY = "from charrnn.cli import train; train()"
 
 
 def measure(words: list[str], jobs: int, threads: int) -> float:
-    """Runs an hour of the sweep that ``words`` describe, start of the processes included."""
+    """Runs per hour of the sweep that ``words`` describe, including the start of processes."""
     with tempfile.TemporaryDirectory() as folder:
         fixed = [f"output_dir={folder}", f"jobs={jobs}", f"threads={threads}"]
         started = time.perf_counter()
@@ -34,13 +33,13 @@ def measure(words: list[str], jobs: int, threads: int) -> float:
 
 def main() -> None:
     """Measure, print the table and write it as CSV."""
-    parser = argparse.ArgumentParser(description="Runs an hour by the number of jobs and threads.")
+    parser = argparse.ArgumentParser(description="Runs per hour by number of jobs and threads.")
     parser.add_argument("--out", type=Path, default=Path("multirun/benchmark"), help="folder")
     parser.add_argument(
         "words",
         nargs="*",
         default=["scale=quick", "data=stdlib", "scheme=1,2,4", "k1=20,100"],
-        help="what is trained, as for src/train.py -m",
+        help="the sweep, as for src/train.py -m",
     )
     arguments = parser.parse_args()
     here = cores()

@@ -1,4 +1,4 @@
-"""Table 4: milliseconds of training a batch and of sampling a token. `--help` tells the options.
+"""Table 4: milliseconds per training batch and per sampled token. `--help` lists the options.
 
 The cells are those of `experiment=table4`, measured by analysis.speed.timing; no run is needed.
 """
@@ -18,9 +18,10 @@ import pandas as pd
 import torch
 from hydra.errors import HydraException
 from omegaconf import DictConfig
+from rich.progress import track
 
 from analysis.speed.timing import Measure, measure
-from charrnn.console import ConsoleHandler, refuse
+from charrnn.console import ConsoleHandler, console, refuse
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
@@ -44,25 +45,25 @@ RATIOS: dict[str, Callable[[Any], Any]] = {
     "windowed / rolling": lambda ms: ms["windowed", 1] / ms["rolling", 1],
     "rolling / progressive": lambda ms: ms["rolling", 1] / ms["progressive", 3],
 }
-"""What is compared, as a function of the milliseconds of all measures."""
+"""The ratios below the times, as functions of the milliseconds of all measures."""
 
 
 def summarise(times: pd.DataFrame, paper: Mapping[Measure, float]) -> pd.DataFrame:
-    """The table's rows of one architecture: measures, then ratios of measures made in one round.
+    """The table's rows for one architecture: measures, then ratios of measures of one round.
 
     Columns: what, unit, median, lower and upper quartile, repeats, and the paper's number.
 
     Args:
-        times: milliseconds, as `measure` has them.
-        paper: the paper's milliseconds for the same architecture, if it has one.
+        times: milliseconds, as `measure` returns them.
+        paper: the paper's milliseconds for the same architecture; may be empty.
     """
     rows = []
     for name, scheme in cast("list[Measure]", list(times.columns)):
-        unit = "ms a batch" if name == "training" else "ms a token"
+        unit = "ms per batch" if name == "training" else "ms per token"
         what = f"scheme {scheme}: {name if name == 'training' else f'{name} sampling'}"
         rows.append(_row(what, unit, times[name, scheme], paper.get((name, scheme))))
     for what, ratio in RATIOS.items():
-        with contextlib.suppress(KeyError):  # of a sampler, or a scheme, that is not there
+        with contextlib.suppress(KeyError):  # one of the two was not measured
             rows.append(_row(what, "ratio", ratio(times), None))
             rows[-1]["paper"] = ratio(paper)
     return pd.DataFrame(rows)
@@ -75,7 +76,7 @@ def _row(what: str, unit: str, values: pd.Series, paper: float | None) -> dict[s
 
 
 def paper_of(cfg: DictConfig) -> dict[Measure, float]:
-    """The paper's milliseconds for the architecture whose place the configuration's takes."""
+    """The paper's milliseconds for the architecture that the configuration's stands for."""
     sizes = [cfg.scale.hidden_size.small, cfg.scale.hidden_size.large]
     layers, hidden_size = cfg.backbone.num_layers, cfg.backbone.hidden_size
     if layers not in (1, 2) or hidden_size not in sizes:
@@ -84,17 +85,34 @@ def paper_of(cfg: DictConfig) -> dict[Measure, float]:
     return {measure: milliseconds[place] for measure, milliseconds in PAPER.items()}
 
 
+Rows = list[tuple[str, str, list[dict[Any, Any] | None]]]
+
+
+def by_architecture(table: pd.DataFrame) -> tuple[list[tuple[int, int]], Rows]:
+    """The table with one column per architecture.
+
+    Returns:
+        The architectures (r, gamma), and for each row what it is, its unit, and the row of
+        ``table`` for each architecture; None where that has none.
+    """
+    sizes = ["num_layers", "hidden_size"]
+    columns = list(dict.fromkeys(table[sizes].itertuples(index=False, name=None)))
+    rows: Rows = []
+    for (what, unit), group in table.groupby(["what", "unit"], sort=False):
+        cells = {(row["num_layers"], row["hidden_size"]): row for row in group.to_dict("records")}
+        rows.append((str(what), str(unit), [cells.get(column) for column in columns]))
+    return columns, rows
+
+
 def readable(table: pd.DataFrame) -> str:
     """The table as Markdown: median, quartiles, and the paper's number where it has one."""
-    names = [f"r={r}, gamma={gamma}" for r, gamma in _architectures(table)]
+    columns, rows = by_architecture(table)
+    names = [f"r={r}, gamma={gamma}" for r, gamma in columns]
     lines = [["", "unit", *names], ["---"] * (2 + len(names))]
-    for (what, unit), rows in table.groupby(["what", "unit"], sort=False):
-        lines.append([str(what), str(unit), *map(_cell, rows.to_dict("records"))])
+    lines += [
+        [what, unit, *(_cell(row) if row else "" for row in cells)] for what, unit, cells in rows
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _architectures(table: pd.DataFrame) -> list[tuple[int, int]]:
-    return list(dict.fromkeys(zip(table["num_layers"], table["hidden_size"], strict=True)))
 
 
 def _cell(row: Mapping[Any, Any]) -> str:
@@ -103,7 +121,7 @@ def _cell(row: Mapping[Any, Any]) -> str:
 
 
 def digits(value: float) -> str:
-    """Three digits, or as many as stand before the point."""
+    """Three significant digits, or all digits before the point if these are more."""
     return f"{value:.{max(0, 2 - max(0, math.floor(math.log10(abs(value)))))}f}" if value else "0"
 
 
@@ -114,8 +132,8 @@ def main() -> None:
         description="Measure the speed of the schemes, beside the paper's Table 4.",
     )
     parser.add_argument("words", nargs="*", help="overrides such as scale=laptop corpora=stdlib")
-    parser.add_argument("--repeats", type=int, default=7, help="training steps measured of each")
-    parser.add_argument("--tokens", type=int, default=30, help="tokens measured of each sampler")
+    parser.add_argument("--repeats", type=int, default=7, help="training steps timed per scheme")
+    parser.add_argument("--tokens", type=int, default=30, help="tokens timed per sampler")
     parser.add_argument("--out", type=Path, help="folder of the table (default: multirun/figures)")
     arguments = parser.parse_intermixed_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
@@ -126,7 +144,7 @@ def main() -> None:
         if cells[0].threads is not None:
             torch.set_num_threads(cells[0].threads)
         table = pd.concat(_measured(cells, arguments.repeats, arguments.tokens))
-    except HydraException as error:  # a word that the configuration does not take
+    except HydraException as error:  # an unknown override
         refuse(CharRNNError(str(error)))
     except CharRNNError as error:
         refuse(error)
@@ -141,10 +159,11 @@ def main() -> None:
 
 
 def _measured(cells: Sequence[DictConfig], repeats: int, tokens: int) -> Iterator[pd.DataFrame]:
-    """The rows of one architecture after another, with what they were measured on."""
+    """The rows of each architecture, with what they were measured on."""
     here = machine()
-    for _, group in itertools.groupby(cells, key=_architecture):
-        schemes = list(group)
+    groups = [list(group) for _, group in itertools.groupby(cells, key=_architecture)]
+    hidden = not console.is_terminal
+    for schemes in track(groups, "measuring", console=console, transient=True, disable=hidden):
         cfg = schemes[0]
         rows = summarise(measure(schemes, repeats, tokens), paper_of(cfg))
         yield rows.assign(
@@ -166,13 +185,13 @@ def _architecture(cfg: DictConfig) -> tuple[int, int]:
 
 
 def _heading(cfg: DictConfig, table: pd.DataFrame) -> str:
-    """What was measured, on what."""
+    """What was measured, and on what machine."""
     row = table.iloc[0]
     return (
         f"scale={cfg.scale.name}; {row['corpus']}; batch {row['batch_size']}, k1={row['k1']},"
-        f" k2={row['k2']}, dense {row['dense_size']}; threads: {row['threads']}, of"
-        f" {row['processor']}; torch {row['torch']}. Median (quartiles); the paper's numbers are of"
-        " gamma = 128 and 512 on a K40c."
+        f" k2={row['k2']}, dense {row['dense_size']}; threads: {row['threads']};"
+        f" {row['processor']}; torch {row['torch']}. Median (quartiles); the paper's numbers are"
+        " for gamma = 128 and 512 on a K40c."
     )
 
 

@@ -1,1 +1,1 @@
-"""How fast the project's loops are, beside their floor and their peers."""
+"""How fast the project's loops are, compared with their floor and their peers."""

@@ -20,7 +20,7 @@ from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
 
 Plan = list[tuple[str, Case]]
-"""What is measured: loops and the cases they are measured at."""
+"""Loops, and the cases that they are measured at."""
 
 CORE = Case(512)
 QUICK: Plan = [
@@ -35,7 +35,7 @@ FULL: Plan = [
     for hidden_size in (512, 128)
 ]
 WIDE: Plan = [("train-step", CORE), ("eval-windowed", CORE)]
-"""Measured on all cores, too."""
+"""Also measured on all cores."""
 GROWTH: Plan = [
     ("train-step", case)
     for case in dict.fromkeys(
@@ -54,7 +54,7 @@ GROWING = ("ours", "floor", "nn.LSTM")
 def measure(
     plan: Plan, effort: Effort, threads: int, implementations: Iterable[str] = ()
 ) -> Iterator[pd.DataFrame]:
-    """The rows of every loop and case of the plan; of the given implementations, or of all."""
+    """The rows of every loop and case of the plan, for the given implementations or all."""
     torch.set_num_threads(threads)
     for loop, case in track(plan, "measuring", console=console, transient=True):
         entries = LOOPS[loop](case)
@@ -63,7 +63,7 @@ def measure(
 
 
 def readable(table: pd.DataFrame) -> str:
-    """The table as it is printed: every ratio with its quartiles."""
+    """The table as it is printed, each ratio with its quartiles."""
     shown = table[["loop", "implementation", "case", "threads", "unit"]].copy()
     for column in ("ms_median", "ms_min", "ms_max"):
         shown[column] = table[column].map(lambda ms: f"{ms:.4g}")
@@ -79,7 +79,7 @@ def main() -> None:
     """Measure, print the table and write it as CSV."""
     parser = argparse.ArgumentParser(
         prog="python -m charrnn.benchmark",
-        description="Milliseconds of every loop, beside its matrix products alone and its peers.",
+        description="Time every loop, next to its matrix products alone and to its peers.",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--quick", action="store_true", help="the core rows, in under a minute")
@@ -87,8 +87,8 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("multirun/benchmark"), help="folder of the tables"
     )
-    parser.add_argument("--seconds", type=float, help="least time that a loop is measured")
-    parser.add_argument("--rounds", type=int, help="least rounds, in which each runs once")
+    parser.add_argument("--seconds", type=float, help="minimum time spent on each loop")
+    parser.add_argument("--rounds", type=int, help="minimum number of rounds")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()
     usual = EFFORT["quick" if arguments.quick else "growth" if arguments.growth else "full"]

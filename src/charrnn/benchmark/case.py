@@ -1,4 +1,4 @@
-"""What is measured: the sizes of a network and of its batches."""
+"""The sizes of the networks and batches that are timed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAPER_TOKENS = 6_347_705
 
 @dataclass(frozen=True)
 class Case:
-    """A network and the length of its sequences; by default Table 3's, on the English corpus.
+    """Sizes of a network and its batches; by default Table 3's, on the English corpus.
 
     Attributes:
         hidden_size: units in a recurrent layer, gamma.
@@ -36,7 +36,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """As the tables have it: what departs from the defaults is named."""
+        """Its name in the tables, which includes all sizes that differ from the defaults."""
         parts = [f"gamma={self.hidden_size}", f"r={self.num_layers}", f"k2={self.k2}"]
         rest = (
             ("V", self.vocabulary, VOCABULARY),

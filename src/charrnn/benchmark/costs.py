@@ -1,13 +1,13 @@
-"""What a run costs beside its training steps: evaluation, Lightning, feeding, memory."""
+"""What a run costs apart from its training steps: evaluation, Lightning, data, memory."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from statistics import median
@@ -30,16 +30,17 @@ from charrnn.config import conf_folder
 from charrnn.datamodule.batches import TrainBatches
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 from charrnn.training.schedule import log_spaced
+from charrnn.training.timed_step import make_step, seconds
 
 SCALES = ("paper", "laptop", "quick")
 TRAINING = "train-step"
 EVALUATION = ("eval-windowed", "eval-progressive")
 TEXTS = ("sampling-windowed", "sampling-progressive")
-"""The loops by which a run writes its texts."""
+"""The loops that write a run's texts."""
 
 
 def costs() -> pd.DataFrame:
-    """All costs, a row each: `cost`, `case`, `value`, `unit`, and what it was made from."""
+    """All costs, one per row: `cost`, `case`, `value`, `unit`, and what it was computed from."""
     step = Case(512)
     milliseconds = _ours(TRAINING, step)
     feeding, lightning = feed_milliseconds(), lightning_milliseconds()
@@ -51,7 +52,7 @@ def costs() -> pd.DataFrame:
             step.name,
             lightning / milliseconds,
             "share",
-            f"{lightning:.3f} ms a step of {milliseconds:.0f} ms",
+            f"{lightning:.3f} ms per step of {milliseconds:.0f} ms",
         ),
         _row(
             "peak memory of a run",
@@ -69,15 +70,16 @@ def _row(cost: str, case: str, value: float, unit: str, made_from: str) -> dict[
 
 
 def _ours(loop: str, case: Case) -> float:
-    """Milliseconds of the project's own implementation alone."""
+    """Milliseconds of the project's own implementation."""
     return float(alternate({"ours": LOOPS[loop](case)["ours"]}, Effort(1, 3))["ours"].median())
 
 
 def shares(scale: str) -> list[dict[str, Any]]:
-    """The shares of evaluation, and of the texts at the end, in a run of one layer at a scale.
+    """The shares of evaluation and of the final texts in the time of a one-layer run at a scale.
 
-    From the time of a batch and of a scored or drawn token, the schedule of evaluations, and the
-    length of a text. Both procedures are evaluated and write a text, as in a run of multi-loss.
+    They are computed from the times of a batch and of a scored or sampled token, the schedule of
+    evaluations, and the length of a text. Both sampling procedures are evaluated and write a text,
+    as in a multi-loss run.
     """
     sizes: Any = OmegaConf.load(conf_folder() / "scale" / f"{scale}.yaml")
     length = OmegaConf.load(conf_folder() / "sampling" / "default.yaml").length
@@ -85,15 +87,15 @@ def shares(scale: str) -> list[dict[str, Any]]:
     before, threads = torch.get_num_threads(), sizes.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     try:
-        seconds = {loop: _ours(loop, case) / 1000 for loop in (TRAINING, *EVALUATION, *TEXTS)}
+        takes = {loop: _ours(loop, case) / 1000 for loop in (TRAINING, *EVALUATION, *TEXTS)}
     finally:
         torch.set_num_threads(before)
     evaluations = len(log_spaced(sizes.num_batches))
-    evaluation = (sizes.test_size - case.k2) * sum(seconds[loop] for loop in EVALUATION)
-    texts = length * sum(seconds[loop] for loop in TEXTS)
-    whole = sizes.num_batches * seconds[TRAINING] + evaluations * evaluation + texts
+    evaluation = (sizes.test_size - case.k2) * sum(takes[loop] for loop in EVALUATION)
+    texts = length * sum(takes[loop] for loop in TEXTS)
+    whole = sizes.num_batches * takes[TRAINING] + evaluations * evaluation + texts
     name = f"scale={scale},threads={threads}"
-    batches = f"{sizes.num_batches:,} batches of {seconds[TRAINING]:.3f} s"
+    batches = f"{sizes.num_batches:,} batches of {takes[TRAINING]:.3f} s"
     scored = f"{evaluations} evaluations of {evaluation:.2f} s; {batches}"
     return [
         _row("evaluation", name, evaluations * evaluation / whole, "share", scored),
@@ -102,17 +104,17 @@ def shares(scale: str) -> list[dict[str, Any]]:
 
 
 def feed_milliseconds(batches: int = 200) -> float:
-    """Of one batch, from a corpus as long as the paper's English one."""
+    """Milliseconds to read one batch from a corpus as long as the paper's English one."""
     tokens = np.random.default_rng(0).integers(VOCABULARY, size=PAPER_TOKENS, dtype=np.int16)
     feed = iter(TrainBatches(tokens, k1=20, k2=100))
     next(feed)
-    return 1000 * median(_seconds(lambda: next(feed)) for _ in range(batches))
+    return 1000 * median(seconds(lambda: next(feed)) for _ in range(batches))
 
 
 def lightning_milliseconds(steps: int = 300, rounds: int = 5) -> float:
-    """What Lightning adds to a step, at a size at which nothing else takes long.
+    """Milliseconds that Lightning adds to a step, measured where the step itself takes little time.
 
-    It does not depend on the network's size but in the number of parameters' tensors.
+    They depend on the number of parameter tensors, but not on their sizes.
     """
     case = Case(8, k2=2, vocabulary=8, dense_size=8)
     differences = []
@@ -129,19 +131,19 @@ def _scheme(case: Case) -> Scheme1:
 
 
 def _bare_steps(case: Case, batches: TrainBatches, steps: int) -> float:
-    """Seconds a step, of the loop that Lightning's stands for."""
+    """Seconds per step of the plain loop that Lightning's replaces."""
     scheme = _scheme(case)
-    optimizer = scheme.configure_optimizers()
-    started = time.perf_counter()
-    for _, batch in zip(range(steps), batches, strict=False):
-        optimizer.zero_grad()
-        scheme.training_step(batch).backward()
-        optimizer.step()
-    return (time.perf_counter() - started) / steps
+    step = make_step(scheme.training_step, scheme.configure_optimizers())
+
+    def loop() -> None:
+        for batch in itertools.islice(batches, steps):
+            step(batch)
+
+    return seconds(loop) / steps
 
 
 def _lightning_steps(case: Case, batches: TrainBatches, steps: int) -> float:
-    """Seconds a step in a Trainer as a run has it, its logging included."""
+    """Seconds per step in a Trainer like a run's, including its logging."""
     ends = _Ends()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -165,16 +167,10 @@ def _lightning_steps(case: Case, batches: TrainBatches, steps: int) -> float:
 
 
 class _Ends(pl.Callback):
-    """When every step ended."""
+    """The times at which steps ended."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
     def on_train_batch_end(self, *_: Any) -> None:
         self.seconds.append(time.perf_counter())
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started

@@ -1,10 +1,10 @@
 """The floor of every loop: its matrix products and nothing else, in the same shapes.
 
-Counted are the products that cannot be left out: of the recurrent weights at every step, of the
-layers above the first with their input, of the dense layers. The first layer's input is one-hot, a
-look-up, and not counted. Nothing is added, activated, copied or drawn between the products, and
-their results go to memory that is set aside before. B sequences or rows, T steps, H hidden units,
-G = 4H gate units, D dense units, V tokens.
+The products that count are the unavoidable ones: with the recurrent weights at every step, with the
+input weights of all layers but the first, and in the dense layers. The first layer's input is
+one-hot, so it needs a look-up and no product. Nothing is added, activated, copied or drawn between
+the products, and their results go to preallocated memory. B sequences or rows, T steps, H hidden
+units, G = 4H gate units, D dense units, V tokens.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Weights:
 
 
 class _Forward:
-    """The forward products of T steps of B rows; dense layers for ``scored`` of the T * B rows."""
+    """The forward products of T steps of B rows, with dense layers for ``scored`` rows."""
 
     def __init__(self, case: Case, weights: _Weights, T: int, B: int, scored: int) -> None:
         H, G = case.hidden_size, 4 * case.hidden_size
@@ -45,7 +45,7 @@ class _Forward:
         self.scored_NH = torch.randn(scored, H)
 
     def recur(self) -> None:
-        """A product of the recurrent weights a step, one of the layer's input for all steps."""
+        """One product with the recurrent weights per step, and one of the input for all steps."""
         for layer, W_hid_HG in enumerate(self.weights.hid):
             if layer > 0:
                 inputs = self.hidden_TBH.flatten(0, 1), self.weights.inputs[layer - 1]
@@ -66,10 +66,10 @@ class _Forward:
 def train_step(case: Case) -> Products:
     """Forward and backward of multi-loss training.
 
-    A layer: at every step (B, H) x (H, G) and (B, G) x (G, H), and one (H, TB) x (TB, G) for the
-    recurrent weights' gradient. A layer above the first: once each (TB, H) x (H, G) for its input,
-    (TB, G) x (G, H) and (H, TB) x (TB, G) for its gradients. Dense layers: once each (TB, H) x
-    (H, D) and (TB, D) x (D, V), and for each of them the two products of its gradients.
+    Every layer: at every step (B, H) x (H, G) and (B, G) x (G, H), and once (H, TB) x (TB, G) for
+    the recurrent weights' gradient. Layers above the first: once (TB, H) x (H, G) for their input,
+    and (TB, G) x (G, H) and (H, TB) x (TB, G) for its gradients. Dense layers: once (TB, H) x
+    (H, D) and (TB, D) x (D, V), and for each of these the two products of its gradients.
     """
     T, B, H = case.k2, case.batch, case.hidden_size
     weights = _Weights(case)
@@ -99,7 +99,7 @@ def train_step(case: Case) -> Products:
 
 
 def eval_windowed(case: Case, windows: int) -> Products:
-    """k2 steps of ``windows`` rows, the dense layers at the last of them."""
+    """k2 steps of ``windows`` rows, with the dense layers at the last step."""
     weights = _Weights(case)
     lengths = [len(steps) for steps in torch.arange(case.k2).split(STEPS)]
     parts = {T: _Forward(case, weights, T, windows, windows) for T in set(lengths)}
@@ -113,12 +113,12 @@ def eval_windowed(case: Case, windows: int) -> Products:
 
 
 def eval_progressive(case: Case, steps: int) -> Products:
-    """One row, ``steps`` steps; the dense layers for all of them in one product."""
+    """One row and ``steps`` steps, with the dense layers for all steps in one product."""
     return _Forward(case, _Weights(case), steps, 1, steps)
 
 
 def sampling_windowed(case: Case) -> Products:
-    """A token of Algorithm 4 as it is written: one row, k2 steps, the dense layers at the last."""
+    """A token of Algorithm 4 taken literally: one row, k2 steps, dense layers at the last."""
     return _Forward(case, _Weights(case), case.k2, 1, 1)
 
 
@@ -133,7 +133,7 @@ def sampling_progressive(case: Case) -> Products:
 
 
 def read_weights(case: Case) -> Products:
-    """Not products: every weight of them read once, as fast as memory gives it."""
+    """No products: reads all their weights once, as fast as memory allows."""
     weights = _Weights(case).all()
 
     def read() -> None:

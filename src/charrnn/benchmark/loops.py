@@ -1,14 +1,13 @@
-"""The six loops, each with the implementations that are measured in turn."""
+"""The six loops, each with the implementations that are timed in turn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
 
-import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.recurrence import eager_only
@@ -17,22 +16,23 @@ from charrnn.benchmark.case import Case
 from charrnn.benchmark.measure import Entry
 from charrnn.config import conf_folder
 from charrnn.datamodule.batches import Batch
-from charrnn.evaluation.perplexity import WINDOWS, progressive_perplexity, windowed_perplexity
+from charrnn.evaluation.perplexity import PROCEDURES, WINDOWS
 from charrnn.sampling.drawing import SAMPLERS, Choice
 from charrnn.schemes.base import MakeOptimizer, Scheme
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.schemes_1_and_3 import Scheme1
+from charrnn.training.timed_step import make_step
 
 Entries = dict[str, Entry]
 
 PASS = 500
-"""Tokens of the one pass that eval-progressive measures; the cost of one does not depend on it."""
+"""Tokens in the pass of eval-progressive; the time per token does not depend on their number."""
 TOKENS = {"windowed": 2, "rolling": 10, "progressive": 50}
-"""Tokens drawn at a time where sampling is measured."""
+"""Tokens drawn per call when a sampler is timed."""
 
 
 def train_step(case: Case) -> Entries:
-    """Loss, backward pass and optimizer: scheme 1 on all sides, and scheme 2 beside it."""
+    """Loss, backward pass and optimizer: scheme 1 everywhere, and our scheme 2."""
     tokens_TB = case.tokens(case.k2 + 1, case.batch)
     batch = Batch(tokens_TB[:-1], tokens_TB[1:], number=0)
     return {
@@ -47,11 +47,11 @@ def train_step(case: Case) -> Entries:
 def our_step(scheme_class: type[Scheme], case: Case, batch: Batch) -> Callable[[], None]:
     """A training step of a scheme, without Lightning."""
     scheme = scheme_class(our_backbone(case), _adam(), k1=case.k2, k2=case.k2)
-    return _step(partial(scheme.training_step, batch), scheme.configure_optimizers())
+    return make_step(partial(scheme.training_step, batch), scheme.configure_optimizers())
 
 
 def _eagerly(step: Callable[[], None]) -> Callable[[], None]:
-    """The same without the fused recurrence, as it runs where that cannot be compiled."""
+    """The step without the fused recurrence, as on machines that cannot compile it."""
 
     def run() -> None:
         with eager_only():
@@ -67,49 +67,41 @@ def our_backbone(case: Case) -> Backbone:
 
 def _peer_step(peer: peers.Peer, batch: Batch) -> Callable[[], None]:
     optimizer = _adam()(peer.parameters())
-    return _step(partial(peers.loss, peer, batch.inputs_TB, batch.targets_TB), optimizer)
-
-
-def _step(loss: Callable[[], Any], optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-    def step() -> None:
-        optimizer.zero_grad()
-        loss().backward()
-        optimizer.step()
-
-    return step
+    return make_step(partial(peers.loss, peer, batch.inputs_TB, batch.targets_TB), optimizer)
 
 
 def _adam() -> MakeOptimizer:
-    """The optimizer that a run has by default, on all sides alike."""
+    """The optimizer that a run has by default, for all implementations."""
     return instantiate(OmegaConf.load(conf_folder() / "optimizer" / "adam.yaml"))
 
 
 def eval_windowed(case: Case) -> Entries:
-    """Windowed perplexity; milliseconds are for a scored token."""
-    tokens_N, backbone = case.tokens(case.k2 + WINDOWS), our_backbone(case).eval()
-    runs: dict[str, Callable[[], object]] = {
-        "ours": partial(windowed_perplexity, backbone, tokens_N, case.k2),
-        "floor": floors.eval_windowed(case, WINDOWS),
-    }
-    for name, peer in _peers(case):
-        runs[name] = partial(peers.windowed_perplexity, peer, tokens_N, case.k2)
-    return {name: Entry(run, WINDOWS) for name, run in runs.items()}
+    """Windowed perplexity; milliseconds per scored token."""
+    floor = floors.eval_windowed(case, WINDOWS)
+    return _evaluating("windowed", case, case.tokens(case.k2 + WINDOWS), WINDOWS, floor)
 
 
 def eval_progressive(case: Case) -> Entries:
-    """Progressive perplexity; milliseconds are for a token read, scored or not."""
-    tokens_N, backbone = case.tokens(PASS + 1), our_backbone(case).eval()
+    """Progressive perplexity; milliseconds per token read, scored or not."""
+    floor = floors.eval_progressive(case, PASS)
+    return _evaluating("progressive", case, case.tokens(PASS + 1), PASS, floor)
+
+
+def _evaluating(
+    procedure: str, case: Case, tokens_N: Tensor, per: int, floor: floors.Products
+) -> Entries:
+    backbone = our_backbone(case).eval()
     runs: dict[str, Callable[[], object]] = {
-        "ours": partial(progressive_perplexity, backbone, tokens_N, case.k2),
-        "floor": floors.eval_progressive(case, PASS),
+        "ours": partial(PROCEDURES[procedure], backbone, tokens_N, case.k2),
+        "floor": floor,
     }
     for name, peer in _peers(case):
-        runs[name] = partial(peers.progressive_perplexity, peer, tokens_N, case.k2)
-    return {name: Entry(run, PASS) for name, run in runs.items()}
+        runs[name] = partial(peers.PERPLEXITIES[procedure], peer, tokens_N, case.k2)
+    return {name: Entry(run, per) for name, run in runs.items()}
 
 
 def sampling_windowed(case: Case) -> Entries:
-    """Algorithm 4 as it is written."""
+    """Algorithm 4 taken literally."""
     prompt_N = case.tokens(case.k2)
     return {
         "ours": _ours("windowed", case),
@@ -122,9 +114,9 @@ def sampling_windowed(case: Case) -> Entries:
 
 
 def sampling_rolling(case: Case) -> Entries:
-    """Windowed sampling with k2 open windows, beside literal windowed and progressive sampling.
+    """Rolling sampling, with k2 open windows, next to literal windowed and progressive sampling.
 
-    Of nn.LSTM, what a user takes for the same tokens: literal windowed sampling.
+    For nn.LSTM, literal windowed sampling: what a user would write to draw the same tokens.
     """
     torchs = peers.TorchLSTM(case).eval()
     literal = peers.windowed_sampling(torchs, case.tokens(case.k2))
@@ -138,7 +130,7 @@ def sampling_rolling(case: Case) -> Entries:
 
 
 def sampling_progressive(case: Case) -> Entries:
-    """Algorithm 5, beside reading every weight once."""
+    """Algorithm 5, next to reading every weight once."""
     prompt_N, count = case.tokens(case.k2), TOKENS["progressive"]
     return {
         "ours": _ours("progressive", case),

@@ -1,29 +1,31 @@
-"""Measuring in turn, in one process, so that a machine whose speed drifts slows all alike."""
+"""Times entries in turn in one process, so a machine whose speed drifts slows all of them alike."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from charrnn.benchmark.case import Case
+from charrnn.training.timed_step import seconds
 
 BASELINES = {"floor": "ratio_to_floor", "nn.LSTM": "ratio_to_nn_lstm", "ours": "ratio_to_ours"}
-"""Implementations that the others of their loop are compared with, and the column of the ratio."""
+"""Implementations that all others of a loop are compared with, and the columns of the ratios."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something to measure.
+    """Something to time.
 
     Attributes:
         run: does it once.
-        per: batches or tokens that one `run` handles.
+        per: batches or tokens that one call of `run` handles.
     """
 
     run: Callable[[], object]
@@ -35,9 +37,9 @@ class Effort:
     """How long a group of entries is measured.
 
     Attributes:
-        seconds: that the rounds take together, at least.
-        rounds: in each of which every entry runs once, at least.
-        limit: seconds after which no other round is begun, whatever is wanted.
+        seconds: least time that all rounds take together.
+        rounds: least number of rounds; every entry runs once per round.
+        limit: seconds after which no further round starts, whatever the other two ask for.
     """
 
     seconds: float
@@ -45,27 +47,25 @@ class Effort:
     limit: float = math.inf
 
 
-def alternate(entries: dict[str, Entry], effort: Effort) -> pd.DataFrame:
-    """Milliseconds a batch or token (rows: rounds, columns: entries), after one warm-up each."""
+def alternate(entries: Mapping[Any, Entry], effort: Effort) -> pd.DataFrame:
+    """Milliseconds per batch or token (rows: rounds, columns: entries), after one warm-up each."""
     for entry in entries.values():
         entry.run()
-    times: list[dict[str, float]] = []
+    times: list[dict[Any, float]] = []
     started = time.perf_counter()
     elapsed = 0.0
     while elapsed < effort.limit and (len(times) < effort.rounds or elapsed < effort.seconds):
-        forwards = len(times) % 2 == 0  # what runs before an entry may leave it a better cache
+        forwards = len(times) % 2 == 0  # the entry before may leave a warmer cache
         row = {}
         for name in entries if forwards else reversed(entries):
-            before = time.perf_counter()
-            entries[name].run()
-            row[name] = 1000 * (time.perf_counter() - before) / entries[name].per
+            row[name] = 1000 * seconds(entries[name].run) / entries[name].per
         times.append(row)
         elapsed = time.perf_counter() - started
     return pd.DataFrame(times, columns=list(entries))
 
 
 def summary(loop: str, case: Case, times: pd.DataFrame) -> pd.DataFrame:
-    """The benchmark's rows for one loop: a row an implementation.
+    """The benchmark's rows for one loop, one per implementation.
 
     A ratio is the median of the rounds' ratios; `_q1` and `_q3` are their quartiles.
     """

@@ -1,4 +1,4 @@
-"""The peak memory of a run, which has a process of its own for it."""
+"""The peak memory of a run, measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from charrnn.benchmark.case import PAPER_TOKENS, Case
 
-# A process inherits the peak of the one that starts it, which therefore has to be a small one.
+# A process inherits the peak of the one that starts it, so a small process starts the run.
 PEAK_OF = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
@@ -21,9 +21,13 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def peak_memory(case: Case, tokens: int = PAPER_TOKENS) -> int:
-    """Bytes resident at the peak of a real run of scheme 1: two batches, an evaluation, a text.
+    """Peak resident bytes of a real run of scheme 1: two batches, one evaluation, one text.
 
-    The run has a process of its own, on one thread, and a random text of as many tokens.
+    The run uses one thread, in a process of its own, and reads a random text.
+
+    Args:
+        case: sizes of the network and its batches.
+        tokens: length of the text.
     """
     with tempfile.TemporaryDirectory() as folder:
         letters = np.random.default_rng(0).integers(35, 35 + case.vocabulary, tokens, dtype=np.int8)

@@ -1,7 +1,7 @@
-"""What a user would otherwise take: torch's own LSTM, or a loop of cells under plain autograd.
+"""The alternatives that a user has: torch's own LSTM, or a loop of cells under plain autograd.
 
-Both read one-hot vectors from the zero state, and do what the paper's algorithms ask for in the
-plain way: a network and a few lines around it.
+Both read one-hot vectors, start from the zero state, and implement the paper's algorithms in the
+plainest way: a network and a few lines around it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from charrnn.benchmark.case import Case
 
 
 class Peer(nn.Module):
-    """One-hot input, recurrent layers that a subclass brings, the dense layers of Table 3."""
+    """One-hot input, the recurrent layers of a subclass, and the dense layers of Table 3."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class AutogradLoop(Peer):
 
 
 class PeepholeCell(nn.Module):
-    """One step of one layer, as one writes it."""
+    """One step of one layer, written plainly."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -114,8 +114,11 @@ def progressive_perplexity(peer: Peer, tokens_N: Tensor, k2: int) -> float:
         return nn.functional.cross_entropy(logits_NV, tokens_N[k2:]).exp().item()
 
 
+PERPLEXITIES = {"windowed": windowed_perplexity, "progressive": progressive_perplexity}
+
+
 def windowed_sampling(peer: Peer, prompt_N: Tensor) -> Iterator[int]:
-    """Algorithm 4: every token from the last k2, as many as the prompt has."""
+    """Algorithm 4: each token is drawn given the last k2, the length of the prompt."""
     window_N = prompt_N
     while True:
         with torch.no_grad():
@@ -126,7 +129,7 @@ def windowed_sampling(peer: Peer, prompt_N: Tensor) -> Iterator[int]:
 
 
 def progressive_sampling(peer: Peer, prompt_N: Tensor) -> Iterator[int]:
-    """Algorithm 5: every token from the one before it and the state."""
+    """Algorithm 5: each token is drawn given the one before it and the state."""
     tokens_N, state = prompt_N, None
     while True:
         with torch.no_grad():

@@ -148,12 +148,12 @@ def _print_time_left(
     for cell in left:
         by_step.setdefault(step_of(cell.cfg, threads[id(cell)]), []).append(cell)
     seconds, sources = _seconds(by_step, Path(cfg.output_dir))
-    table = Table("training", "r", "gamma", "k2", "threads", "runs", "s/batch", "measured")
+    table = Table("training", "r", "gamma", "k2", "k3", "threads", "runs", "s/batch", "measured")
     total = 0.0
     for step in sorted(by_step, key=str):
         cells = by_step[step]
         total += sum(seconds[step] * _batches_left(cell, status) for cell in cells)
-        sizes = step.num_layers, step.hidden_size, step.k2, step.threads, len(cells)
+        sizes = step.num_layers, step.hidden_size, step.k2, step.k3, step.threads, len(cells)
         table.add_row(step.training, *map(str, sizes), f"{seconds[step]:.3g}", sources[step])
     print_table(table)
     parallel = min(at_once, len(left))

@@ -1,11 +1,10 @@
-"""How long a training batch takes on this machine: from runs that are there, else measured now."""
+"""How long a training batch takes on this machine: read from existing runs, or measured now."""
 
 from __future__ import annotations
 
 import json
 import platform
 import statistics
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +15,28 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.datamodule.batches import Batch
 from charrnn.runs.folder import RunFolder
 from charrnn.training.build import DTYPES, build, optimizer, scheme_class
+from charrnn.training.timed_step import make_step, seconds
 
 MEASURED_SECONDS = 0.5
-"""How long steps are repeated."""
+"""Steps are repeated until they have taken this long."""
 WARM_UP = 4
-"""Sequences in the step that warms up."""
+"""Sequences in the warm-up step."""
 
 
 @dataclass(frozen=True, order=True)
 class Step:
-    """What the time of a training batch depends on; the corpus and k1 hardly count."""
+    """Everything that a training batch's time depends on; corpus and k1 hardly matter.
+
+    Attributes:
+        k3: positions that the loss counts, also where the configuration leaves k3 to the scheme.
+    """
 
     training: str
     num_layers: int
     hidden_size: int
     dense_size: int | None
     k2: int
+    k3: int
     batch_size: int
     precision: int
     threads: int
@@ -39,12 +44,14 @@ class Step:
 
 def step_of(cfg: DictConfig, threads: int) -> Step:
     """The training step of a configuration's run on a number of threads."""
+    scheme = scheme_class(cfg)
     return Step(
-        training=scheme_class(cfg).training_procedure,
+        training=scheme.training_procedure,
         num_layers=cfg.backbone.num_layers,
         hidden_size=cfg.backbone.hidden_size,
         dense_size=cfg.backbone.dense_size,
         k2=cfg.k2,
+        k3=scheme.own_k3(cfg.k1, cfg.k2) if cfg.k3 is None else cfg.k3,
         batch_size=cfg.datamodule.batch_size,
         precision=cfg.precision,
         threads=threads,
@@ -52,7 +59,7 @@ def step_of(cfg: DictConfig, threads: int) -> Step:
 
 
 def seconds_of_runs(output_dir: Path) -> dict[Step, list[float]]:
-    """Seconds a batch of all runs that this machine has trained, or trains, in ``output_dir``."""
+    """Seconds per batch of each run in ``output_dir`` that this machine trains or has trained."""
     found: dict[Step, list[float]] = defaultdict(list)
     for path in output_dir.glob("*/provenance.json"):
         folder = RunFolder(path.parent)
@@ -61,12 +68,12 @@ def seconds_of_runs(output_dir: Path) -> dict[Step, list[float]]:
             cfg = OmegaConf.load(folder.path / "config.yaml")
             assert isinstance(cfg, DictConfig)
             step = step_of(cfg, machine["threads"])
-            seconds = folder.seconds_per_batch()
-        except Exception:  # half-written, edited, or of another version: the others tell enough
+            per_batch = folder.seconds_per_batch()
+        except Exception:  # half-written, edited, or from another version: the others suffice
             continue
         same = machine["name"] == platform.node() and machine["gpu"] == gpu()
-        if same and seconds is not None:
-            found[step].append(seconds)
+        if same and per_batch is not None:
+            found[step].append(per_batch)
     return found
 
 
@@ -76,32 +83,26 @@ def gpu() -> str | None:
 
 
 def measure(cfg: DictConfig, vocabulary_size: int, threads: int) -> float:
-    """Seconds of a training step on random tokens: the median, after a small one that warms up."""
+    """Median seconds of a training step on random tokens, after a small warm-up step.
+
+    The batch is not the first of an epoch: in truncated BPTT that one's loss counts more positions.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     backbone = build(cfg.backbone, vocabulary_size=vocabulary_size).to(DTYPES[cfg.precision])
     scheme = build(cfg.model, backbone=backbone, optimizer=optimizer(cfg)).to(device)
-    update = scheme.configure_optimizers()
+    step = make_step(scheme.training_step, scheme.configure_optimizers())
     size = cfg.k2 + 1, cfg.datamodule.batch_size
     tokens_TB = torch.randint(vocabulary_size, size, device=device)
-    batch = Batch(tokens_TB[:-1], tokens_TB[1:], number=0)
-    small = Batch(batch.inputs_TB[:, :WARM_UP], batch.targets_TB[:, :WARM_UP], number=0)
-
-    def step(batch: Batch) -> float:
-        started = time.perf_counter()
-        update.zero_grad()
-        scheme.training_step(batch).backward()
-        update.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - started
-
+    first, second = (Batch(tokens_TB[:-1], tokens_TB[1:], number) for number in (0, 1))
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        step(small)
-        seconds = [step(batch)]
-        while sum(seconds) < MEASURED_SECONDS:
-            seconds.append(step(batch))
+        step(Batch(first.inputs_TB[:, :WARM_UP], first.targets_TB[:, :WARM_UP], number=0))
+        with torch.no_grad():  # without updating: only the state that the second starts from
+            scheme.training_step(first)
+        taken = [seconds(lambda: step(second))]
+        while sum(taken) < MEASURED_SECONDS:
+            taken.append(seconds(lambda: step(second)))
     finally:
         torch.set_num_threads(before)
-    return statistics.median(seconds)
+    return statistics.median(taken)
