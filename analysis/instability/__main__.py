@@ -1,4 +1,4 @@
-"""Verdict and figure on carrying the state: `python -m analysis.carry -h`."""
+"""Verdict and figure on carrying the state: `python -m analysis.instability -h`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from charrnn.sweeps.grids import grid_path
 def main() -> None:
     """Print the verdict, write it and the table behind it, and draw the figure."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis.carry",
+        prog="python -m analysis.instability",
         description="What makes carrying the state unstable, from what is trained of the "
         "experiments carry and suspects.",
     )

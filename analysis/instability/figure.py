@@ -12,8 +12,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from analysis.curves import UNSTABLE
 from analysis.drawing.perplexity_curves import BLUE, HUES, RED, YELLOW
+from analysis.instability.definition import UNSTABLE
 from analysis.instability.summary import WINDOWED
 from analysis.instability.verdict import BASELINE, count
 from analysis.statistics.effects import against

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.claims.rules.share import SIGNIFICANT, Count, chance
 from analysis.instability.summary import WINDOWED
+from analysis.statistics.counts import Count, chance, exceeds
 from analysis.statistics.effects import Effect, against, effect
 
 AUTHORS_BIAS = 5.0
@@ -114,12 +114,7 @@ def _hypothesis(carry: pd.DataFrame) -> str:
         (False, True): "The hypothesis fails, it is the carried state and not the forget bias",
         (False, False): "The hypothesis is open, so few cells could differ by chance",
     }
-    return f"{answers[_larger(biased, unbiased), _larger(carried, reset)]}: {counts}."
-
-
-def _larger(one: Count, other: Count) -> bool:
-    """Whether a share is, by more than chance makes of so many cells."""
-    return one.share > other.share and chance(one, other) < SIGNIFICANT
+    return f"{answers[exceeds(biased, unbiased), exceeds(carried, reset)]}: {counts}."
 
 
 def _of_the_bias(carry: pd.DataFrame) -> Iterator[str]:

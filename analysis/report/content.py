@@ -14,11 +14,9 @@ import pandas as pd
 
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
-from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import to_train
-from analysis.curves import INSTABILITY
-from analysis.drawing.caption import STATES
 from analysis.drawing.figure import FIGURES
+from analysis.instability.definition import INSTABILITY
 from analysis.instability.figure import draw
 from analysis.instability.summary import summarise
 from analysis.instability.verdict import verdict
@@ -27,8 +25,9 @@ from analysis.report.plotly_figures import interactive
 from analysis.report.run_details import SETTINGS, Run, read_runs
 from analysis.report.summary import PROCEDURES, fares, sentences
 from analysis.report.table2 import MODELS
-from analysis.results import Results
+from analysis.results import STATES, Results
 from analysis.speed.table4 import digits
+from analysis.statistics.intervals import Outcome
 from charrnn.data.catalogue import STANDS_FOR, choose
 from charrnn.errors import BadInput
 from charrnn.sweeps.grids import read_grid

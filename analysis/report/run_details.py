@@ -14,7 +14,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from analysis.claims.evidence import Evidence
-from analysis.results import RESULTS
+from analysis.results import DONE
 from charrnn.data.vocabulary import TOKENIZATIONS
 from charrnn.runs.identity import Identity, variant
 
@@ -116,7 +116,7 @@ def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float 
         for sweep, group in cells.groupby("sweep")["scheme"].unique().items()
     ]
     # Of two cells of one run only one may have diverged.
-    done = [state for state in RESULTS[::-1] if state in set(cells["state"])]
+    done = [state for state in DONE[::-1] if state in set(cells["state"])]
     return Run(
         name=path.name,
         state=str((done or cells["state"].tolist())[0]),

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.claims.catalogue import papers
+from analysis.claims.claim import ALL
 from analysis.claims.evidence import Evidence
-from analysis.claims.rules.finding import Outcome
-from analysis.claims.verdict import ALL, PAPER_BATCHES, PENDING, Verdict
-from analysis.curves import Curve, at, of_cells, unstable
-from analysis.results import RESULTS, Results
+from analysis.claims.verdict import PAPER_BATCHES, Verdict
+from analysis.curves import Curve, at, of_cells
+from analysis.instability.definition import unstable
+from analysis.results import DONE, PENDING, Results
+from analysis.statistics.intervals import Outcome
 from charrnn.schemes.base import Scheme
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.scheme_4 import Scheme4
@@ -39,7 +41,7 @@ class Fare:
             if one of them diverged; None where there are none.
         shared: how many cells these are.
         diverged: how many of them diverged.
-        unstable: how many of its own cells are, as defined in analysis.curves.
+        unstable: how many of its own cells are, see analysis.instability.definition.
         finished: how many of its own cells have a result.
         batch: milliseconds of a training batch, and `token` of a sampled token, in the architecture
             of Figure 9; None if not measured.
@@ -181,7 +183,7 @@ def _how_far(evidence: Evidence) -> list[str]:
         return [f"Nothing has been trained at scale={evidence.scale}: make reproduce-fig9 does."]
     runs = pd.concat([results.cells for results in evidence.sweeps.values()])
     states = runs.drop_duplicates("run")["state"]
-    done, pending = states.isin(RESULTS).sum(), states.isin(PENDING).sum()
+    done, pending = states.isin(DONE).sum(), states.isin(PENDING).sum()
     batches, sizes = (
         ", ".join(f"{value:,}" for value in sorted(set(values)))
         for values in (
