@@ -21,7 +21,7 @@ CEILING = 1000.0
 """Higher perplexities, infinite ones too, count as this: far above any vocabulary here."""
 
 Curve = pd.DataFrame
-"""The evaluations of one cell in their order, with the columns of charrnn.runs.folder.Evaluation."""
+"""The evaluations of one cell in their order; columns of charrnn.runs.folder.Evaluation."""
 Cells = pd.Series
 """A number per cell, or per pair of cells, indexed by those columns of KEY that it has."""
 
@@ -39,24 +39,24 @@ def log_perplexity(curve: Curve) -> pd.Series:
     return capped.map(math.log)
 
 
-def final(curve: Curve) -> float:
-    """Log perplexity at the end of training."""
-    return float(log_perplexity(curve).iloc[-1])
+def ends(curves: pd.DataFrame) -> Cells:
+    """Log perplexity of each cell at the end of training."""
+    return of_cells(curves, lambda curve: log_perplexity(curve).iloc[-1])
 
 
-def average(first: float = 0, last: float = math.inf) -> Callable[[Curve], float]:
-    """Mean log perplexity over the evaluations from ``first`` to ``last`` batches.
+def lines(curves: pd.DataFrame, first: float = 0, last: float = math.inf) -> Cells:
+    """Mean height of each cell's line in the paper's figures, from ``first`` to ``last`` batches.
 
-    Evaluations are spaced logarithmically, so this is the mean height of the line in the paper's
-    figures.
+    The mean log perplexity over evaluations, which are spaced logarithmically.
     """
-    return lambda curve: float(log_perplexity(curve[curve["batches"].between(first, last)]).mean())
+    return of_cells(
+        curves, lambda curve: log_perplexity(curve[curve["batches"].between(first, last)]).mean()
+    )
 
 
-def overfitting(curve: Curve) -> float:
-    """Log ratio of the final perplexity to the lowest."""
-    heights = log_perplexity(curve)
-    return float(heights.iloc[-1] - heights.min())
+def overfitting(curves: pd.DataFrame) -> Cells:
+    """Log ratio of each cell's final perplexity to its lowest."""
+    return ends(curves) - of_cells(curves, lambda curve: log_perplexity(curve).min())
 
 
 def at(values: Cells, column: str, value: object) -> Cells:

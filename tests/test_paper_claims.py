@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from analysis.claims.catalogue import CLAIMS, concerning, judge_all, papers
 from analysis.claims.evidence import Evidence, read_evidence
-from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import judge
 from analysis.report.summary import fares, sentences
+from analysis.statistics.intervals import Outcome
 from claim_tables import (
     FINNISH,
     MUSIC,
@@ -277,7 +277,7 @@ def test_clocks_that_disagree_decide_nothing(claim):
         )
         assert verdict.outcome is Outcome.UNDECIDED
         assert verdict.reason == (
-            "the time of a batch differs by +30 % between runs that cost the same: train them on a"
+            "the time per batch differs by +30 % between runs that cost the same: train them on a"
             " machine that does nothing else"
         )
 

@@ -118,7 +118,8 @@ def larger_share(
     """A share of cells, which has to be larger than that of other cells by more than chance.
 
     Args:
-        flags, others: see `share`; cells known on one side only are left out.
+        flags: see `share`.
+        others: the same of the other cells; cells that only one of them has are left out.
         beside: what the other cells are.
         by: column of the index that tells the parts apart.
         without: why there may be nothing to compare.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pandas as pd
 
@@ -27,27 +26,24 @@ def rises(curve: Curve, first: float = SETTLED + 1, last: float = math.inf) -> p
 
     Args:
         curve: evaluations of a cell.
-        first, last: batches between which evaluations are looked at. The lowest perplexity is that
-            of all evaluations before, also those before ``first``.
+        first: batches from which ratios are given; earlier perplexities can still be the lowest.
+        last: batches up to which they are given.
     """
     heights = log_perplexity(curve)
     ratios = heights - heights.cummin().shift()
     return ratios[curve["batches"].between(first, last)].dropna()
 
 
-def largest_rise(first: float = SETTLED + 1, last: float = math.inf) -> Callable[[Curve], float]:
-    """The measure of instability: the largest of `rises`; NaN if the curve is too short."""
-    return lambda curve: float(rises(curve, first, last).max())
-
-
-def is_unstable(log_rise: float) -> bool:
-    """Whether a cell with this largest rise is unstable; one that is too short is not."""
-    return log_rise > math.log(UNSTABLE)
+def largest_rises(
+    curves: pd.DataFrame, first: float = SETTLED + 1, last: float = math.inf
+) -> Cells:
+    """The measure of instability: the largest of each cell's `rises`; NaN if it is too short."""
+    return of_cells(curves, lambda curve: rises(curve, first, last).max())
 
 
 def unstable(curves: pd.DataFrame, first: float = SETTLED + 1, last: float = math.inf) -> Cells:
     """1 for each cell that is unstable between ``first`` and ``last`` batches, 0 for the others."""
-    return of_cells(curves, lambda curve: is_unstable(largest_rise(first, last)(curve)))
+    return largest_rises(curves, first, last).gt(math.log(UNSTABLE)).astype(float)
 
 
 def summarise_rise(curve: Curve) -> dict[str, float | bool]:
@@ -62,11 +58,11 @@ def summarise_rise(curve: Curve) -> dict[str, float | bool]:
     ratios = rises(curve)
     if ratios.empty:
         return {"rise": 1.0, "unstable": False, "rise_at": math.nan, "since_start": math.nan}
-    row = curve.loc[ratios.idxmax()]
+    row = curve[curve.index == ratios.idxmax()].iloc[0]
     before = curve.loc[curve["epoch"] < row["epoch"], "batches"].max()
     return {
         "rise": math.exp(ratios.max()),
-        "unstable": is_unstable(ratios.max()),
+        "unstable": bool(ratios.max() > math.log(UNSTABLE)),
         "rise_at": float(row["batches"]),
         "since_start": float(row["batches"] - before),
     }

@@ -1,4 +1,4 @@
-"""The figure of the carried state: forget bias, the other suspects, growth over training."""
+"""The figure on instability: forget bias, one switch at a time, growth over training."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from analysis.drawing.perplexity_curves import BLUE, HUES, RED, YELLOW
 from analysis.instability.definition import UNSTABLE
 from analysis.instability.summary import WINDOWED
-from analysis.instability.verdict import BASELINE, count
+from analysis.instability.verdict import AUTHORS_BIAS, BASELINE, CARRIED, RESET, count
 from analysis.statistics.effects import against
 from charrnn.runs.folder import RunFolder
 
-HUES_OF_SCHEMES = {3: RED, 4: YELLOW}
+HUES_OF_SCHEMES = {RESET: RED, CARRIED: YELLOW}
 MEASURES = {
     "mean_abs_cell": "Mean |c|",
     "max_abs_cell": "Maximum |c|",
@@ -29,12 +29,12 @@ MEASURES = {
 
 
 def draw(carry: pd.DataFrame, suspects: pd.DataFrame, words: str, runs: Path) -> Canvas:
-    """Final perplexity and largest rise by bias and by switch; what grows over training.
+    """Draw final perplexity and largest rise by bias and by switch, and what grows in training.
 
     Args:
-        carry: see analysis.instability.summary.summarise.
+        carry: cells of the experiment of that name, see analysis.instability.summary.summarise.
         suspects: the same.
-        words: below the figure.
+        words: text below the figure.
         runs: folder of all runs.
     """
     canvas = Canvas(figsize=(9, 12), layout="constrained")
@@ -44,38 +44,36 @@ def draw(carry: pd.DataFrame, suspects: pd.DataFrame, words: str, runs: Path) ->
     _draw_biases(grid[0, 1], carry, "rise")
     grid[0, 1].set_title(f"(b) Largest rise; above {UNSTABLE:g}: unstable")
     grid[0, 1].axhline(UNSTABLE, color="grey", linewidth=0.8)
-    _draw_effects(grid[1, 0], suspects)
-    grid[1, 0].set_title("(c) One switch at forget bias 5: final perplexity")
-    _draw_counts(grid[1, 1], suspects)
-    grid[1, 1].set_title("(d) One switch at forget bias 5: unstable cells")
+    _draw_switches(grid[1, 0], grid[1, 1], suspects)
+    grid[1, 0].set_title(f"(c) One switch at forget bias {AUTHORS_BIAS:g}: final perplexity")
+    grid[1, 1].set_title(f"(d) One switch at forget bias {AUTHORS_BIAS:g}: unstable cells")
     diagnoses = _diagnoses(carry, runs)
     for letter, axes, (measure, title) in zip("efgh", grid.flat[4:], MEASURES.items(), strict=True):
         axes.set(title=f"({letter}) {title}", xlabel="Number of input train sequences")
         _draw_growth(axes, diagnoses, measure)
-    if diagnoses:
+    handles, labels = grid[3, 1].get_legend_handles_labels()
+    if biases := dict(zip(labels, handles, strict=True)):
         title = "(e) to (h): forget bias, scheme 4\n(scheme 3: dashed)"
         style = {"fontsize": "x-small", "title_fontsize": "x-small", "ncols": 4}
-        grid[3, 1].legend(title=title, loc="upper left", **style)
+        grid[3, 1].legend(biases.values(), biases, title=title, loc="upper left", **style)
     canvas.text(0, -0.01, textwrap.fill(words, 120), va="top", fontsize="small")
     return canvas
 
 
 def _draw_biases(axes: Axes, carry: pd.DataFrame, measure: str) -> None:
-    """A point a cell, a line through the geometric means; crosses at the top diverged."""
+    """A dot per cell and a line through the geometric means; crosses at the top diverged."""
     axes.set(xlabel="Forget bias", yscale="log")
-    for scheme, cells in carry.groupby("scheme") if len(carry) else ():
-        number = int(str(scheme))
-        _draw_readings(axes, cells, measure, HUES_OF_SCHEMES[number], f"scheme {number}")
-    control = WINDOWED + measure
-    if control in carry:
-        _draw_readings(axes, carry.dropna(subset=control), control, BLUE, "scheme 3, read windowed")
+    for scheme, cells in _by_scheme(carry):
+        _draw_cells(axes, cells, measure, HUES_OF_SCHEMES[scheme], f"scheme {scheme}")
+    if (control := WINDOWED + measure) in carry:
+        _draw_cells(axes, carry.dropna(subset=control), control, BLUE, "scheme 3, read windowed")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     if len(carry):
         axes.legend(fontsize="x-small")
 
 
-def _draw_readings(axes: Axes, cells: pd.DataFrame, measure: str, colour: str, label: str) -> None:
+def _draw_cells(axes: Axes, cells: pd.DataFrame, measure: str, colour: str, label: str) -> None:
     biases, values = cells["forget_bias"], cells[measure].astype(float)
     finite = np.isfinite(values)
     axes.plot(biases[finite], values[finite], "o", color=colour, alpha=0.5, markersize=4)
@@ -86,53 +84,37 @@ def _draw_readings(axes: Axes, cells: pd.DataFrame, measure: str, colour: str, l
         axes.plot(bias, 1, "x", color=colour, transform=top, clip_on=False)
 
 
-def _switches(suspects: pd.DataFrame) -> list[object]:
-    """From bottom to top."""
-    names = list(suspects["suspect"].unique()) if len(suspects) else []
-    return [name for name in names if name != BASELINE][::-1]
+def _draw_switches(left: Axes, right: Axes, suspects: pd.DataFrame) -> None:
+    """Effects on final perplexity, with ranges over pairs, and shares of unstable cells.
 
-
-def _name_switches(axes: Axes, names: list[object]) -> None:
-    axes.set_yticks(range(len(names)), list(map(str, names)), fontsize="small")
-    axes.set_ylim(-0.5, len(names) - 0.5 + (not names))
-
-
-def _draw_effects(axes: Axes, suspects: pd.DataFrame) -> None:
-    """Effects on either scheme, with ranges over pairs; crosses at the edges are without bound."""
-    axes.set(xlabel="Times that without", xscale="log")
-    axes.axvline(1, color="grey", linewidth=0.8)
-    names, edge = _switches(suspects), axes.get_yaxis_transform()
-    for shift, (scheme, cells) in zip((-0.12, 0.12), _by_scheme(suspects), strict=False):
-        effects, colour = against(cells, "suspect", BASELINE, "final"), HUES_OF_SCHEMES[scheme]
-        for place, name in enumerate(names):
-            found = effects.get(name)
-            if found is None:
-                continue
-            height = place + shift
-            if found.lowest > 0 and found.highest < np.inf:
-                axes.plot([found.lowest, found.highest], [height, height], color=colour)
-                axes.plot(found.ratio, height, "o", color=colour, markersize=4)
-            else:
-                side = 1 if found.highest == np.inf else 0
-                axes.plot(side, height, "x", color=colour, transform=edge, clip_on=False)
-    _name_switches(axes, names)
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
-    axes.tick_params(axis="x", which="both", labelsize="x-small")
-
-
-def _draw_counts(axes: Axes, suspects: pd.DataFrame) -> None:
-    """The share of unstable cells of either scheme, and the same without a switch at the top."""
-    axes.set(xlabel="Share of cells", xlim=(0, 1))
-    names = [*_switches(suspects), *([BASELINE] if len(suspects) else [])]
+    The switches are in the order of the experiment, with none of them at the top. Effects that are
+    not finite are crosses at the edges.
+    """
+    names = list(suspects["suspect"].unique())[::-1] if len(suspects) else []
+    names.sort(key=BASELINE.__eq__)
+    edge = left.get_yaxis_transform()
     for shift, (scheme, cells) in zip((-0.18, 0.18), _by_scheme(suspects), strict=False):
-        for place, name in enumerate(names):
-            found = count(cells[cells["suspect"] == name])
-            if found.cells:
-                colour, height = HUES_OF_SCHEMES[scheme], place + shift
-                axes.barh(height, found.share, 0.3, color=colour)
-                axes.text(found.share, height, f" {found}", va="center", fontsize="x-small")
-    _name_switches(axes, names)
+        effects, colour = against(cells, "suspect", BASELINE, "final"), HUES_OF_SCHEMES[scheme]
+        for row, name in enumerate(names):
+            height, found = row + shift, effects.get(name)
+            if found and found.lowest > 0 and found.highest < np.inf:
+                left.plot([found.lowest, found.highest], [height, height], color=colour)
+                left.plot(found.ratio, height, "o", color=colour, markersize=4)
+            elif found:
+                side = float(found.highest == np.inf)
+                left.plot(side, height, "x", color=colour, transform=edge, clip_on=False)
+            if (shaky := count(cells[cells["suspect"] == name])).cells:
+                right.barh(height, shaky.share, 0.3, color=colour)
+                right.text(shaky.share, height, f" {shaky}", va="center", fontsize="x-small")
+    for axes in (left, right):
+        axes.set_yticks(range(len(names)), names, fontsize="small")
+        axes.set_ylim(-0.5, max(len(names), 1) - 0.5)
+    right.set(xlabel="Share of cells", xlim=(0, 1))
+    left.set(xlabel="Relative to the same scheme without a switch", xscale="log")
+    left.axvline(1, color="grey", linewidth=0.8)
+    left.xaxis.set_major_formatter("{x:g}")
+    left.xaxis.set_minor_formatter("{x:g}")
+    left.tick_params(axis="x", which="both", labelsize="x-small")
 
 
 def _by_scheme(cells: pd.DataFrame) -> list[tuple[int, pd.DataFrame]]:
@@ -140,30 +122,23 @@ def _by_scheme(cells: pd.DataFrame) -> list[tuple[int, pd.DataFrame]]:
 
 
 def _diagnoses(carry: pd.DataFrame, runs: Path) -> list[tuple[pd.Series, pd.DataFrame]]:
-    """The cells that have diagnostics, each with its table."""
+    """The cells that have diagnostics, each with its table, by rising forget bias."""
     tables = [
         (cell, RunFolder(runs / cell["run"]).read_diagnostics()) for _, cell in carry.iterrows()
     ]
-    return [(cell, table) for cell, table in tables if table is not None]
+    known = [(cell, table) for cell, table in tables if table is not None]
+    return sorted(known, key=lambda one: one[0]["forget_bias"])
 
 
 def _draw_growth(axes: Axes, diagnoses: list[tuple[pd.Series, pd.DataFrame]], measure: str) -> None:
-    biases = sorted({cell["forget_bias"] for cell, _ in diagnoses})
-    diagnoses = sorted(diagnoses, key=lambda one: one[0]["forget_bias"])
+    biases = dict.fromkeys(cell["forget_bias"] for cell, _ in diagnoses)
     colours = dict(zip(biases, HUES, strict=False))
-    labelled = set()
     for cell, table in diagnoses:
-        carried, bias = cell["scheme"] == 4, cell["forget_bias"]
-        label = f"{bias:g}" if carried and bias not in labelled else None
-        labelled |= {bias} if carried else set()
-        axes.plot(
-            table["train_sequences"],
-            table[measure],
-            color=colours[bias],
-            linestyle="-" if carried else "--",
-            linewidth=1 if carried else 0.6,
-            label=label,
-        )
+        carried, bias = cell["scheme"] == CARRIED, cell["forget_bias"]
+        label = f"{bias:g}" if carried else None
+        line, width = ("-", 1) if carried else ("--", 0.6)
+        x, y = table["train_sequences"], table[measure]
+        axes.plot(x, y, color=colours[bias], linestyle=line, linewidth=width, label=label)
     axes.set(xscale="log", yscale="linear" if measure == "saturated_share" else "log")
     _name_ticks(axes.xaxis, "{x:,.0f}")
     if axes.get_yscale() == "log":
@@ -171,7 +146,7 @@ def _draw_growth(axes: Axes, diagnoses: list[tuple[pd.Series, pd.DataFrame]], me
 
 
 def _name_ticks(axis: Axis, words: str) -> None:
-    """Ticks of a logarithmic axis that tell themselves apart over less than a decade, too."""
+    """Label a logarithmic axis so that it can be read over less than a decade, too."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
     axis.set_major_formatter(words)
     axis.set_minor_formatter(NullFormatter())

@@ -55,8 +55,9 @@ def effect(before: pd.DataFrame, after: pd.DataFrame, column: str, measure: str)
     """The effect on ``measure`` of going from ``before`` to ``after``; None without a pair.
 
     Args:
-        before, after: cells, with the columns of PAIRED, `run` and ``measure``. Two cells of the
-            same run are not a pair: the setting in which they differ does not change the run.
+        before: cells, with the columns of PAIRED, `run` and ``measure``. Two cells of the same run
+            are not a pair: the setting in which they differ does not change the run.
+        after: the same.
         column: the column in which the two cells of a pair may differ.
         measure: a positive column; NaN counts as infinite. Two infinite values have no ratio, and
             are not a pair.

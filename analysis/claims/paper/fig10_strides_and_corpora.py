@@ -7,12 +7,11 @@ import pandas as pd
 from analysis.claims.claim import ALL, Claim
 from analysis.claims.rules import ABOVE, CLOSE, Finding, comparison, every
 from analysis.curves import (
-    average,
     by_paper_corpus,
     contrast,
     deviation,
-    final,
-    of_cells,
+    ends,
+    lines,
     pooled,
     shared,
     spread,
@@ -24,28 +23,27 @@ SCHEMES = (1, 2, 3, 4)
 
 def spread_grows(curves: pd.DataFrame) -> Finding:
     """How much farther apart the lines of all k1 are in each scheme than in the one before."""
-    lines = of_cells(curves, average(first=SETTLED + 1))
     # A scheme that lacks a stride would have a smaller range for that reason alone.
-    spreads = spread(shared(lines, "scheme"), "k1")
+    spreads = spread(shared(lines(curves, first=SETTLED + 1), "scheme"), "k1")
     steps = {n: contrast(spreads, "scheme", n, n - 1) for n in SCHEMES[1:]}
     return every({f"scheme {n}": comparison(wider, ABOVE) for n, wider in steps.items()})
 
 
 def k1_matters_less(curves: pd.DataFrame) -> Finding:
     """The deviation of final perplexities over schemes, minus that over k1."""
-    ends = shared(of_cells(curves, final), "scheme")
-    schemes = pooled(deviation(ends, "scheme"), "k1")
-    strides = pooled(deviation(ends, "k1"), "scheme")
+    known = shared(ends(curves), "scheme")
+    schemes = pooled(deviation(known, "scheme"), "k1")
+    strides = pooled(deviation(known, "k1"), "scheme")
     return comparison((schemes - strides).dropna(), ABOVE)
 
 
 def music_is_hardest(curves: pd.DataFrame) -> Finding:
     """Final perplexity on Music, compared with each text."""
-    ends = by_paper_corpus(of_cells(curves, final))
+    known = by_paper_corpus(ends(curves))
     return every(
         {
             f"than {text.capitalize()}": comparison(
-                contrast(ends, "corpus", "music", text), ABOVE, by="scheme"
+                contrast(known, "corpus", "music", text), ABOVE, by="scheme"
             )
             for text in ("english", "finnish", "linux")
         }
@@ -80,7 +78,7 @@ CLAIMS = (
         SCHEMES,
         "How far the final perplexity with the smallest k1 is above that with the largest.",
         lambda curves: comparison(
-            contrast(of_cells(curves, final), "k1", curves["k1"].min(), curves["k1"].max()), CLOSE
+            contrast(ends(curves), "k1", curves["k1"].min(), curves["k1"].max()), CLOSE
         ),
         whole=True,
     ),
@@ -102,7 +100,7 @@ CLAIMS = (
         SCHEMES,
         "The range of final perplexities over English, Finnish and Linux.",
         lambda curves: comparison(
-            spread(by_paper_corpus(of_cells(curves, final)), "corpus"), CLOSE, by="scheme"
+            spread(by_paper_corpus(ends(curves)), "corpus"), CLOSE, by="scheme"
         ),
         whole=True,
     ),

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.claims.claim import Claim
 from analysis.claims.paper.fig9_schemes import LATE
 from analysis.claims.rules import Finding, every, share
-from analysis.curves import at, final, of_cells
+from analysis.curves import at, ends
 from analysis.instability.definition import unstable
 from analysis.statistics.intervals import Interval
 
@@ -59,9 +59,7 @@ CLAIMS = (
         {"fig11": "stands_for == 'music' and scheme == 4 and k2 == 20"},
         (4,),
         "The share of cells whose final perplexity is within a factor of two of 350.",
-        lambda curves: share(
-            of_cells(curves, lambda curve: final(curve) in NEAR_350), Interval(low=0), by="k1"
-        ),
+        lambda curves: share(ends(curves).map(NEAR_350.__contains__), Interval(low=0), by="k1"),
         whole=True,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.claims.claim import ALL, Claim
 from analysis.claims.rules import ABOVE, CLOSE, comparison
-from analysis.curves import average, contrast, final, of_cells, spread
+from analysis.curves import contrast, ends, lines, spread
 
 EARLY = 101
 """Training is early up to this number of batches; late from the next evaluation on."""
@@ -23,7 +23,7 @@ def _claims(sweep: str, section: str, scheme: int, suffix: str, lead: str) -> tu
             "How far the line of the smaller gamma is above that of the larger, up to 101 batches.",
             lambda curves: comparison(
                 contrast(
-                    of_cells(curves, average(last=EARLY)),
+                    lines(curves, last=EARLY),
                     "hidden_size",
                     curves["hidden_size"].min(),
                     curves["hidden_size"].max(),
@@ -39,7 +39,7 @@ def _claims(sweep: str, section: str, scheme: int, suffix: str, lead: str) -> tu
             (scheme,),
             "How far the line of r = 2 is above that of r = 1, after 101 batches.",
             lambda curves: comparison(
-                contrast(of_cells(curves, average(first=EARLY + 1)), "num_layers", 2, 1), ABOVE
+                contrast(lines(curves, first=EARLY + 1), "num_layers", 2, 1), ABOVE
             ),
         ),
         Claim(
@@ -49,9 +49,7 @@ def _claims(sweep: str, section: str, scheme: int, suffix: str, lead: str) -> tu
             {sweep: ALL},
             (scheme,),
             "The range of final perplexities over the four architectures.",
-            lambda curves: comparison(
-                spread(of_cells(curves, final), "num_layers", "hidden_size"), CLOSE
-            ),
+            lambda curves: comparison(spread(ends(curves), "num_layers", "hidden_size"), CLOSE),
             whole=True,
         ),
     )

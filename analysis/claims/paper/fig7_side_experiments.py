@@ -8,8 +8,8 @@ import pandas as pd
 
 from analysis.claims.claim import ALL, Claim
 from analysis.claims.rules import CLOSE, Finding, comparison
-from analysis.curves import Cells, at, contrast, final, of_cells, overfitting
-from analysis.instability.definition import largest_rise
+from analysis.curves import Cells, at, contrast, ends, overfitting
+from analysis.instability.definition import largest_rises
 from analysis.statistics.intervals import Interval
 
 OVERFITS = math.log(1.05)
@@ -24,7 +24,7 @@ SMALL = "hidden_size == hidden_size.min()"
 
 def dropout_eases(curves: pd.DataFrame) -> Finding:
     """Overfitting without dropout minus that with it, in cells that overfit without."""
-    values = of_cells(curves, overfitting)
+    values = overfitting(curves)
     eased = contrast(values, "sweep", "fig7", "dropout")
     overfitted = _among(at(values, "sweep", "fig7") > OVERFITS, eased)
     without = "no cell of Figure 7 overfits, so there is nothing to ease"
@@ -33,10 +33,10 @@ def dropout_eases(curves: pd.DataFrame) -> Finding:
 
 def bump_is_lowered(curves: pd.DataFrame) -> Finding:
     """The largest rise with Adam minus that with the remedy, in cells that have the bump."""
-    bumps = at(of_cells(curves, largest_rise(START, BUMP)), "sweep", "fig7") > VISIBLE
+    bumps = at(largest_rises(curves, START, BUMP), "sweep", "fig7") > VISIBLE
     (remedy,) = set(curves["sweep"]) - {"fig7"} or {""}
     # With the remedy the bump may come later.
-    lowered = contrast(of_cells(curves, largest_rise(START)), "sweep", "fig7", remedy)
+    lowered = contrast(largest_rises(curves, START), "sweep", "fig7", remedy)
     without = "no cell of Figure 7 has the bump, so there is nothing to lower"
     return comparison(_among(bumps, lowered), Interval(low=0), by="k1", without=without)
 
@@ -46,9 +46,9 @@ def _among(chosen: Cells, values: Cells) -> Cells:
     return values[chosen.reindex(values.index, fill_value=False).astype(bool)]
 
 
-def _remedy(id: str, says: str, sweep: str) -> Claim:
+def _remedy(name: str, says: str, sweep: str) -> Claim:
     return Claim(
-        id,
+        name,
         "4.3",
         says,
         {"fig7": f"stands_for == 'finnish' and {SMALL}", sweep: ALL},
@@ -67,7 +67,7 @@ CLAIMS = (
         {"fig7": f"stands_for == 'music' and {LARGE}"},
         (1,),
         "How far the final perplexity is above the lowest of the same curve.",
-        lambda curves: comparison(of_cells(curves, overfitting), Interval(low=OVERFITS), by="k1"),
+        lambda curves: comparison(overfitting(curves), Interval(low=OVERFITS), by="k1"),
         whole=True,
     ),
     Claim(
@@ -89,7 +89,7 @@ CLAIMS = (
         (1,),
         "The largest rise around 1,000 train sequences.",
         lambda curves: comparison(
-            of_cells(curves, largest_rise(START, BUMP)), Interval(low=VISIBLE), by="k1"
+            largest_rises(curves, START, BUMP), Interval(low=VISIBLE), by="k1"
         ),
     ),
     _remedy("bump-learning-rate", "A learning rate of 0.0001 lowers that bump.", "finnish_slow"),
@@ -102,8 +102,6 @@ CLAIMS = (
         {"fig9": "scheme in (1, 2, 3)", "shuffled": ALL},
         (1, 2, 3),
         "How far final perplexities with shuffled and with equidistant sequences are apart.",
-        lambda curves: comparison(
-            contrast(of_cells(curves, final), "sweep", "shuffled", "fig9").abs(), CLOSE
-        ),
+        lambda curves: comparison(contrast(ends(curves), "sweep", "shuffled", "fig9").abs(), CLOSE),
     ),
 )
