@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +13,7 @@ from analysis.claims.rules import Finding
 
 ALL = ""
 """The condition that every cell of an experiment meets."""
+Test = Callable[[pd.DataFrame], Finding]
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,11 @@ class Claim:
     Attributes:
         id: short name.
         section: where the paper says it.
-        says: what it says, in our words.
         needs: conditions on the cells that decide it, by experiment, see Evidence.select; `table4`
             stands for the measurements of Table 4.
         schemes: the schemes that it is about.
-        measured: what the test measures, in a sentence.
+        says: what it says, in our words.
+        measured: what the test measures.
         test: finds the answer in the curves of these cells, or in the rows of Table 4.
         whole: whether it is about the end of the paper's 12,800 batches, or about the paper's
             network sizes in Table 4. Shorter runs and other sizes can bear it out, but they cannot
@@ -35,11 +38,31 @@ class Claim:
 
     id: str
     section: str
-    says: str
     needs: Mapping[str, str]
     schemes: tuple[int, ...]
+    says: str
     measured: str
-    test: Callable[[pd.DataFrame], Finding]
+    test: Test
     whole: bool = False
     beyond: int = 0
     ours: bool = False
+
+
+def claim(
+    name: str, section: str, needs: Mapping[str, str], schemes: tuple[int, ...], **how: Any
+) -> Callable[[Test], Claim]:
+    """Make a claim of its test: the docstring says what it claims and, below, what is measured.
+
+    Args:
+        name: the claim's id; this and all other arguments as in Claim.
+        section: where the paper says it.
+        needs: the cells that decide it.
+        schemes: the schemes that it is about.
+        how: `whole`, `beyond`, `ours`.
+    """
+
+    def of(test: Test) -> Claim:
+        says, measured = inspect.cleandoc(test.__doc__ or "").split("\n\n")
+        return Claim(name, section, needs, schemes, says, measured, test, **how)
+
+    return of

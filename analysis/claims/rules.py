@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -81,7 +82,7 @@ def comparison(
         split = outcome is Outcome.UNDECIDED
         doubt = "all parts would have to agree" if split else "more seeds would narrow the interval"
         outcome = outcome if claimed.judge(known) is outcome else Outcome.UNDECIDED
-    return Finding(outcome, doubt, effect, _named(by, of_parts.map(unit)))
+    return Finding(outcome, doubt, effect, _parts(common, by, lambda own: unit(own.mean())))
 
 
 def share(flags: pd.Series[float], claimed: Interval, by: str = "corpus") -> Finding:
@@ -104,7 +105,7 @@ def share(flags: pd.Series[float], claimed: Interval, by: str = "corpus") -> Fin
         "all seeds would have to agree",
         f"{units.share(count.share)}, {count} cells"
         f" (95 % interval {units.share(known.low)} to {units.share(known.high)})",
-        _named(by, flags.groupby(level=by, sort=False).agg(lambda own: str(Count.of(own)))),
+        _parts(flags, by, lambda own: str(Count.of(own))),
     )
 
 
@@ -133,12 +134,7 @@ def larger_share(
         outcome if one.share > other.share else Outcome.CONTRADICTED,
         "so few cells could differ by chance: more seeds would tell",
         f"{one} cells, {beside} {other} (by chance: p = {chance(one, other):.2g})",
-        _named(
-            by,
-            pairs.groupby(level=by, sort=False).apply(
-                lambda own: f"{Count.of(own['one'])}, {beside} {Count.of(own['other'])}"
-            ),
-        ),
+        _parts(pairs, by, lambda own: f"{Count.of(own['one'])}, {beside} {Count.of(own['other'])}"),
     )
 
 
@@ -199,8 +195,7 @@ def timed(finding: Finding, unevenness: float) -> Finding:
         finding: what is found if the clock can be trusted.
         unevenness: the largest log ratio of the times per batch of runs that cost the same.
     """
-    even = not unevenness > math.log(EVEN)  # NaN where no two runs cost the same
-    if not finding.effect or even:
+    if not finding.effect or not unevenness > math.log(EVEN):  # NaN: no two runs cost the same
         return finding
     doubt = (
         f"the time per batch differs by {percent(unevenness)} between runs that cost the same:"
@@ -209,7 +204,7 @@ def timed(finding: Finding, unevenness: float) -> Finding:
     return replace(finding, outcome=Outcome.UNDECIDED, doubt=doubt)
 
 
-def _named(column: str, words: pd.Series[str]) -> dict[str, str]:
-    """Words about values of a column, by the values' names: `scheme 1`, `k2=20`, `chorales`."""
-    called = {"corpus": "", "scheme": "scheme "}.get(column, f"{column}=")
-    return {f"{called}{value}": text for value, text in words.items()}
+def _parts(table: Any, by: str, words: Callable[[Any], str]) -> dict[str, str]:
+    """Words about each part of a table, by its name: `scheme 1`, `k2=20`, `chorales`."""
+    called = {"corpus": "", "scheme": "scheme "}.get(by, f"{by}=")
+    return {f"{called}{value}": words(own) for value, own in table.groupby(level=by, sort=False)}

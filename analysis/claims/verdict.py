@@ -59,10 +59,7 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     results = evidence.select(claim.needs)
     cells, curves = results.cells, results.curves
     if cells.empty:
-        wanted = "; ".join(
-            f"{name} ({condition})" if condition else name
-            for name, condition in claim.needs.items()
-        )
+        wanted = "; ".join(f"{name} ({where or 'any cell'})" for name, where in claim.needs.items())
         reason = f"no cell with the experiment's own settings meets its conditions: {wanted}"
         return Verdict(claim, Outcome.UNDECIDED, reason=reason)
     pending = cells["state"].isin(PENDING)
@@ -110,10 +107,7 @@ def _judge_table4(claim: Claim, table: pd.DataFrame, source: str) -> Verdict:
     reason = finding.doubt if outcome is Outcome.UNDECIDED else ""
     if claim.whole and outcome is Outcome.CONTRADICTED and not PAPER_SIZES.issuperset(sizes):
         outcome = Outcome.UNDECIDED
-        reason = (
-            "the paper's \N{GREEK SMALL LETTER GAMMA} are 128 and 512, here"
-            f" {' and '.join(map(str, sizes))}"
-        )
+        reason = f"the paper's gammas are 128 and 512, here {' and '.join(map(str, sizes))}"
     return Verdict(claim, outcome, finding.effect, reason, finding.parts, (source,))
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from analysis.claims.claim import ALL, Claim
+from analysis.claims.claim import ALL, claim
 from analysis.claims.rules import ABOVE, Finding, comparison, every, timed
 from analysis.curves import KEY, Cells, Curve, contrast, log_perplexity, of_cells, spread
 
@@ -21,21 +21,12 @@ COST = ["scheme", "num_layers", "hidden_size", "k2"]
 """Columns that the time per batch depends on; schemes 1 and 3 are the same runs."""
 
 
-def small_k2_is_faster(curves: pd.DataFrame) -> Finding:
-    """How much more time a batch takes with each k2 than with the next smaller one."""
-    clocks = of_cells(curves, log_seconds_per_batch)
-    paces = clocks.groupby(level=[*COST, "seed"]).min()
-    steps = {
-        f"k2={longer} above {shorter}": comparison(
-            contrast(paces, "k2", longer, shorter), ABOVE, by="scheme"
-        )
-        for shorter, longer in pairwise(sorted(paces.index.unique("k2")))
-    }
-    return timed(every(steps), _unevenness(clocks))
-
-
+@claim("single-loss-time", "4.3, recommendations", {"fig9": "scheme in (1, 2)"}, (1, 2))
 def scheme_2_does_not_catch_up(curves: pd.DataFrame) -> Finding:
-    """Scheme 2's perplexity above scheme 1's after the training time of the one that ends first."""
+    """Scheme 2's cheaper batches do not make up for slower learning: in equal time scheme 1 wins.
+
+    How far scheme 2's perplexity is above scheme 1's when the first of the two has ended.
+    """
     clocks = of_cells(curves, log_seconds_per_batch)
     paces = clocks.groupby(level=COST).min()
     pace = paces.reindex(pd.MultiIndex.from_frame(curves[COST])).map(math.exp).to_numpy()
@@ -45,6 +36,23 @@ def scheme_2_does_not_catch_up(curves: pd.DataFrame) -> Finding:
     watched["until"] = watched.groupby(pairs)["until"].transform("min")
     values = contrast(of_cells(watched, _at_the_end), "scheme", 2, 1)
     return timed(comparison(values, ABOVE), _unevenness(clocks))
+
+
+@claim("k2-time", "4.3, Figure 11", {"fig11": ALL}, (1, 2, 3, 4))
+def small_k2_is_faster(curves: pd.DataFrame) -> Finding:
+    """The smaller k2, the sooner all batches are trained, in every scheme.
+
+    How much more time a batch takes with each k2 than with the next smaller one.
+    """
+    clocks = of_cells(curves, log_seconds_per_batch)
+    paces = clocks.groupby(level=[*COST, "seed"]).min()
+    steps = {
+        f"k2={longer} above {shorter}": comparison(
+            contrast(paces, "k2", longer, shorter), ABOVE, by="scheme"
+        )
+        for shorter, longer in pairwise(sorted(paces.index.unique("k2")))
+    }
+    return timed(every(steps), _unevenness(clocks))
 
 
 def log_seconds_per_batch(curve: Curve) -> float:
@@ -62,26 +70,3 @@ def _at_the_end(curve: Curve) -> float:
 def _unevenness(clocks: Cells) -> float:
     """The largest log ratio of the times per batch of runs that cost the same."""
     return float(spread(clocks, "corpus", "k1", "seed").max())
-
-
-CLAIMS = (
-    Claim(
-        "single-loss-time",
-        "4.3, recommendations",
-        "The cheaper batches of scheme 2 do not make up for its slower learning: after the same"
-        " training time its perplexity is higher than scheme 1's.",
-        {"fig9": "scheme in (1, 2)"},
-        (1, 2),
-        "How far scheme 2's perplexity is above scheme 1's once the first of them has ended.",
-        scheme_2_does_not_catch_up,
-    ),
-    Claim(
-        "k2-time",
-        "4.3, Figure 11",
-        "The smaller k2, the sooner all batches are trained, in every scheme.",
-        {"fig11": ALL},
-        (1, 2, 3, 4),
-        "How much more time a batch takes with each k2 than with the next smaller one.",
-        small_k2_is_faster,
-    ),
-)
