@@ -53,12 +53,7 @@ def claim(
 ) -> Callable[[Test], Claim]:
     """Make a claim of its test: the docstring says what it claims and, below, what is measured.
 
-    Args:
-        name: the claim's id; this and all other arguments as in Claim.
-        section: where the paper says it.
-        needs: the cells that decide it.
-        schemes: the schemes that it is about.
-        how: `whole`, `beyond`, `ours`.
+    The arguments are the attributes of Claim; ``name`` is its id.
     """
 
     def of(test: Test) -> Claim:

@@ -49,11 +49,8 @@ class Interval:
 
 def weakest(outcomes: Iterable[Outcome]) -> Outcome:
     """The outcome of a claim that needs all of these to be borne out."""
-    known = set(outcomes)
-    for outcome in (Outcome.CONTRADICTED, Outcome.UNDECIDED):
-        if outcome in known:
-            return outcome
-    return Outcome.BORNE_OUT
+    order = (Outcome.CONTRADICTED, Outcome.UNDECIDED, Outcome.BORNE_OUT)
+    return min(outcomes, key=order.index)
 
 
 def students_interval(seeds: np.ndarray) -> Interval | None:
