@@ -1,4 +1,4 @@
-"""Reading results: the grid of a sweep, and the tables of the runs that answer for its cells."""
+"""Read results: the cells of a sweep's grid, the tables of their runs, and the cells' names."""
 
 from __future__ import annotations
 
@@ -13,17 +13,36 @@ from charrnn.runs.folder import RESULTS, Evaluation, RunFolder
 from charrnn.runs.sealed import DamagedRun
 from charrnn.sweeps.grids import read_grid
 
+CELL = ("corpus", "scheme", "num_layers", "hidden_size", "k2", "k1", "seed")
+"""Columns that tell the cells of a sweep apart; name_cells joins values of the last ones first."""
+BESIDE = ("procedure", "stands_for", "scale", "num_batches", "run", "state")
+"""Columns that never tell cells apart; any other column is one that the sweep itself varies."""
+SYMBOLS = {"scheme": "scheme ", "num_layers": "r=", "hidden_size": "gamma=", "corpus": ""}
+PENDING = ("planned", "starting", "running")
+"""States of a cell whose run has not finished yet."""
+STATES = {
+    "diverged": "Diverged",
+    "failed": "Failed",
+    "damaged": "Damaged, or changed by hand",
+    "running": "Running",
+    "starting": "About to run",
+    "planned": "Not trained",
+    "not evaluated": "Trained for longer, and not evaluated at this length",
+    "no corpus": "Corpus not available",
+}
+"""How a caption names each state except `finished`."""
+
 
 @dataclass(frozen=True)
 class Results:
-    """What is known of a sweep.
+    """The results of a sweep.
 
     Attributes:
-        cells: the sweep's cells, columns as charrnn.sweeps.grids.write_grid writes them, and
-            `state`: that of the cell's run, `diverged` if its own perplexity ended infinite or
-            NaN, `damaged` if its table was changed since, or `no corpus`.
-        curves: one row an evaluation of a cell, with the cell's columns and those of
-            charrnn.runs.folder.Evaluation. Only cells that are finished or diverged are in it.
+        cells: one row per cell, with the columns that charrnn.sweeps.grids.write_grid writes, and
+            `state`: the state of the cell's run, `diverged` if the cell's perplexity ended infinite
+            or NaN, `damaged` if the run's table was changed afterwards, or `no corpus`.
+        curves: one row per evaluation of a cell, with the cell's columns and those of
+            charrnn.runs.folder.Evaluation; only cells that are finished or diverged.
     """
 
     cells: pd.DataFrame
@@ -31,26 +50,43 @@ class Results:
 
     @property
     def num_runs(self) -> int:
-        """Distinct finished runs behind the curves."""
+        """The number of distinct finished runs behind the curves."""
         return int(self.cells.loc[self.cells["state"].isin(RESULTS), "run"].nunique())
 
     def of(self, corpora: str) -> Results:
-        """What is known of the cells of these corpora alone; names separated by commas.
+        """The results of these corpora alone; names separated by commas.
 
         Raises:
-            BadInput: if the sweep has none of them.
+            BadInput: if the sweep has none of these corpora.
         """
         names, known = corpora.split(","), self.cells["corpus"].unique()
         require(bool(set(names) & set(known)), "corpora", corpora, f"some of {', '.join(known)}")
         cells, curves = (table[table["corpus"].isin(names)] for table in (self.cells, self.curves))
         return Results(cells.reset_index(drop=True), curves.reset_index(drop=True))
 
+    def curve(self, cell: pd.Series) -> pd.DataFrame:
+        """The evaluations of one row of ``cells``, in their order."""
+        columns = [name for name in cell.index if name in self.curves]
+        of_cell = (self.curves[columns] == cell[columns]).all(axis=1)
+        return self.curves[of_cell].sort_values("batches")
+
+    def ends(self) -> pd.DataFrame:
+        """The cells that have a curve, with their ``final`` perplexity: infinite if diverged."""
+        cells = self.cells[self.cells["state"].isin(RESULTS)]
+        finals = [
+            self.curve(cell)["perplexity"].fillna(np.inf).iloc[-1] for _, cell in cells.iterrows()
+        ]
+        return cells.assign(final=finals).reset_index(drop=True)
+
 
 def read_results(grid: Path) -> Results:
-    """The results of the sweep whose cells are listed in ``grid``, at whatever state it is.
+    """Read the results of a sweep, finished or not.
+
+    Args:
+        grid: the table of the sweep's cells, see charrnn.sweeps.grids.
 
     Raises:
-        CharRNNError: if there is no such list.
+        CharRNNError: if the table does not exist.
     """
     if not grid.exists():
         raise CharRNNError(f"{grid} does not exist: train the sweep first.")
@@ -72,7 +108,7 @@ def read_results(grid: Path) -> Results:
                 continue
             curves.append(curve)
             states.append("finished" if np.isfinite(curve["perplexity"].iloc[-1]) else "diverged")
-    # The empty one names the columns; concatenated with others it would decide their types.
+    # The empty table only names the columns; concatenated with others it would set their types.
     return Results(cells.assign(state=states), pd.concat(curves[1:] or curves, ignore_index=True))
 
 
@@ -86,3 +122,23 @@ def _curve(cell: pd.Series, folder: RunFolder) -> pd.DataFrame:
 def _no_curve(cells: pd.DataFrame) -> pd.DataFrame:
     columns = [name for name in Evaluation.__annotations__ if name != "procedure"]
     return pd.DataFrame(columns=[*columns, *cells.columns])
+
+
+def name_cells(cells: pd.DataFrame, chosen: pd.Series) -> str:
+    """Name the chosen cells in few words: `stdlib scheme 2 k1=20, 60; stdlib scheme 4 k1=100`.
+
+    Args:
+        cells: all cells of a sweep; settings that all of them share are left out.
+        chosen: which of them to name.
+    """
+    own = [str(name) for name in cells if name not in (*CELL, *BESIDE)]
+    order = [*CELL[:-2], *own, *CELL[-2:]]
+    columns = [name for name in order if len(cells[name].unique()) > 1] or ["corpus"]
+    names = cells.loc[chosen, columns].astype(str).drop_duplicates().assign(every=0)
+    for column in reversed(columns):
+        others = names.columns.difference([column], sort=False).to_list()
+        names = names.groupby(others, sort=False)[column].agg(", ".join).reset_index()
+    return "; ".join(
+        " ".join(f"{SYMBOLS.get(column, f'{column}=')}{row[column]}" for column in columns)
+        for row in names.to_dict("records")
+    )

@@ -7,12 +7,12 @@ import math
 import pandas as pd
 import pytest
 from analysis.drawing.canvas import save
-from analysis.drawing.caption import caption, finding, name_cells
+from analysis.drawing.caption import caption, finding
 from analysis.drawing.catalogue import FIGURES
 from analysis.drawing.colours import BLUE, GREEN, HUES, MAGENTA, RED, YELLOW, choose_colours
 from analysis.drawing.lines import architecture, in_order, over_seeds
 from analysis.drawing.perplexity_curves import draw
-from analysis.results import read_results
+from analysis.results import name_cells, read_results
 from matplotlib.collections import PolyCollection
 
 from charrnn.errors import CharRNNError
@@ -128,7 +128,7 @@ def test_the_caption_names_what_is_shown_and_every_cell_that_is_not(grid):
     assert "Diverged: a scheme 2 k1=20; b scheme 3 k1=20." in text
     assert "Failed: a scheme 4 k1=60." in text
     assert "Not trained: a scheme 4 k1=20, 40." in text
-    assert "Corpus not to be had: c scheme 4 k1=20." in text
+    assert "Corpus not available: c scheme 4 k1=20." in text
 
 
 def test_a_run_that_was_changed_since_costs_its_cells_only(grid):
@@ -280,7 +280,7 @@ def test_a_caption_compares_the_ends_with_those_of_one_value(tmp_path):
 
 
 def test_cells_of_two_sweeps_are_named_with_their_sweep():
-    common = COMMON | {"corpus": "a", "place": "english", "scheme": 1}
+    common = COMMON | {"corpus": "a", "stands_for": "english", "scheme": 1}
     cells = pd.DataFrame([common | {"sweep": sweep} for sweep in ("fig7", "dropout")])
     assert name_cells(cells, cells["sweep"] == "dropout") == "sweep=dropout"
 

@@ -9,11 +9,11 @@ import sys
 import pandas as pd
 import pytest
 import torch
-from analysis.claims.rules.share import Count, chance
 from analysis.instability.__main__ import main
 from analysis.instability.summary import summarise
-from analysis.instability.verdict import carrying, verdict
+from analysis.instability.verdict import verdict
 from analysis.results import read_results
+from analysis.statistics.counts import Count, chance
 from analysis.statistics.effects import against, effect
 from omegaconf import OmegaConf
 from test_analysis import COMMON, finish, write_grid
@@ -85,7 +85,8 @@ def test_a_pair_is_two_runs_that_differ_in_one_column():
     assert {k: str(v) for k, v in against(table, "suspect", "none", "final").items()} == {
         "resets": "x 2.00 (1 pair)"
     }
-    assert carrying(table, "suspect")["resets"].final.ratio == pytest.approx(14 / 5)
+    (line,) = [line for line in verdict(pd.DataFrame(), table) if line.startswith("switch resets")]
+    assert line.endswith("final perplexity of scheme 4 relative to scheme 3: x 2.80 (1 pair)")
 
 
 def unstable(carry: pd.DataFrame, **shaken: int) -> pd.DataFrame:
@@ -102,11 +103,11 @@ def unstable(carry: pd.DataFrame, **shaken: int) -> pd.DataFrame:
     return carry
 
 
-NOTHING = "Nothing to explain, no cell is unstable"
-BIAS = "The hypothesis holds, it is the forget bias and not the carried state"
-BOTH = "The hypothesis holds in part, it is the forget bias and the carried state"
-CARRIED = "The hypothesis fails, it is the carried state and not the forget bias"
-OPEN = "The hypothesis is open, so few cells could differ by chance"
+NOTHING = "Nothing to explain: no cell is unstable."
+BIAS = "The hypothesis holds: it is the forget bias, not the carried state."
+BOTH = "The hypothesis holds in part: it is both the forget bias and the carried state."
+CARRIED = "The hypothesis fails: it is the carried state, not the forget bias."
+OPEN = "The hypothesis is open: so few cells could differ by chance."
 
 
 @pytest.mark.parametrize(
@@ -130,8 +131,8 @@ def test_the_verdict_follows_the_unstable_cells(shaken, said):
     names = ("four_at_5", "four_at_0", "three_at_5", "three_at_0")
     of = {name: f"{shaken.get(name, 0)} of 8" for name in names}
     assert verdict(carry, pd.DataFrame())[0].startswith(
-        f"{said}: of scheme 4 {of['four_at_5']} cells are unstable at forget bias 5 and "
-        f"{of['four_at_0']} at 0; of scheme 3, which carries nothing, {of['three_at_5']} and "
+        f"{said} In scheme 4, {of['four_at_5']} cells are unstable at forget bias 5 and "
+        f"{of['four_at_0']} at 0; in scheme 3, which carries nothing, {of['three_at_5']} and "
         f"{of['three_at_0']} (bias: p = "
     )
     for without in (carry[carry["forget_bias"] == 5], carry[carry["scheme"] == 3], carry.iloc[:0]):
@@ -148,14 +149,16 @@ def test_chance_is_fishers():
 def test_the_effect_of_the_bias_and_the_time_of_the_rises_are_told():
     lines = verdict(unstable(grid(4.0, 1.0), four_at_5=1), pd.DataFrame())
     for start in (
-        "scheme 3 with forget bias 0, over 5: final perplexity x 1.00 (1.00 to 1.00",
-        "scheme 4 with forget bias 0, over 5: final perplexity x 0.25 (0.25 to 0.25",
-        "scheme 4, forget bias 5, largest rise of each cell, at which batch, and how many batches "
-        "at most after an epoch had started from zero: x 3.50 at 206 (6)",
+        "scheme 3, forget bias 0 relative to 5: final perplexity x 1.00 (1.00 to 1.00",
+        "scheme 4, forget bias 0 relative to 5: final perplexity x 0.25 (0.25 to 0.25",
+        "scheme 4, forget bias 5, each cell's largest rise, its batch, and at most how many "
+        "batches after an epoch started from the zero state: x 3.50 at 206 (6)",
     ):
         assert any(line.startswith(start) for line in lines), start
-    pairs = carrying(grid(4.0, 1.1), "forget_bias")
-    assert [pairs[bias].final.ratio for bias in (0.0, 5.0)] == pytest.approx([1.1, 4.0])
+    lines = verdict(grid(4.0, 1.1), pd.DataFrame())
+    for bias, times in ((0, "1.10"), (5, "4.00")):
+        (line,) = [line for line in lines if line.startswith(f"forget bias {bias}: ")]
+        assert f"final perplexity of scheme 4 relative to scheme 3: x {times} (" in line
 
 
 def test_the_recipe_is_the_stable_switch_with_which_scheme_4_ends_lowest():
@@ -171,15 +174,19 @@ def test_the_recipe_is_the_stable_switch_with_which_scheme_4_ends_lowest():
         for seed in (0, 1)
     }
     table = cells(finals, "suspect", "scheme")
-    assert list(carrying(table, "suspect")) == list(ends)
     shaky = (table["scheme"] == 4) & table["suspect"].isin(["none", "low_lr", "zero_start"])
     table = table.assign(unstable=shaky)
     lines = verdict(grid(2, 1), table)
-    assert "scheme 4 with resets, over scheme 4: final perplexity x 0.51" in "\n".join(lines)
+    switches = [line.split(":")[0] for line in lines if line.startswith("switch ")]
+    assert switches == [f"switch {name}" for name in ends]
+    assert (
+        "scheme 4 with resets, relative to scheme 4 without: final perplexity x 0.51"
+        in "\n".join(lines)
+    )
     assert any(line.endswith("; 2 of 2 cells unstable, 2 of 2 without") for line in lines)
-    assert any(line.startswith("Recipe: recompute; ") for line in lines)
+    assert any(line.startswith("Recipe: recompute, which ends lowest ") for line in lines)
     worse = table[table["suspect"].isin(["none", "low_lr", "zero_start"])]
-    assert "Recipe: with none of the switches scheme 4 is stable." in verdict(grid(2, 1), worse)
+    assert "Recipe: no switch makes scheme 4 stable." in verdict(grid(2, 1), worse)
     harmless = table.assign(unstable=False)
     assert any(line.startswith("Recipe: none is needed") for line in verdict(grid(2, 1), harmless))
 
@@ -295,8 +302,8 @@ def test_the_verdict_is_drawn_from_runs(config, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, "argv", words)
     main()
     said = capsys.readouterr().out
-    assert "forget bias 0: unstable cells: 0 of 1 of scheme 4, 0 of 1 of scheme 3" in said
-    assert "scheme 3, forget bias 5, at the end, medians of cells: mean |c| " in said
+    assert "forget bias 0: unstable cells: 0 of 1 in scheme 4, 0 of 1 in scheme 3" in said
+    assert "scheme 3, forget bias 5, medians of cells at the end: mean |c| " in said
     out = runs / "figures"
     assert (out / "instability-smoke.png").read_bytes().startswith(b"\x89PNG")
     table = pd.read_csv(out / "instability-smoke.csv")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
+from analysis.claims.__main__ import main
 from analysis.claims.catalogue import CLAIMS, concerning, judge_all, papers
 from analysis.claims.evidence import Evidence, read_evidence
-from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import judge
 from analysis.report.summary import fares, sentences
+from analysis.statistics.intervals import Outcome
 from claim_tables import (
     FINNISH,
     MUSIC,
@@ -277,7 +279,7 @@ def test_clocks_that_disagree_decide_nothing(claim):
         )
         assert verdict.outcome is Outcome.UNDECIDED
         assert verdict.reason == (
-            "the time of a batch differs by +30 % between runs that cost the same: train them on a"
+            "the time per batch differs by +30 % between runs that cost the same: train them on a"
             " machine that does nothing else"
         )
 
@@ -349,3 +351,14 @@ def test_the_cells_beside_the_figures_are_those_of_the_figures_but_for_one_thing
     shuffled = cells("shuffled")
     assert {c.datamodule.order for c in shuffled} == {"shuffled"}
     assert len(shuffled) == 4 * 3
+
+
+def test_every_claim_is_printed_as_a_sentence_with_its_verdict(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["claims", "--scale", "laptop", "--runs", str(tmp_path)])
+    main()
+    printed = capsys.readouterr().out.splitlines()
+    for claim in CLAIMS:
+        (row,) = [line for line in printed if line.startswith(f"{claim.id} ")]
+        assert claim.says in row
+        assert claim.says.endswith(".")
+        assert Outcome.UNDECIDED in row

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from analysis.claims.__main__ import choose_scale
 from analysis.claims.catalogue import CLAIMS
-from analysis.claims.evidence import read_evidence
+from analysis.claims.evidence import choose_scale, read_evidence
 from analysis.report.content import content
 from analysis.report.page import render
 from analysis.report.table2 import MODELS, PAPER

@@ -1,4 +1,4 @@
-"""The paper's findings as data and code: what each needs, and the test that tables decide it by.
+"""The paper's claims: the cells that decide each, and the test that judges it.
 
-Claims read tables only: those of the runs that a sweep's grid names, and Table 4's.
+Claims are judged by tables alone: those of the runs that a sweep's grid names, and Table 4.
 """

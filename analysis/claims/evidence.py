@@ -1,4 +1,4 @@
-"""What is known at one scale: the results of every experiment, and Table 4."""
+"""The results at one scale: those of every experiment, and Table 4."""
 
 from __future__ import annotations
 
@@ -11,39 +11,43 @@ import pandas as pd
 from analysis.results import Results, read_results
 from charrnn.config import conf_folder
 from charrnn.data.catalogue import STANDS_FOR
+from charrnn.errors import require_choice
 from charrnn.sweeps.grids import grid_path
 
 SCALES = ("paper", "laptop", "quick", "smoke")
-"""From the largest on."""
+"""From the largest to the smallest."""
 TABLE4 = "table4"
 SAME_CELLS = {"fig9": "fig10", "fig10": "fig9"}
-"""Experiments that stand for each other."""
-CELL = ["run", "scheme"]
-"""What tells the cells of a grid apart: a run, read by a scheme."""
+"""Experiments with the same cells: either one can be read in place of the other."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known at a scale.
+    """The results at one scale.
 
     Attributes:
         scale: its name.
-        sweeps: results by experiment, of those that have been started.
-        table4: the measurements of Table 4, columns as analysis.speed.table4 writes them; None if
-            there are none.
+        sweeps: results of the experiments that have been started, by name.
+        table4: the measurements of Table 4, with the columns that analysis.speed.table4 writes;
+            None if there are none.
     """
 
     scale: str
     sweeps: Mapping[str, Results] = field(default_factory=dict)
     table4: pd.DataFrame | None = None
 
+    def missing(self, needs: Mapping[str, str]) -> list[str]:
+        """The experiments in ``needs`` that have not been started; Table 4 counts as one."""
+        started = {*self.sweeps, *([] if self.table4 is None else [TABLE4])}
+        return [name for name in needs if name not in started]
+
     def select(self, needs: Mapping[str, str]) -> Results:
-        """Cells and curves of the experiments in ``needs``, in the order that they are named.
+        """Cells and curves of the experiments in ``needs``, in that order.
 
         Args:
-            needs: for each experiment a condition on its cells, as pandas.DataFrame.query takes it,
-                or an empty one for all of them. Beside the columns of the grid there are `sweep`,
-                the experiment, and `place`, the paper's corpus whose place the cell's one takes.
+            needs: by experiment, a condition on its cells for pandas.DataFrame.query; an empty one
+                selects all of them. Besides the grid's columns, conditions can use `sweep`, the
+                experiment, and `stands_for`, the paper's corpus that the cell's corpus stands for.
         """
         chosen = [
             _where(self.sweeps[name], name, condition)
@@ -53,13 +57,17 @@ class Evidence:
         if not chosen:
             return Results(pd.DataFrame(), pd.DataFrame())
         cells, curves = ([getattr(one, part) for one in chosen] for part in ("cells", "curves"))
-        # The empty ones name the columns; concatenated with others they would decide their types.
+        # An empty table only names the columns; concatenated with others it would set their types.
         drawn = [table for table in curves if len(table)] or curves[:1]
         return Results(pd.concat(cells, ignore_index=True), pd.concat(drawn, ignore_index=True))
 
 
 def read_evidence(runs: Path, scale: str) -> Evidence:
-    """What is known at ``scale``, in the folder of all runs.
+    """Read the results at a scale.
+
+    Args:
+        runs: folder of all runs.
+        scale: one of SCALES.
 
     Raises:
         CharRNNError: if a table cannot be read.
@@ -74,19 +82,25 @@ def read_evidence(runs: Path, scale: str) -> Evidence:
     return Evidence(scale, sweeps, pd.read_csv(table4) if table4.exists() else None)
 
 
-def scales_of(runs: Path) -> list[str]:
-    """The scales at which sweeps have been started, the largest first."""
+def choose_scale(scale: str, runs: Path) -> str:
+    """The scale that ``--scale`` asks for; `auto` is the largest that has been started.
+
+    Raises:
+        BadInput: if there is no such scale.
+    """
+    require_choice("--scale", scale, ("auto", *SCALES))
     started = {path.stem.rpartition("-")[2] for path in (runs / "grids").glob("*.csv")}
-    return [scale for scale in SCALES if scale in started]
+    return scale if scale != "auto" else next((s for s in SCALES if s in started), "quick")
 
 
 def _where(results: Results, sweep: str, condition: str) -> Results:
-    """The cells that fulfil the condition on the whole grid, and the curves that these have."""
-    places = results.cells["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
-    cells = results.cells.assign(sweep=sweep, place=places.astype(str))
-    if "settings" in cells:  # cells that depart from their experiment are no evidence for it
+    """The cells that meet the condition, in which `min()` is that of the whole grid, and curves."""
+    originals = results.cells["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
+    cells = results.cells.assign(sweep=sweep, stands_for=originals.astype(str))
+    if "settings" in cells:  # cells with other settings than the experiment's are not evidence
         cells = cells[cells["settings"] == ""]
     if condition and len(cells):
         cells = cells.query(condition)
-    chosen, known = (pd.MultiIndex.from_frame(t[CELL]) for t in (cells, results.curves))
+    key = ["run", "scheme"]  # a cell is a run as read by one scheme
+    chosen, known = (pd.MultiIndex.from_frame(t[key]) for t in (cells, results.curves))
     return Results(cells, results.curves[known.isin(chosen)].assign(sweep=sweep))

@@ -1,78 +1,41 @@
-"""A claim, and what the tables say of it."""
+"""Verdicts: what the results say about each claim."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
 
+from analysis.claims.claim import Claim
 from analysis.claims.evidence import TABLE4, Evidence
-from analysis.claims.rules.finding import Finding, Outcome
-from analysis.drawing.caption import STATES, name_cells
+from analysis.claims.rules import Finding
+from analysis.results import PENDING, STATES, name_cells
+from analysis.statistics.intervals import Outcome
 from charrnn.data.catalogue import STANDS_FOR
+from charrnn.runs.folder import RESULTS
 
 PAPER_BATCHES = 12_800
-"""Training batches of a run of the paper's."""
+"""Training batches of each of the paper's runs."""
 PAPER_SIZES = {128, 512}
 """The paper's gammas."""
-PENDING = ("planned", "starting", "running")
-"""States of a cell that is still to come."""
 COMPARED = ("scheme", "num_layers", "hidden_size", "k2")
-"""Columns of which a claim may compare all values that the grid has."""
-ALL = ""
-"""The condition that all cells of an experiment fulfil."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A finding of the paper's, or one of our own beside it.
-
-    Attributes:
-        id: short name.
-        section: where the paper says it.
-        says: what it says, in words of our own.
-        needs: the cells that decide it, by experiment, see Evidence.select; `table4` is the table
-            of measurements.
-        test: from the curves of these cells, or Table 4's rows, to what they show; its docstring
-            tells the effect that it measures.
-        schemes: those that it speaks of.
-        whole: whether it is about the end of the paper's 12,800 batches, or about the paper's
-            sizes in Table 4, so that shorter runs or other sizes can bear it out, but not
-            contradict it.
-        beyond: batches, after which what it is about begins; runs that end there decide nothing.
-        ours: whether it is not the paper's but a question that this project adds.
-    """
-
-    id: str
-    section: str
-    says: str
-    needs: Mapping[str, str]
-    test: Callable[[pd.DataFrame], Finding]
-    schemes: tuple[int, ...]
-    whole: bool = False
-    beyond: int = 0
-    ours: bool = False
-
-    @property
-    def measured(self) -> str:
-        """What the test measures, in a sentence: the first of its docstring."""
-        return (self.test.__doc__ or "").split("\n\n")[0]
+"""Columns of which a claim may compare all values in the grid."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the tables say of a claim.
+    """What the results say about a claim.
 
     Attributes:
-        claim: which one.
+        claim: the claim.
         outcome: borne out, contradicted or undecided.
         effect: effect size in words, with its interval; empty if there is nothing to compare.
-        reason: what is missing, or what has been left out.
+        reason: what is missing or left out.
         parts: effect size of each corpus, scheme or architecture.
-        runs: folder names of the runs that it rests on.
-        extent: what it is known of: corpora, strides, seeds; and of which of the paper's corpora
-            nothing is.
+        runs: folder names of the runs behind it, or the file of Table 4.
+        extent: the corpora, strides and seeds that it covers, and the paper's corpora that it does
+            not cover.
     """
 
     claim: Claim
@@ -85,112 +48,93 @@ class Verdict:
 
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
-    """What ``evidence`` says of ``claim``.
+    """Judge a claim by the evidence.
 
-    As long as cells are still to come nothing is decided; the effect so far is told. Cells that
-    failed, or whose corpus cannot be had, are left out, and named.
+    While cells are pending, nothing is decided, but the effect so far is given. Cells that failed,
+    or whose corpus is not available, are left out and named.
     """
-    if TABLE4 in claim.needs:
-        return _judge_table4(claim, evidence)
-    missing = [name for name in claim.needs if name not in evidence.sweeps]
-    if missing:
+    if missing := evidence.missing(claim.needs):
         return Verdict(claim, Outcome.UNDECIDED, reason=to_train(missing, evidence.scale))
+    if TABLE4 in claim.needs and evidence.table4 is not None:
+        return _judge_table4(claim, evidence.table4, f"figures/{TABLE4}-{evidence.scale}.csv")
     results = evidence.select(claim.needs)
     cells, curves = results.cells, results.curves
     if cells.empty:
-        wanted = "; ".join(
-            f"{name} ({condition})" if condition else name
-            for name, condition in claim.needs.items()
-        )
-        reason = f"no cell is what it needs, with the settings of the experiment: {wanted}"
+        wanted = "; ".join(f"{name} ({where or 'any cell'})" for name, where in claim.needs.items())
+        reason = f"no cell with the experiment's own settings meets its conditions: {wanted}"
         return Verdict(claim, Outcome.UNDECIDED, reason=reason)
     pending = cells["state"].isin(PENDING)
-    left_out = ~pending & ~cells["state"].isin(("finished", "diverged"))
     finding = claim.test(curves) if len(curves) else None
-    if finding is None or finding.empty:
-        reason = (
-            _pending(cells, pending)
-            if pending.any()
-            else finding.nothing
-            if finding
-            else "no cell has a result"
-        )
+    if finding is None or not finding.effect:
+        reason = finding.doubt if finding else "no cell has a result"
+        reason = _pending(cells, pending) if pending.any() else reason
         return Verdict(claim, Outcome.UNDECIDED, reason=reason)
-    outcome, reasons = finding.outcome(), []
-    batches = int(curves["batches"].max())
-    if outcome is Outcome.UNDECIDED and not pending.any():
-        reasons.append(finding.doubt())
-    if batches <= claim.beyond:
-        outcome = Outcome.UNDECIDED
-        reasons.append(f"runs of more than {claim.beyond} batches would tell")
-    if claim.whole and outcome is Outcome.CONTRADICTED and batches < PAPER_BATCHES:
-        outcome = Outcome.UNDECIDED
-        reasons.append(
-            f"the paper speaks of {PAPER_BATCHES:,} batches, these runs have {batches:,}"
-        )
-    if pending.any():
-        outcome = Outcome.UNDECIDED
-        reasons.append(_pending(cells, pending))
-    elif absent := _absent(cells, curves):
-        outcome = Outcome.UNDECIDED
-        reasons.append(f"no cell has a result with {absent}")
-    if left_out.any():
-        reasons.append(f"left out: {_named(cells, left_out)}")
-    runs = tuple(curves["run"].unique())
+    doubts = list(_doubts(claim, finding, cells, curves))
+    left_out = ~cells["state"].isin((*PENDING, *RESULTS))
+    named = [f"left out: {_named(cells, left_out)}"] if left_out.any() else []
     return Verdict(
         claim,
-        outcome,
-        finding.effect(),
-        "; ".join(reasons),
-        finding.parts(),
-        runs,
+        Outcome.UNDECIDED if doubts else finding.outcome,
+        finding.effect,
+        "; ".join(doubts + named),
+        finding.parts,
+        tuple(curves["run"].unique()),
         _extent(claim, curves),
     )
 
 
-def _judge_table4(claim: Claim, evidence: Evidence) -> Verdict:
-    if evidence.table4 is None:
-        return Verdict(claim, Outcome.UNDECIDED, reason=to_train([TABLE4], evidence.scale))
-    finding = claim.test(evidence.table4)
-    if finding.empty:
-        return Verdict(claim, Outcome.UNDECIDED, reason="Table 4 has not measured it")
-    outcome = finding.outcome()
-    reason = finding.doubt() if outcome is Outcome.UNDECIDED else ""
-    sizes = sorted(set(evidence.table4["hidden_size"]))
+def _doubts(
+    claim: Claim, finding: Finding, cells: pd.DataFrame, curves: pd.DataFrame
+) -> Iterator[str]:
+    """Every reason why nothing is decided."""
+    pending, batches = cells["state"].isin(PENDING), int(curves["batches"].max())
+    if finding.outcome is Outcome.UNDECIDED and not pending.any():
+        yield finding.doubt
+    if batches <= claim.beyond:
+        yield f"runs of more than {claim.beyond} batches would tell"
+    elif claim.whole and finding.outcome is Outcome.CONTRADICTED and batches < PAPER_BATCHES:
+        yield f"the paper speaks of {PAPER_BATCHES:,} batches, these runs have {batches:,}"
+    if pending.any():
+        yield _pending(cells, pending)
+    elif absent := _absent(cells, curves):
+        yield f"no cell has a result with {absent}"
+
+
+def _judge_table4(claim: Claim, table: pd.DataFrame, source: str) -> Verdict:
+    finding = claim.test(table)
+    if not finding.effect:
+        return Verdict(claim, Outcome.UNDECIDED, reason="Table 4 does not have this measurement")
+    outcome, sizes = finding.outcome, sorted(set(table["hidden_size"]))
+    reason = finding.doubt if outcome is Outcome.UNDECIDED else ""
     if claim.whole and outcome is Outcome.CONTRADICTED and not PAPER_SIZES.issuperset(sizes):
         outcome = Outcome.UNDECIDED
-        reason = (
-            f"the paper's \N{GREEK SMALL LETTER GAMMA} are 128 and 512, here"
-            f" {' and '.join(map(str, sizes))}"
-        )
-    source = (f"figures/{TABLE4}-{evidence.scale}.csv",)
-    return Verdict(claim, outcome, finding.effect(), reason, finding.parts(), source)
+        reason = f"the paper's gammas are 128 and 512, here {' and '.join(map(str, sizes))}"
+    return Verdict(claim, outcome, finding.effect, reason, finding.parts, (source,))
 
 
 def _extent(claim: Claim, curves: pd.DataFrame) -> str:
-    places = {corpus: STANDS_FOR.get(corpus, corpus) for corpus in curves["corpus"].unique()}
+    """The corpora, strides and seeds of the curves, and the paper's corpora that they lack."""
+    known = {corpus: STANDS_FOR.get(corpus, corpus) for corpus in curves["corpus"].unique()}
     corpora = ", ".join(
-        corpus if place == corpus else f"{corpus} for {place.capitalize()}"
-        for corpus, place in places.items()
+        corpus if corpus == original else f"{corpus} for {original.capitalize()}"
+        for corpus, original in known.items()
     )
-    paper = dict.fromkeys(STANDS_FOR.values())
-    conditions = " ".join(claim.needs.values())
-    asked = [place for place in paper if place in conditions]
-    if not asked and "fig11" not in claim.needs:
-        asked = list(paper)
-    without = [place.capitalize() for place in asked if place not in places.values()]
     strides = ", ".join(map(str, sorted(curves["k1"].unique())))
     seeds = curves["seed"].nunique()
     words = f"on {corpora}; k1={strides}; {seeds} seed{'s' * (seeds != 1)}"
-    return f"{words}; nothing on {', '.join(without)}" if without else words
+    paper, conditions = dict.fromkeys(STANDS_FOR.values()), " ".join(claim.needs.values())
+    asked = [original for original in paper if original in conditions]
+    if not asked and "fig11" not in claim.needs:  # the paper's Figure 11 is about Music alone
+        asked = list(paper)
+    lacking = ", ".join(name.capitalize() for name in asked if name not in known.values())
+    return f"{words}; nothing on {lacking}" if lacking else words
 
 
 def to_train(experiments: list[str], scale: str) -> str:
-    """That these have not been started, and the commands that do."""
-    made = ("fig", TABLE4)
+    """A note that these experiments have not been started, with the commands that start them."""
     commands = [
         f"make reproduce-{name} SCALE={scale}"
-        if name.startswith(made)
+        if name.startswith(("fig", TABLE4))
         else f"python src/train.py experiment={name} scale={scale}"
         for name in experiments
     ]
@@ -198,7 +142,7 @@ def to_train(experiments: list[str], scale: str) -> str:
 
 
 def _absent(cells: pd.DataFrame, curves: pd.DataFrame) -> str:
-    """What is compared, and was to be trained, but has no curve at all."""
+    """The compared values for which there are cells but not a single curve."""
     wanted, known = (
         set(table.melt("sweep", COMPARED).itertuples(index=False, name=None))
         for table in (cells, curves)
@@ -208,7 +152,7 @@ def _absent(cells: pd.DataFrame, curves: pd.DataFrame) -> str:
 
 
 def _pending(cells: pd.DataFrame, pending: pd.Series[bool]) -> str:
-    return f"{pending.sum()} of {len(cells)} cells are still to come: {_named(cells, pending)}"
+    return f"{pending.sum()} of {len(cells)} cells are pending: {_named(cells, pending)}"
 
 
 def _named(cells: pd.DataFrame, chosen: pd.Series[bool]) -> str:

@@ -4,26 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.results import Results
-from analysis.statistics.effects import against, ends
+from analysis.results import STATES, Results, name_cells
+from analysis.statistics.effects import against
 from charrnn.data.catalogue import STANDS_FOR
-
-CELL = ("corpus", "scheme", "num_layers", "hidden_size", "k2", "k1", "seed")
-"""What tells the cells of a sweep apart; the last are joined first where several are named."""
-BESIDE = ("procedure", "place", "scale", "num_batches", "run", "state")
-"""Columns that name no cell; any other is one that the sweep has of its own."""
-SYMBOLS = {"scheme": "scheme ", "num_layers": "r=", "hidden_size": "gamma=", "corpus": ""}
-STATES = {
-    "diverged": "Diverged",
-    "failed": "Failed",
-    "damaged": "Damaged, or changed by hand",
-    "running": "Running",
-    "starting": "About to run",
-    "planned": "Not trained",
-    "not evaluated": "Trained for longer, and not evaluated at this length",
-    "no corpus": "Corpus not to be had",
-}
-"""How a cell that is not simply finished is spoken of."""
 
 
 def caption(results: Results, limit: float, place: str | None = None) -> str:
@@ -70,7 +53,7 @@ def finding(results: Results, column: str, baseline: object) -> str:
         column: the column of the lines' colour.
         baseline: its value that the others are compared with, over cells that differ in it alone.
     """
-    effects = against(ends(results), column, baseline, "final")
+    effects = against(results.ends(), column, baseline, "final")
     if not effects:
         return ""
     listed = ", ".join(f"{value} {found}" for value, found in effects.items())
@@ -80,26 +63,6 @@ def finding(results: Results, column: str, baseline: object) -> str:
         f"Final perplexity relative to {column}={baseline}, over cells that differ in it alone: "
         f"{listed}. Better in every pair: {better or 'none'};"
         f" worse in every pair: {worse or 'none'}."
-    )
-
-
-def name_cells(cells: pd.DataFrame, chosen: pd.Series) -> str:
-    """The chosen cells in few words: `stdlib scheme 2 k1=20, 60; stdlib scheme 4 k1=100`.
-
-    Args:
-        cells: all cells of a sweep; what they have in common is not said.
-        chosen: which of them to name.
-    """
-    own = [str(name) for name in cells if name not in (*CELL, *BESIDE)]
-    order = [*CELL[:-2], *own, *CELL[-2:]]
-    columns = [name for name in order if len(cells[name].unique()) > 1] or ["corpus"]
-    names = cells.loc[chosen, columns].astype(str).drop_duplicates().assign(every=0)
-    for column in reversed(columns):
-        others = names.columns.difference([column], sort=False).to_list()
-        names = names.groupby(others, sort=False)[column].agg(", ".join).reset_index()
-    return "; ".join(
-        " ".join(f"{SYMBOLS.get(column, f'{column}=')}{row[column]}" for column in columns)
-        for row in names.to_dict("records")
     )
 
 

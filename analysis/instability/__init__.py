@@ -1,5 +1,6 @@
-"""What makes carrying the state unstable: the forget bias, other suspects, growth over training.
+"""Instability: its definition, and what makes carrying the state unstable.
 
-Scheme 4 beside scheme 3, which trains alike but carries nothing: with several forget biases
-(experiment=carry), and with one switch at a time (experiment=suspects).
+`definition` says what "unstable" means. The rest compares scheme 4 with scheme 3, which trains
+alike but carries no state: at several forget biases (experiment=carry), and with one switch at a
+time (experiment=suspects).
 """

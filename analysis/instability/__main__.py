@@ -1,4 +1,4 @@
-"""Verdict and figure on carrying the state: `python -m analysis.carry -h`."""
+"""What makes carrying unstable, in words and as a figure: `python -m analysis.instability -h`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from charrnn.sweeps.grids import grid_path
 
 
 def main() -> None:
-    """Print the verdict, write it and the table behind it, and draw the figure."""
+    """Print the verdict, write it and the table behind it to files, and draw the figure."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis.carry",
-        description="What makes carrying the state unstable, from what is trained of the "
-        "experiments carry and suspects.",
+        prog="python -m analysis.instability",
+        description="What makes carrying the state unstable, from the finished runs of the"
+        " experiments carry and suspects.",
     )
     add_arguments(parser)
     arguments = parser.parse_args()

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from analysis.curves import UNSTABLE
 from analysis.drawing.canvas import add_words, label_ticks, panels, stroke
 from analysis.drawing.colours import BLUE, HUES, SCHEMES
+from analysis.instability.definition import UNSTABLE
 from analysis.instability.summary import WINDOWED
 from analysis.instability.verdict import BASELINE, count
 from analysis.statistics.effects import against

@@ -1,4 +1,4 @@
-"""What became of the cells of the two sweeps."""
+"""A table of what became of each cell of the two sweeps."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.instability.definition import summarise_rise
 from analysis.results import Results
-from analysis.statistics.effects import ends, largest_rise
 from charrnn.runs.folder import RunFolder
 
 WINDOWED = "windowed_"
-"""What stands before the names of columns on the windowed reading of a cell's run."""
+"""Prefix of the columns about a run as read by windowed sampling."""
 
 
 def summarise(results: Results, runs: Path) -> pd.DataFrame:
-    """Every finished cell: how its curve ends, its last diagnostics, and its control.
-
-    How a curve ends is what analysis.statistics.effects.ends returns. The diagnostics are the last
-    row of the table of charrnn.callbacks.diagnostics, and ``largest_cell``, the largest |c| of all
-    its rows; NaN for a run without. The control repeats the columns of
-    analysis.statistics.effects.largest_rise for the same weights read by windowed sampling, where
-    no state is older than k2 tokens; it is missing where the run does not record it.
+    """Summarise every cell that has a curve: its end, its rise, its diagnostics, its control.
 
     Args:
-        results: of a sweep.
+        results: results of a sweep.
         runs: folder of all runs.
+
+    Returns:
+        The cells' columns; ``final`` perplexity; the columns of `summarise_rise`; the same columns,
+        with the prefix WINDOWED, for the same weights read by windowed sampling, where no state is
+        older than k2 tokens (missing if the run does not record it); the last row of the table of
+        charrnn.callbacks.diagnostics, and ``largest_cell``, the largest |c| in all its rows
+        (missing for a run without diagnostics).
     """
-    cells = ends(results)
-    if not len(cells):
-        return cells
-    folders = [RunFolder(runs / name) for name in cells["run"]]
-    beside = pd.DataFrame(
-        [{**_control(folder), **_diagnosis(folder)} for folder in folders], index=cells.index
-    )
-    return cells.join(beside)
+    cells = results.ends()
+    rows = []
+    for _, cell in cells.iterrows():
+        folder = RunFolder(runs / cell["run"])
+        rise = summarise_rise(results.curve(cell))
+        rows.append(rise | _control(folder) | _diagnosis(folder))
+    return cells.join(pd.DataFrame(rows, index=cells.index))
 
 
 def _control(folder: RunFolder) -> dict[str, float | bool]:
@@ -42,7 +42,7 @@ def _control(folder: RunFolder) -> dict[str, float | bool]:
     windowed = table[table["procedure"] == "windowed"]
     if windowed.empty:
         return {}
-    return {WINDOWED + name: value for name, value in largest_rise(windowed).items()}
+    return {WINDOWED + name: value for name, value in summarise_rise(windowed).items()}
 
 
 def _diagnosis(folder: RunFolder) -> dict[str, float]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.claims.__main__ import choose_scale
-from analysis.claims.evidence import read_evidence
+from analysis.claims.evidence import choose_scale, read_evidence
 from analysis.report.content import content
 from analysis.report.page import render
 from charrnn.console import refuse

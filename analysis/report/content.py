@@ -13,12 +13,10 @@ import pandas as pd
 
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
-from analysis.claims.rules.finding import Outcome
 from analysis.claims.verdict import to_train
-from analysis.curves import INSTABILITY
 from analysis.drawing.canvas import render
-from analysis.drawing.caption import STATES
 from analysis.drawing.catalogue import FIGURES
+from analysis.instability.definition import INSTABILITY
 from analysis.instability.figure import draw
 from analysis.instability.summary import summarise
 from analysis.instability.verdict import verdict
@@ -27,7 +25,9 @@ from analysis.report.plotly_figures import interactive
 from analysis.report.run_details import SETTINGS, Run, read_runs
 from analysis.report.summary import PROCEDURES, scheme_results, sentences
 from analysis.report.table2 import MODELS
+from analysis.results import STATES
 from analysis.speed.table4 import by_architecture
+from analysis.statistics.intervals import Outcome
 from charrnn.data.catalogue import STANDS_FOR
 from charrnn.sweeps.grids import read_grid
 

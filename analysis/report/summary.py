@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.claims.catalogue import papers
+from analysis.claims.claim import ALL
 from analysis.claims.evidence import Evidence
-from analysis.claims.rules.finding import Outcome
-from analysis.claims.verdict import ALL, PAPER_BATCHES, PENDING, Verdict
-from analysis.curves import Curve, at, of_cells, unstable
-from analysis.results import Results
+from analysis.claims.verdict import PAPER_BATCHES, Verdict
+from analysis.curves import Curve, at, of_cells
+from analysis.instability.definition import unstable
+from analysis.results import PENDING, Results
+from analysis.statistics.intervals import Outcome
 from charrnn.runs.folder import RESULTS
 from charrnn.schemes.base import Scheme
 from charrnn.schemes.scheme_2 import Scheme2
@@ -41,7 +43,8 @@ class SchemeResult:
             infinite if one of them diverged, None if there are no such cells.
         shared: number of these cells.
         diverged: number of these cells that diverged.
-        unstable: number of the scheme's cells that are unstable, as defined in analysis.curves.
+        unstable: number of the scheme's cells that are unstable, by the definition in
+            analysis.instability.definition.
         finished: number of the scheme's cells that have a result.
         batch: milliseconds per training batch, in the architecture of Figure 9; None if not
             measured.

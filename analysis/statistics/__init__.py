@@ -1,1 +1,1 @@
-"""Intervals, counts, effects and units."""
+"""Intervals, counts, effect sizes, and how they are written."""

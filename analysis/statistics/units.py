@@ -1,4 +1,4 @@
-"""How effect sizes are written."""
+"""Effect sizes as text."""
 
 from __future__ import annotations
 
@@ -10,21 +10,16 @@ Unit = Callable[[float], str]
 
 
 def percent(logarithm: float) -> str:
-    """A difference of logarithms as the percentage by which one number exceeds the other."""
+    """A difference of logarithms, as the percentage by which one number exceeds the other."""
     share = 100 * np.expm1(logarithm)
     return f"{share:+.{0 if abs(share) >= 10 else 1}f} %".replace("-", "\N{MINUS SIGN}")
 
 
 def share(part: float) -> str:
-    """A part of one as a percentage."""
+    """A fraction as a percentage."""
     return f"{100 * part:.0f} %".replace("-", "\N{MINUS SIGN}")
 
 
-def of_cells(part: float) -> str:
-    """A part of all cells, or a difference of two."""
-    return f"{share(part)} of cells"
-
-
 def factor(number: float) -> str:
-    """A factor as it is."""
+    """A factor: `12.5 times`."""
     return f"{number:.{1 if number < 100 else 0}f} times"

@@ -4,122 +4,77 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.claims.rules.comparison import Comparison
-from analysis.claims.rules.finding import Every, Finding, Interval
-from analysis.claims.verdict import ALL, Claim
+from analysis.claims.claim import ALL, claim
+from analysis.claims.rules import ABOVE, CLOSE, Finding, comparison, every
 from analysis.curves import (
-    CLOSE,
-    SETTLED,
-    Cells,
-    average,
+    by_paper_corpus,
     contrast,
     deviation,
-    final,
-    of_cells,
-    of_places,
+    ends,
+    lines,
     pooled,
     shared,
     spread,
 )
-from analysis.statistics.units import percent
+from analysis.instability.definition import SETTLED
 
-TEXTS = ("english", "finnish", "linux")
+FIGURE = "4.3, Figure 10"
+SCHEMES = (1, 2, 3, 4)
 EXTREME_K1 = "k1 == k1.min() or k1 == k1.max()"
+TEXTS = ("english", "finnish", "linux")
 
 
+@claim("k1-spread", FIGURE, {"fig9": ALL}, SCHEMES)
 def spread_grows(curves: pd.DataFrame) -> Finding:
-    """How much wider the lines of different k1 lie apart in each scheme than in the one before."""
-    lines = of_cells(curves, average(first=SETTLED + 1))
-    # A scheme that lacks a stride would lie closer together for that alone.
-    spreads = spread(shared(lines, "scheme"), "k1")
-    return Every(
-        {
-            f"scheme {scheme}": Comparison(
-                contrast(spreads, "scheme", scheme, scheme - 1), Interval(low=0), percent
-            )
-            for scheme in (2, 3, 4)
-        }
-    )
+    """The lines of different k1 are closest in scheme 1, and ever farther apart in 2, 3 and 4.
+
+    How much farther apart the lines of different k1 are in a scheme than in the one before.
+    """
+    # A scheme that lacks a stride would have a smaller range for that reason alone.
+    spreads = spread(shared(lines(curves, first=SETTLED + 1), "scheme"), "k1")
+    wider = {n: contrast(spreads, "scheme", n, n - 1) for n in SCHEMES[1:]}
+    return every({f"scheme {n}": comparison(values, ABOVE) for n, values in wider.items()})
 
 
+@claim("k1-or-scheme", FIGURE, {"fig9": ALL}, SCHEMES, whole=True)
 def k1_matters_less(curves: pd.DataFrame) -> Finding:
-    """The standard deviation of final perplexities over schemes above that over k1."""
-    ends = shared(of_cells(curves, final), "scheme")
-    schemes, strides = (
-        pooled(deviation(ends, one), other) for one, other in (("scheme", "k1"), ("k1", "scheme"))
-    )
-    return Comparison((schemes - strides).dropna(), Interval(low=0), percent)
+    """k1 matters less than the scheme.
+
+    How far the standard deviation of final perplexities over schemes is above that over k1.
+    """
+    known = shared(ends(curves), "scheme")
+    schemes = pooled(deviation(known, "scheme"), "k1")
+    strides = pooled(deviation(known, "k1"), "scheme")
+    return comparison((schemes - strides).dropna(), ABOVE)
 
 
+@claim("k1-small", FIGURE, {"fig9": EXTREME_K1}, SCHEMES, whole=True)
 def small_k1_is_as_good(curves: pd.DataFrame) -> Finding:
-    """Final perplexity with the smallest k1 above that with the largest."""
-    ends, strides = of_cells(curves, final), curves["k1"]
-    return Comparison(
-        contrast(ends, "k1", strides.min(), strides.max()), Interval(high=CLOSE), percent
-    )
+    """A small k1, which uses less data, is as good as a large one: worse by less than a tenth.
+
+    How far the final perplexity with the smallest k1 is above that with the largest.
+    """
+    smallest, largest = curves["k1"].min(), curves["k1"].max()
+    return comparison(contrast(ends(curves), "k1", smallest, largest), CLOSE)
 
 
+@claim("music-hardest", FIGURE, {"fig9": ALL}, SCHEMES, whole=True)
 def music_is_hardest(curves: pd.DataFrame) -> Finding:
-    """Final perplexity on Music above that on each of the other three."""
-    ends = of_places(of_cells(curves, final))
-    margins: dict[str, Cells] = {text: contrast(ends, "corpus", "music", text) for text in TEXTS}
-    return Every(
-        {
-            f"than {text.capitalize()}": Comparison(margin, Interval(low=0), percent, by="scheme")
-            for text, margin in margins.items()
-        }
-    )
+    """Music is harder to model than the three texts, in every scheme.
+
+    How far the final perplexity on Music is above that on each of the three texts.
+    """
+    known = by_paper_corpus(ends(curves))
+    above = {
+        f"than {text.capitalize()}": contrast(known, "corpus", "music", text) for text in TEXTS
+    }
+    return every({name: comparison(own, ABOVE, by="scheme") for name, own in above.items()})
 
 
+@claim("texts-alike", FIGURE, {"fig9": f"stands_for in {TEXTS}"}, SCHEMES, whole=True)
 def texts_are_alike(curves: pd.DataFrame) -> Finding:
-    """The range of final perplexities over English, Finnish and Linux."""
-    ends = of_places(of_cells(curves, final))
-    return Comparison(spread(ends, "corpus"), Interval(high=CLOSE), percent, by="scheme")
+    """English, Finnish and Linux end at almost the same perplexity: within a tenth.
 
-
-CLAIMS = (
-    Claim(
-        "k1-spread",
-        "4.3, Figure 10",
-        "The lines of different k1 lie closest in scheme 1, and ever wider apart in 2, 3 and 4.",
-        {"fig9": ALL},
-        spread_grows,
-        (1, 2, 3, 4),
-    ),
-    Claim(
-        "k1-or-scheme",
-        "4.3, Figure 10",
-        "k1 matters less than the scheme.",
-        {"fig9": ALL},
-        k1_matters_less,
-        (1, 2, 3, 4),
-        whole=True,
-    ),
-    Claim(
-        "k1-small",
-        "4.3, Figure 10",
-        "A small k1, which uses less data, is as good as a large one: not worse by a tenth.",
-        {"fig9": EXTREME_K1},
-        small_k1_is_as_good,
-        (1, 2, 3, 4),
-        whole=True,
-    ),
-    Claim(
-        "music-hardest",
-        "4.3, Figure 10",
-        "Music is harder to model than the three texts, whatever the scheme.",
-        {"fig9": ALL},
-        music_is_hardest,
-        (1, 2, 3, 4),
-        whole=True,
-    ),
-    Claim(
-        "texts-alike",
-        "4.3, Figure 10",
-        "English, Finnish and Linux end at almost the same perplexity: within a tenth.",
-        {"fig9": "place in ('english', 'finnish', 'linux')"},
-        texts_are_alike,
-        (1, 2, 3, 4),
-        whole=True,
-    ),
-)
+    The range of final perplexities over English, Finnish and Linux.
+    """
+    return comparison(spread(by_paper_corpus(ends(curves)), "corpus"), CLOSE, by="scheme")
