@@ -247,15 +247,15 @@ def test_a_carried_state_can_be_recomputed_with_the_new_weights(tmp_path):
     assert not torch.allclose(stale.carried[0][1], one.carried[0][1])
 
 
-def test_resets_start_sequences_anew_and_a_learned_start_learns(tmp_path):
+def test_resets_start_sequences_from_the_initial_state_and_a_learned_start_learns(tmp_path):
     scheme, batches = carrying(tmp_path, reset=1.0, start="learned")
     initial = scheme.backbone.initial_state(4)
     assert initial[0][1].abs().max() > 0
     torch.testing.assert_close(scheme._state_before(batches[3]), initial)
     scheme, batches = carrying(tmp_path, reset=0.5)
     before = torch.cat([scheme._state_before(batches[3])[0][1] for _ in range(100)])
-    anew = (before == 0).all(1).double().mean()
-    assert 0.35 < anew < 0.65
+    resets = (before == 0).all(1).double().mean()
+    assert 0.35 < resets < 0.65
     kept = before[(before != 0).any(1)]
     assert all((row == scheme.carried[0][1]).all(1).any() for row in kept)
 
@@ -346,7 +346,7 @@ def test_arrays_that_do_not_fit_are_refused_and_nothing_is_set(change, message):
     assert all(torch.equal(value, before[n]) for n, value in backbone.state_dict().items())
 
 
-def test_a_scheme_that_trains_otherwise_has_to_name_its_training():
+def test_a_scheme_that_trains_differently_has_to_name_its_training():
     step = {"training_step": lambda self, batch: None}
     with pytest.raises(TypeError, match="Other changes training_step and has to name its own"):
         type("Other", (Scheme1,), step)
