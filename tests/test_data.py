@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sysconfig
 
 import numpy as np
 import pytest
@@ -168,8 +169,6 @@ def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
 def test_stdlib_is_real_ascii_code_without_its_tests():
     library = StandardLibrary()
     text = library.read(library.source())
-    loaded = library.load()
-    assert loaded.vocabulary.decode(loaded.tokens) == text
     assert text.isascii()
     assert 5_000_000 < len(text) < 20_000_000
     assert "class OrderedDict(dict):" in text
@@ -177,6 +176,23 @@ def test_stdlib_is_real_ascii_code_without_its_tests():
     # Only the tests of unittest and of idlelib, which are skipped, define these.
     assert "class Test_TestCase(" not in text
     assert "class ConfigDialogTest(" not in text
+
+
+def test_stdlib_is_all_of_its_modules_in_path_order(tmp_path, monkeypatch):
+    modules = {"b.py": "β2", "a/c.py": "1", "test/d.py": "no", "a/tests/e.py": "no", "f.txt": "no"}
+    for name, text in modules.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    loaded = StandardLibrary().load()
+    assert loaded.vocabulary.decode(loaded.tokens) == "12"
+
+
+@pytest.mark.slow
+def test_stdlib_is_tokenised_and_decoded_exactly():
+    library = StandardLibrary()
+    loaded = library.load()
+    assert loaded.vocabulary.decode(loaded.tokens) == library.read(library.source())
 
 
 def test_a_text_file_is_taken_exactly_as_it_is(tmp_path):

@@ -205,7 +205,7 @@ def test_bptt_is_section_2_1_gradient_for_gradient(k1, k2, layers):
 
 
 def test_in_bptt_each_token_of_an_epoch_is_counted_once(tmp_path):
-    """Apart from the last few, for which there is no whole sequence."""
+    """Except for the last few, which do not fill a sequence."""
     path = tmp_path / "random.txt"
     path.write_text("".join(np.random.default_rng(0).choice(list("abcdefg"), 200)))
     datamodule = CharDataModule(TextFile(str(path)), 3, 7, 4, rotation=0, test_size=50, offset=0)
@@ -260,7 +260,7 @@ def test_resets_start_sequences_from_the_initial_state_and_a_learned_start_learn
     assert all((row == scheme.carried[0][1]).all(1).any() for row in kept)
 
 
-def test_without_a_restart_an_epoch_goes_on_from_where_the_last_one_ended(tmp_path):
+def test_without_a_restart_an_epoch_starts_from_the_state_at_the_end_of_the_last_one(tmp_path):
     scheme, batches = carrying(tmp_path, restart=False)
     first = batches[0]
     assert first.number == 0
@@ -354,7 +354,7 @@ def test_a_scheme_that_trains_differently_has_to_name_its_training():
     assert type("Other", (Scheme1,), own).training_procedure == "other"
 
 
-def test_scheme_4_starts_from_zero_whatever_was_loaded():
+def test_scheme_4_starts_from_zero_even_if_another_state_was_loaded():
     backbone = Backbone(7, hidden_size=4)
     with torch.no_grad():
         backbone.layers[0].h0_H.fill_(1)

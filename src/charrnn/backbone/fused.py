@@ -32,17 +32,17 @@ PEEPHOLES = ("none", "paper", "lasagne")
 """In the order of fused.cpp's enumeration."""
 
 # None of these lets the compiler reorder a sum.
-FLAGS = ["-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+FLAGS = ("-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
 # On other systems, fused.cpp runs on one thread.
-THREADS = ["-fopenmp"] if sys.platform == "linux" else []
+THREADS = ("-fopenmp",) if sys.platform == "linux" else ()
 # By what torch itself found usable instead of -march=native: machines may share a cache folder.
 VECTOR_WIDTH = {
-    "AVX2": ["-mavx2", "-mfma"],
-    "AVX512": [
+    "AVX2": ("-mavx2", "-mfma"),
+    "AVX512": (
         *(f"-mavx512{extension}" for extension in ("f", "dq", "bw", "vl")),
         "-mfma",
         "-mprefer-vector-width=512",
-    ],
+    ),
 }
 
 
@@ -93,7 +93,7 @@ def library_path() -> Path:
 
 
 def _flags() -> list[str]:
-    return FLAGS + THREADS + VECTOR_WIDTH.get(torch.backends.cpu.get_cpu_capability(), [])
+    return [*FLAGS, *THREADS, *VECTOR_WIDTH.get(torch.backends.cpu.get_cpu_capability(), ())]
 
 
 def _load_library() -> None:
@@ -141,7 +141,7 @@ def _compile(library: Path) -> None:
                 "fused",
                 [str(SOURCE)],
                 extra_cflags=_flags(),
-                extra_ldflags=THREADS,
+                extra_ldflags=list(THREADS),  # a copy, because torch extends it
                 build_directory=folder,
                 is_python_module=False,
             )
