@@ -142,13 +142,13 @@ def start(cache, *words, **environment) -> subprocess.Popen[str]:
 
 @needs_compiler
 @pytest.mark.skipif(sys.platform != "linux", reason="the cache folder is named by XDG_CACHE_HOME")
-@pytest.mark.parametrize("compiler", ["stands in", pytest.param("real", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("compiler", ["copies", pytest.param("real", marks=pytest.mark.slow)])
 def test_processes_that_start_together_compile_once_even_over_a_damaged_file(
     compiled, tmp_path, monkeypatch, compiler
 ):
     whole = fused.library_path()
     content = whole.read_bytes()
-    words = [whole] if compiler == "stands in" else []
+    words = [whole] if compiler == "copies" else []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = fused.library_path()
     (path.parent / "compiling-killed").mkdir(parents=True)

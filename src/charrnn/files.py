@@ -74,10 +74,12 @@ def require_writable(path: Path, field: str) -> None:
             other than a file, such as a folder or a device.
     """
     folder = path.parent
-    require(folder.is_dir(), field, path, f"a file in an existing folder, which {folder} is not")
+    require(
+        os.path.isdir(folder), field, path, f"a file in an existing folder, which {folder} is not"
+    )
     writable = os.access(folder, os.W_OK | os.X_OK)
     require(writable, field, path, f"a file in a folder that you can write to, not in {folder}")
-    replaceable = path.is_file() or not path.exists()
+    replaceable = os.path.isfile(path) or not os.path.exists(path)
     require(replaceable, field, path, "a file or a new name, not a folder or a device")
 
 

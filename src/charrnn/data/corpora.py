@@ -166,7 +166,7 @@ class TextFile(Corpus):
         return Path(str(self.path)).stem
 
     def source(self) -> Source:
-        return Source("a file of the user's", "unknown", path_given(self.path, "a text file"))
+        return Source("the user's text file", "unknown", path_given(self.path, "a text file"))
 
     def read(self, source: Source) -> str:
         return read_text(source.path, field="data.path")

@@ -140,7 +140,7 @@ class MidiFolder(Corpus):
         return self.source().path.resolve().name
 
     def source(self) -> Source:
-        return Source("MIDI files of the user's", "unknown", path_given(self.path, MIDI_FOLDER))
+        return Source("the user's MIDI files", "unknown", path_given(self.path, MIDI_FOLDER))
 
     def read(self, source: Source) -> str:
         return music_text(source.path, field="data.path")

@@ -16,7 +16,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError, require_number, require_whole
 from charrnn.sampling.stepping import Progressive, Reader, RollingWindows
 
-COLDEST = 1e-3
+MIN_TEMPERATURE = 1e-3
 """Lowest temperature: it makes the most likely token almost certain without overflow."""
 
 
@@ -47,8 +47,8 @@ class Choice:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        field, wanted = "sampling.choice.temperature", f"a number, at least {COLDEST}"
-        require_number(field, self.temperature, wanted, lambda x: x >= COLDEST)
+        field, wanted = "sampling.choice.temperature", f"a number, at least {MIN_TEMPERATURE}"
+        require_number(field, self.temperature, wanted, lambda x: x >= MIN_TEMPERATURE)
         if self.top_k is not None:
             require_whole("sampling.choice.top_k", self.top_k, 1, "token, or null")
         require_whole("sampling.choice.seed", self.seed, 0)
