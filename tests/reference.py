@@ -1,7 +1,7 @@
-"""Plain, slow versions of the model and of its perplexities, to compare the real ones with.
+"""A plain, slow model and its perplexities, as a reference for the real ones.
 
-Written from the paper's Eq. 7 to 10 and Algorithms 1 to 5, one token and one gate at a time, with
-plain autograd. Only the names of the parameters are those of `load_arrays`.
+It follows the paper's Eq. 7 to 10 and Algorithms 1 to 5 literally, one token and one gate after
+another, with plain autograd. Only the names of the parameters come from `load_arrays`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ State = list[tuple[Tensor, Tensor]]
 
 
 class ClipGradient(torch.autograd.Function):
-    """The identity, whose gradient is clipped elementwise: Lasagne's `grad_clip`."""
+    """The identity, with an elementwise clipped gradient: Lasagne's `grad_clip`."""
 
     @staticmethod
     def forward(ctx, x, bound):
@@ -30,7 +30,7 @@ class ClipGradient(torch.autograd.Function):
 
 
 def lstm_step(p: Parameters, n: int, x: Tensor, h: Tensor, c: Tensor, peepholes: str, clip):
-    """One step of layer n for one batch: x (B, I), h and c (B, H)."""
+    """One step of layer n for a batch: x (B, I), h and c (B, H)."""
     H = h.shape[1]
     gates = x @ p[f"lstm{n}.W_in"] + h @ p[f"lstm{n}.W_hid"] + p[f"lstm{n}.b"]
     if clip is not None:
@@ -55,7 +55,7 @@ def initial_state(p: Parameters, batch_size: int) -> State:
 
 
 def step(p: Parameters, token: Tensor, state: State, peepholes: str, clip) -> tuple[Tensor, State]:
-    """Feed one token (B,) to the network: logits (B, |V|), and the state after it."""
+    """Read one token (B,). Returns logits (B, |V|) and the state after it."""
     x = torch.nn.functional.one_hot(token, len(p["lstm0.W_in"])).to(p["lstm0.W_in"])
     after = []
     for n, (h, c) in enumerate(state):
@@ -68,7 +68,7 @@ def step(p: Parameters, token: Tensor, state: State, peepholes: str, clip) -> tu
 
 
 def run(p: Parameters, tokens: Tensor, state: State, peepholes="lasagne", clip=None):
-    """Feed tokens (T, B): logits (T, B, |V|), and the state after every token."""
+    """Read tokens (T, B). Returns logits (T, B, |V|) and the state after every token."""
     logits, states = [], []
     for token in tokens:
         output, state = step(p, token, state, peepholes, clip)
@@ -116,10 +116,11 @@ def progressive_perplexity(p: Parameters, tokens: list[int], k2: int, peepholes=
 
 
 def truncated_bptt(p: Parameters, tokens: Tensor, k1: int, k2: int) -> list[Parameters]:
-    """Section 2.1 for tokens (T + 1, B), in one pass from the zero state: every time's gradients.
+    """Section 2.1 for tokens (T + 1, B), in one pass from the zero state: each update's gradients.
 
-    After k2 tokens, and then every k1, the mean of the losses since the last time goes back through
-    k2 steps, each of which was computed when its token was read, and not again. The weights stay.
+    After the first k2 tokens, and then after every k1 tokens, the mean of the losses since the last
+    update is backpropagated through k2 steps. Every step is computed only once, when its token is
+    read. The weights do not change.
     """
     learned = {name: tensor for name, tensor in p.items() if not name.endswith(("h0", "c0"))}
     state = [

@@ -93,7 +93,7 @@ def test_a_corpus_that_cannot_be_fetched_costs_its_cells_only(command, tmp_path,
     result = command(*words, defaults=False)
     assert result.returncode == 1
     assert "1 of 2 cells have no result." in result.stderr
-    assert "name another folder in the environment variable CHARRNN_DATA" in result.stderr
+    assert "set the environment variable CHARRNN_DATA to another folder" in result.stderr
     assert len(runs(tmp_path)) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sysconfig
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from helpers import fit
 
 from charrnn.data.corpora import StandardLibrary, TextFile
 from charrnn.data.vocabulary import CHARACTERS, NOTES
-from charrnn.datamodule.batches import TrainBatches, split
+from charrnn.datamodule.batches import TrainBatches
 from charrnn.datamodule.module import CharDataModule
+from charrnn.datamodule.split import split
 from charrnn.errors import BadInput
 
 
@@ -27,7 +29,11 @@ def eq8_offsets(N, B, k1, k2):
 
 @pytest.mark.parametrize(
     ("N", "B", "k1", "k2"),
-    [(103, 4, 3, 5), (103, 4, 5, 5), (100, 4, 5, 5), (96, 4, 7, 5), (24, 4, 1, 5), (997, 64, 2, 9)],
+    [
+        *[(103, 4, 3, 5), (103, 4, 5, 5), (100, 4, 5, 5), (96, 4, 7, 5), (24, 4, 1, 5)],
+        # In the last two, sequences are longer than a lane, and only the last lane has room.
+        *[(997, 64, 2, 9), (66, 8, 4, 8), (47, 12, 1, 13)],
+    ],
 )
 def test_equidistant_batches_are_eq_8_to_the_last_of_the_epoch(N, B, k1, k2):
     train = np.arange(N)  # a token's value is its place
@@ -163,8 +169,6 @@ def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
 def test_stdlib_is_real_ascii_code_without_its_tests():
     library = StandardLibrary()
     text = library.read(library.source())
-    loaded = library.load()
-    assert loaded.vocabulary.decode(loaded.tokens) == text
     assert text.isascii()
     assert 5_000_000 < len(text) < 20_000_000
     assert "class OrderedDict(dict):" in text
@@ -172,6 +176,23 @@ def test_stdlib_is_real_ascii_code_without_its_tests():
     # Only the tests of unittest and of idlelib, which are skipped, define these.
     assert "class Test_TestCase(" not in text
     assert "class ConfigDialogTest(" not in text
+
+
+def test_stdlib_is_all_of_its_modules_in_path_order(tmp_path, monkeypatch):
+    modules = {"b.py": "β2", "a/c.py": "1", "test/d.py": "no", "a/tests/e.py": "no", "f.txt": "no"}
+    for name, text in modules.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    loaded = StandardLibrary().load()
+    assert loaded.vocabulary.decode(loaded.tokens) == "12"
+
+
+@pytest.mark.slow
+def test_stdlib_is_tokenised_and_decoded_exactly():
+    library = StandardLibrary()
+    loaded = library.load()
+    assert loaded.vocabulary.decode(loaded.tokens) == library.read(library.source())
 
 
 def test_a_text_file_is_taken_exactly_as_it_is(tmp_path):
@@ -215,7 +236,8 @@ def datamodule(tmp_path, text="abcdefghij" * 100, **settings):
         ({"test_size": 1000}, "datamodule.test_size=1000"),
         ({"k2": 700, "test_size": 800}, "k2=700"),
         ({"k2": 300, "test_size": 400}, "datamodule.batch_size=4"),
-        ({"batch_size": 200}, "datamodule.batch_size=200"),
+        ({"batch_size": 190}, "datamodule.batch_size=190"),
+        ({"batch_size": 951}, "datamodule.batch_size=951"),
         ({"order": "shuffled", "k1": 400}, "k1=400"),
     ],
 )
@@ -225,13 +247,25 @@ def test_bad_settings_are_refused_by_name_and_value(tmp_path, settings, field):
 
 
 def test_the_longest_k2_that_fits_is_accepted(tmp_path):
-    # 750 train tokens in 4 lanes of 187: a sequence of 186 + 1 tokens fits, one of 187 + 1 not.
-    # The last lane starts at 561: one batch there, and one more at 563, whose last token is 749.
-    module = datamodule(tmp_path, k2=186, test_size=250)
-    module.setup()
-    assert len(list(module.train_dataloader().epoch(0))) == 2
-    with pytest.raises(BadInput, match=r"^datamodule.batch_size=4"):
-        datamodule(tmp_path, k2=187, test_size=250).setup()
+    # 750 train tokens in 4 lanes of 187, and 2 tokens more. The last lane starts at 561: a sequence
+    # of 188 + 1 tokens ends with token 749, one of 189 + 1 does not fit. With k2=186 there is one
+    # more batch, k1 = 2 tokens later.
+    for k2, batches in ((188, 1), (187, 1), (186, 2)):
+        module = datamodule(tmp_path, k2=k2, test_size=250)
+        module.setup()
+        assert len(list(module.train_dataloader().epoch(0))) == batches
+    with pytest.raises(BadInput, match=r"^datamodule.batch_size=4 .* holds k2 \+ 1 = 190 tokens"):
+        datamodule(tmp_path, k2=189, test_size=250).setup()
+
+
+def test_a_batch_exists_exactly_where_the_rule_of_the_epoch_allows_it():
+    for N, B, k2 in itertools.product(range(1, 20), range(1, 22), range(1, 9)):
+        if B <= N and list(eq8_offsets(N, B, 3, k2)):
+            batches = TrainBatches(np.arange(N), 3, k2, B)
+            assert batches.per_epoch == len(list(eq8_offsets(N, B, 3, k2)))
+        else:
+            with pytest.raises(BadInput):
+                TrainBatches(np.arange(N), 3, k2, B)
 
 
 @pytest.mark.parametrize("content", [None, b"caf\xe9"])

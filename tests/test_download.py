@@ -1,4 +1,4 @@
-"""Downloads from a real server on this machine, and what goes wrong with them."""
+"""Downloads from a real server on this machine, and the ways in which they fail."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOCK = f".{NAME}.lock"
 PART = f".{NAME}.part"
 BLOB_ID = hashlib.sha1(f"blob {len(CONTENT)}\0".encode() + CONTENT).hexdigest()
 
-# A process of its own: says when it begins, why it failed, and what is in the folder then.
+# A separate process: prints when it starts, why it failed, and what the folder contains at the end.
 SCRIPT = f"""
 import os, signal, sys
 from pathlib import Path
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Answers as told, path by path; `go_on` releases the answers that stall."""
+    """Gives the answers in `answers`, by path; `go_on` releases the ones that stall."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -71,7 +71,7 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request, client_address):
-        """A client that goes away is no news."""
+        """Ignore clients that close the connection."""
 
 
 def send(handler, body=CONTENT, status=200, **headers):
@@ -105,7 +105,7 @@ def chunked(end):
 
 
 def endless(handler):
-    """No length, and bytes until the client goes."""
+    """No length, and bytes until the client closes the connection."""
     send(handler, CONTENT, Content_Length=None)
     while True:
         handler.wfile.write(CONTENT)
@@ -197,7 +197,7 @@ def test_the_blob_id_is_the_one_of_git(tmp_path):
 
 def test_verify_refuses_other_content_and_no_content(tmp_path):
     file, path = RemoteFile("https://host.invalid/file", NAME, BLOB_ID), tmp_path / NAME
-    with pytest.raises(FetchError, match="No such file"):
+    with pytest.raises(FetchError, match="no such file"):
         verify(path, file)
     path.write_bytes(CONTENT)
     verify(path, file)
@@ -218,7 +218,7 @@ def test_a_file_is_downloaded_once(server, folder, good, size):
     assert names(folder) == {NAME, LOCK}
 
 
-def test_a_damaged_file_is_replaced_by_a_right_one_only(server, folder):
+def test_a_damaged_file_is_replaced_only_by_a_correct_one(server, folder):
     folder.mkdir()
     (folder / NAME).write_bytes(CONTENT[1:])
     server.answers["/file"] = answer(b"gone", 404)
@@ -243,7 +243,7 @@ def test_a_damaged_file_is_replaced_by_a_right_one_only(server, folder):
         (lambda handler: handler.wfile.write(b"220 ftp here\r\n"), "220 ftp here"),
         (stall, "did not answer in time"),
         (lambda handler: handler.server.go_on.wait(30), "did not answer in time"),
-        (redirect("/file"), "redirects lead in a circle"),
+        (redirect("/file"), "redirects form a loop"),
         (redirect("file:///etc/passwd"), "not https"),
         (redirect("ftp://127.0.0.1/file"), "not https"),
         (redirect("http://host.invalid/file"), "not https"),
@@ -254,7 +254,7 @@ def test_a_damaged_file_is_replaced_by_a_right_one_only(server, folder):
 )
 def test_a_bad_answer_is_one_sentence_and_leaves_nothing(server, folder, monkeypatch, bad, reason):
     monkeypatch.setattr(module, "STALL_SECONDS", 0.3)
-    monkeypatch.setattr(module, "LARGEST", 2 * len(CONTENT))
+    monkeypatch.setattr(module, "LARGEST_FILE", 2 * len(CONTENT))
     server.answers["/file"] = bad
     assert reason in refusal(remote(server), folder)
 
@@ -265,7 +265,7 @@ def test_a_file_of_known_size_is_read_no_further(server, folder, bad):
     assert "more bytes than expected" in refusal(remote(server, size=len(CONTENT)), folder)
 
 
-def test_redirects_are_followed_whatever_their_own_body(server, folder):
+def test_redirects_are_followed_and_their_own_bodies_ignored(server, folder):
     server.answers["/file"] = answer(b"", 302, Content_Length=9, Location="/other")
     server.answers["/other"] = redirect(f"{server.url}/last")
     server.answers["/last"] = answer()
@@ -275,7 +275,7 @@ def test_redirects_are_followed_whatever_their_own_body(server, folder):
 
 @pytest.mark.parametrize("url", ["http://host.invalid/file", "file:///etc/passwd", "file", ""])
 def test_only_https_is_spoken_to_other_machines(folder, url):
-    assert "not an https address" in refusal(RemoteFile(url, NAME, BLOB_ID), folder)
+    assert "this is not an https address" in refusal(RemoteFile(url, NAME, BLOB_ID), folder)
 
 
 def test_https_needs_a_certificate_that_the_user_trusts(tls, folder, monkeypatch):
@@ -296,14 +296,14 @@ def test_the_proxy_of_the_environment_is_asked(server, folder, monkeypatch):
     assert server.requests == ["host.invalid:443"]
 
 
-def test_no_way_to_the_server_is_told_soon(folder, monkeypatch):
+def test_an_unreachable_server_is_reported_soon(folder, monkeypatch):
     started = time.monotonic()
     file = RemoteFile("https://name.invalid/file", NAME, BLOB_ID)
     assert "check the network" in refusal(file, folder)
     assert time.monotonic() - started < 20
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"https://127.0.0.1:{closed.getsockname()[1]}/file"
-    assert "Connection refused" in refusal(RemoteFile(url, NAME, BLOB_ID), folder)
+    assert "connection refused" in refusal(RemoteFile(url, NAME, BLOB_ID), folder)
 
 
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
@@ -378,10 +378,10 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(server, tmp_path, place):
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [("size=64k", "No space left on device"), ("ro", "Read-only file system")],
+    [("size=64k", "no space left on device"), ("ro", "read-only file system")],
 )
 def test_a_disk_that_takes_no_file_is_one_sentence(server, folder, options, reason):
-    # A small disk in a namespace of its own, which goes with the process.
+    # A small disk in a namespace of its own, which disappears with the process.
     folder.mkdir()
     namespace = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
     mount = f"mount -t tmpfs -o {options} none {folder}"
@@ -402,5 +402,5 @@ def test_a_file_that_may_not_grow_is_one_sentence(server, folder):
     command = [sys.executable, "-c", limited, f"{server.url}/file", folder]
     _, error, left = subprocess.check_output(command, text=True).splitlines()
     assert error.startswith("FetchError")
-    assert "File too large" in error
+    assert "file too large" in error
     assert left == LOCK

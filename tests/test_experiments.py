@@ -158,3 +158,16 @@ def test_one_corpus_is_or_stands_for_the_papers():
     assert catalogue.choose("music of shakespeare,stdlib") == "shakespeare"
     with pytest.raises(BadInput, match=r"^data=prose .* one of english, finnish, linux, music\."):
         catalogue.choose("prose of authors")
+
+
+def test_corpora_on_the_command_line_replace_the_experiments_which_are_not_fetched(monkeypatch):
+    def fetch(corpora):
+        raise AssertionError(f"{corpora} was asked for")
+
+    monkeypatch.setattr("charrnn.sweeps.cells.choose", fetch)
+    cells = compose_cells("fig9", ["scale=smoke", "data=stdlib", "scheme=1,2"])
+    assert values(cells, "corpus", "scheme", "k1") == [
+        ("stdlib", scheme, k1) for scheme in (1, 2) for k1 in (20, 100)
+    ]
+    with pytest.raises(AssertionError, match="auto was asked for"):
+        compose_cells("fig9", ["scale=smoke"])

@@ -11,9 +11,10 @@ import sys
 import pytest
 import torch
 from conftest import ROOT
+from torch.utils import cpp_extension
 
 from charrnn.backbone import eager, fused
-from charrnn.backbone.recurrence import eager_only, run
+from charrnn.backbone.recurrence import eager_only, prepare_cpu, run
 
 needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 
@@ -110,19 +111,27 @@ def test_a_token_beyond_the_vocabulary_is_refused(compiled, token):
 
 
 PROGRAM = """
-import logging, torch
+import logging, sys, torch
 from charrnn.backbone import fused
 from charrnn.backbone.network import Backbone
 logging.basicConfig(level=logging.INFO, format="%(message)s")
+if sys.argv[1:]:  # a library that is copied instead of compiled
+    import shutil
+    from torch.utils import cpp_extension
+
+    def copy(name, sources, build_directory, **_):
+        torch.ops.load_library(shutil.copy(sys.argv[1], f"{build_directory}/{name}.so"))
+
+    cpp_extension.load = copy
 backbone = Backbone(7, hidden_size=3, dense_size=None)
 hidden, _ = backbone.recur(torch.tensor([[1]]), backbone.initial_state(1))
 print(fused.is_available(), round(hidden.sum().item(), 4))
 """
 
 
-def start(cache, **environment) -> subprocess.Popen[str]:
+def start(cache, *words, **environment) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, *words],
         env={**os.environ, "XDG_CACHE_HOME": str(cache), **environment},
         cwd=ROOT / "src",
         stdout=subprocess.PIPE,
@@ -133,28 +142,82 @@ def start(cache, **environment) -> subprocess.Popen[str]:
 
 @needs_compiler
 @pytest.mark.skipif(sys.platform != "linux", reason="the cache folder is named by XDG_CACHE_HOME")
-def test_processes_that_start_together_compile_once_even_over_a_damaged_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("compiler", ["copies", pytest.param("real", marks=pytest.mark.slow)])
+def test_processes_that_start_together_compile_once_even_over_a_damaged_file(
+    compiled, tmp_path, monkeypatch, compiler
+):
+    whole = fused.library_path()
+    content = whole.read_bytes()
+    words = [whole] if compiler == "copies" else []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = fused.library_path()
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"half a library")
-    results = [process.communicate() for process in [start(tmp_path) for _ in range(3)]]
-    assert len({out for out, _ in results}) == 1
-    assert results[0][0].startswith("True ")
-    assert "".join(err for _, err in results).count("compiling") == 1
-    assert "".join(err for _, err in results).count("is damaged") == 1
-    assert sorted(path.parent.iterdir()) == [path, path.with_name("lock")]
+    (path.parent / "compiling-killed").mkdir(parents=True)
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    shutil.copy(whole.with_suffix(".sha256"), path.parent)
+    results = [process.communicate() for process in [start(tmp_path, *words) for _ in range(3)]]
+    errors = "".join(err for _, err in results)
+    assert len({out for out, _ in results}) == 1, errors
+    assert results[0][0].startswith("True "), errors
+    assert errors.count("compiling") == 1, errors
+    assert errors.count("is damaged") == 1, errors
+    digest, lock = path.with_suffix(".sha256"), path.with_name("lock")
+    assert sorted(path.parent.iterdir()) == [digest, path, lock]
+
+
+@needs_compiler
+def test_compiling_does_not_change_where_the_library_is_looked_for(compiled, tmp_path, monkeypatch):
+    whole = fused.library_path()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = fused.library_path()
+
+    def load(name, sources, extra_cflags, extra_ldflags, build_directory, **_):
+        extra_cflags.append("-I/torch")  # as torch does
+        extra_ldflags.append("-ltorch")
+        shutil.copy(whole, f"{build_directory}/{name}.so")
+
+    monkeypatch.setattr(cpp_extension, "load", load)
+    assert fused.is_available.__wrapped__()
+    assert path.read_bytes() == whole.read_bytes()
+    assert fused.library_path() == path
 
 
 def test_without_a_compiler_the_eager_path_runs_and_one_line_says_so(tmp_path):
-    out, err = start(tmp_path, CXX="no-such-compiler").communicate()
+    missing = start(tmp_path / "one", CXX="no-such-compiler")
+    turned_off = start(tmp_path / "two", CHARRNN_FUSED="0")
+    out, err = missing.communicate()
     assert out.startswith("False ")
     assert err.splitlines() == [
-        "the fused recurrence is not used, which costs speed only: "
+        "the fused recurrence is not used, which only costs speed: "
         "there is no C++ compiler (no-such-compiler)"
     ]
-    expected, _ = start(tmp_path, CHARRNN_FUSED="0").communicate()
-    assert out == expected
+    other, err = turned_off.communicate()
+    assert other == out
+    assert err.splitlines() == [
+        "the fused recurrence is turned off by CHARRNN_FUSED=0, which only costs speed"
+    ]
+
+
+def test_asking_for_the_passes_leaves_small_numbers_alone_and_preparing_flushes_them():
+    tiny = torch.tensor(1e-39)
+    try:
+        torch.set_flush_denormal(False)
+        fused.is_available.__wrapped__()
+        assert tiny / 2 > 0
+        prepare_cpu()
+        assert tiny / 2 == 0
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def test_a_compiler_that_fails_is_reported_in_one_line(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("CXX", "false")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with caplog.at_level(logging.WARNING):
+        assert not fused.is_available.__wrapped__()
+    (message,) = caplog.messages
+    assert message.startswith("the fused recurrence is not used, which only costs speed: ")
+    assert "\n" not in message
 
 
 @needs_compiler

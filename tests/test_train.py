@@ -196,7 +196,7 @@ def test_a_diverged_run_is_a_result(config, caplog):
     assert table["batches"].max() == 6
     assert not np.isfinite(table["perplexity"]).all()
     assert not any(folder.path.glob("sample-*"))
-    assert "nothing to sample" in caplog.text
+    assert "nothing can be sampled" in caplog.text
 
 
 def test_a_failed_run_keeps_its_traceback_and_is_no_result(config, monkeypatch):

@@ -1,4 +1,4 @@
-"""What a user is told when something cannot be done: one sentence, raised before work starts."""
+"""Refusals and failures that the user can act on, each in one sentence."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ class BadInput(CharRNNError, ValueError):
 
     Args:
         field: the setting's name as the user writes it.
-        value: the value it has.
-        wanted: what would do instead.
+        value: its value.
+        wanted: a value that would work.
+
+    >>> print(BadInput("k1", 0, "a whole number, at least 1 token"))
+    k1=0 cannot be used: it has to be a whole number, at least 1 token.
     """
 
     def __init__(self, field: str, value: Any, wanted: str) -> None:
@@ -27,10 +30,22 @@ class BadInput(CharRNNError, ValueError):
 
 
 class CannotRead(CharRNNError):
-    """A file is there, and cannot be read."""
+    """A file that exists but cannot be read."""
 
     def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.")
+        super().__init__(f"{path} cannot be read: {reason(error)}.")
+
+
+def reason(error: BaseException) -> str:
+    """Why an operation failed, in words that can continue a sentence.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory", "text.txt"))
+    'no such file or directory'
+    """
+    words = getattr(error, "strerror", None)
+    if words:
+        return words[0].lower() + words[1:]
+    return str(error) or type(error).__name__
 
 
 def require(condition: bool, field: str, value: Any, wanted: str) -> None:
@@ -40,7 +55,7 @@ def require(condition: bool, field: str, value: Any, wanted: str) -> None:
 
 
 LARGEST = 2**63 - 1
-"""What a whole number, such as a seed, can be at most."""
+"""The largest whole number that a setting, such as a seed, can have."""
 
 
 def require_whole(field: str, value: Any, least: int, unit: str = "", most: int = LARGEST) -> None:
@@ -53,7 +68,7 @@ def require_whole(field: str, value: Any, least: int, unit: str = "", most: int 
 
 
 def require_number(field: str, value: Any, wanted: str, accepts: Callable[[float], bool]) -> None:
-    """Raise BadInput unless ``value`` is a finite number that ``accepts`` takes."""
+    """Raise BadInput unless ``value`` is a finite number that ``accepts`` returns True for."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     require(number and math.isfinite(value) and accepts(value), field, value, wanted)
 
@@ -65,6 +80,10 @@ def require_choice(field: str, value: Any, choices: Iterable[Any]) -> None:
 
 
 def shortened(items: Sequence[str], shown: int = 10) -> str:
-    """The first of them, parted by commas, and how many more there are."""
+    """The first items, separated by commas, and how many are left out.
+
+    >>> shortened(["s1", "s2", "s3", "s4"], shown=2)
+    's1, s2, and 2 more'
+    """
     more = [f"and {len(items) - shown} more"] if len(items) > shown else []
     return ", ".join([*items[:shown], *more])

@@ -1,34 +1,43 @@
-"""Files that are either whole or not there."""
+"""Files that are written completely or not at all, and files that are safe to read."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
+from charrnn.errors import BadInput, reason, require
+
 TEMPORARY = ".*." + 32 * "[0-9a-f]"
-"""Glob pattern of what is left of a file whose writer was killed."""
+"""Glob pattern of the temporary files that a killed writer leaves behind."""
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write ``content`` under a temporary name, then give it ``path`` in one step."""
+    """Write ``content`` to a temporary file, then rename it to ``path`` in one step."""
     with _written(path, content) as temporary:
         os.replace(temporary, path)
 
 
 def create_atomically(path: Path, content: bytes | str) -> bool:
-    """The same for one process only of all that try, on any machine: whether it is this one."""
+    """Like write_atomically, but only one competing process, on any machine, succeeds.
+
+    Returns:
+        Whether it was this one.
+    """
     with _written(path, content) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
-            # NFS may say so of a link that it has made, if its first answer was lost.
+            # If its first answer was lost, NFS reports this for a link that it has made itself.
             return temporary.stat().st_nlink == 2
         except FileNotFoundError:
             raise
-        except OSError:  # a file system without hard links: there is a moment without the content
+        except OSError:  # no hard links on this file system: the file is empty for a moment
             try:
                 path.touch(exist_ok=False)
             except FileExistsError:
@@ -39,9 +48,9 @@ def create_atomically(path: Path, content: bytes | str) -> bool:
 
 @contextmanager
 def _written(path: Path, content: bytes | str) -> Iterator[Path]:
-    """A file with ``content`` beside ``path``, which is removed if it is left there."""
+    """A temporary file with ``content`` next to ``path``, removed at the end if it still exists."""
     data = content.encode() if isinstance(content, str) else content
-    # As TEMPORARY says. Not mkstemp, whose files nobody else may read.
+    # A name that TEMPORARY matches. Files made by mkstemp would be unreadable for other users.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("xb") as file:
@@ -51,3 +60,45 @@ def _written(path: Path, content: bytes | str) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(path: Path, field: str) -> None:
+    """Refuse an output file that cannot be written, before any work is done for it.
+
+    Args:
+        path: the file.
+        field: how the user named it.
+
+    Raises:
+        BadInput: if its folder does not exist or cannot be written to, or if ``path`` is something
+            other than a file, such as a folder or a device.
+    """
+    folder = path.parent
+    require(
+        os.path.isdir(folder), field, path, f"a file in an existing folder, which {folder} is not"
+    )
+    writable = os.access(folder, os.W_OK | os.X_OK)
+    require(writable, field, path, f"a file in a folder that you can write to, not in {folder}")
+    replaceable = os.path.isfile(path) or not os.path.exists(path)
+    require(replaceable, field, path, "a file or a new name, not a folder or a device")
+
+
+def write_output(path: Path, content: bytes | str, field: str) -> None:
+    """Write a file that the user asked for, completely or not at all.
+
+    Raises:
+        BadInput: naming ``field``, if it cannot be written.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise BadInput(field, path, f"a file that can be written ({reason(error)})") from error
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Open a file for reading. Devices and pipes, which may never end, are an OSError."""
+    # Look first: opening a pipe waits for someone to write to it.
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return path.open("rb")

@@ -1,1 +1,1 @@
-"""The network that all schemes share: recurrent layers, dense layers, softmax (Table 3)."""
+"""The network that all schemes share: recurrent layers, dense layers and softmax (Table 3)."""

@@ -1,7 +1,7 @@
-"""The recurrent layer's passes by torch's own operations, on any device.
+"""The recurrent layer's passes in torch's own operations, on any device.
 
-Shapes are those of charrnn.backbone.recurrence. The state before the first step is kept as step 0:
-h and c have T + 1 steps, and step t goes from h[t] to h[t + 1].
+Shapes are those of charrnn.backbone.recurrence. The state before the first step is step 0, so h and
+c have T + 1 steps, and step t goes from h[t] to h[t + 1].
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def forward(
     peepholes: Peepholes,
     for_backward: bool,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """All states (T + 1, B, H), hidden and cell, and what `backward` needs besides."""
+    """All hidden and cell states, each (T + 1, B, H), and tensors that only `backward` needs."""
     T, B, H = *x.shape[:2], len(W_hid_HG)
     h, c = (state.new_empty(T + 1, B, H) for state in (h_BH, c_BH))
     h[0], c[0] = h_BH, c_BH
     if not for_backward:
         tanh_c_BH = c.new_empty(B, H)
-        # One table for all steps: adding the bias inside the loop would cost as much as a step.
+        # Add the bias to the whole table once: inside the loop it would cost as much as a step.
         table_IG = None if x.is_floating_point() else W_in_IG + bias_G
         for t in range(T):
             if table_IG is None:
@@ -69,9 +69,9 @@ def backward(
 ) -> tuple[Tensor | None, ...]:
     """Gradients of x (None for tokens), h0, c0, W_in, the bias, W_hid and the peepholes.
 
-    Lasagne clips the gradient at the gates' pre-activations, so that what reaches W_in, the
-    bias, W_hid and the layer below is clipped. The peephole terms enter after the clipped node,
-    hence their gradients use the values before clipping.
+    Lasagne clips the gradient at the gates' pre-activations, so the gradients of W_in, the bias,
+    W_hid and the layer below are computed from clipped values. The peephole terms are added after
+    the clipped node, so their gradients use the values before clipping.
     """
     gates_TBG, tanh_c_TBH = kept
     T, B, H = tanh_c_TBH.shape
@@ -142,14 +142,14 @@ def step_(
     W_peep_3H: Tensor | None,
     peepholes: Peepholes,
 ) -> None:
-    """One step without a backward pass, see charrnn.backbone.recurrence.step_."""
+    """One step without a backward pass; see charrnn.backbone.recurrence.step_."""
     z_BG = inputs.clone() if tokens_B is None else inputs.index_select(0, tokens_B)
     tanh_c_BH = torch.empty_like(after[1])
     _step_(z_BG, before, after, tanh_c_BH, W_hid_HG, W_peep_3H, peepholes)
 
 
 def _split(gates_BG: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Input and forget gate together, cell candidate, output gate."""
+    """Views of the input and forget gates together, the cell candidate, and the output gate."""
     H = gates_BG.shape[1] // 4
     return gates_BG[:, : 2 * H], gates_BG[:, 2 * H : 3 * H], gates_BG[:, 3 * H :]
 
@@ -165,7 +165,7 @@ def _step_(
 ) -> None:
     """One step, which writes ``after`` and ``tanh_c_BH``.
 
-    ``z_BG`` holds the inputs' part and becomes the activated gates.
+    ``z_BG`` holds the gates' sums over the inputs, and is overwritten with the activated gates.
     """
     (h_BH, c_BH), (new_h_BH, new_c_BH) = before, after
     H = c_BH.shape[1]

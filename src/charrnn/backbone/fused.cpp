@@ -1,11 +1,11 @@
-// The recurrent layer's passes on a CPU: those of charrnn.eager, with the elementwise work of a time
-// step done at once. The matrix products are torch's.
+// The recurrent layer's passes on a CPU: those of eager.py, with all elementwise work of a time step
+// in one loop. The matrix products are torch's.
 //
-// Names and shapes are those of charrnn.recurrence: T time steps, B sequences, I inputs, H hidden
+// Names and shapes are those of recurrence.py: T time steps, B sequences, I inputs, H hidden
 // units, G = 4H gate units in the order i, f, g, o.
 //
-// What has G columns is held for a few steps at a time, which stay in the cache: writing all T steps
-// out costs more time, in page faults, than the elementwise work itself.
+// Arrays with G columns are held for only a few steps at a time, so that they stay in the cache:
+// storing all T steps would cost more time, in page faults, than the elementwise work itself.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -30,9 +30,9 @@ namespace {
 using at::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 
-// ---- sigmoid and tanh, to about an ulp, in a form that compilers turn into vector instructions ----
+// ---- sigmoid and tanh, accurate to about an ulp, in a form that compilers can vectorise -----------
 
-#define INLINE [[gnu::always_inline]] inline  // a call that stays a call keeps a loop scalar
+#define INLINE [[gnu::always_inline]] inline  // a loop with a call in it is not vectorised
 
 template <typename Real>
 struct Format;
@@ -69,7 +69,7 @@ struct Exponential {
   Real scale, rest;
 };
 
-// For x up to Format::largest and down to its negative; NaN stays.
+// For |x| <= Format::largest; NaN stays NaN.
 template <typename Real>
 INLINE Exponential<Real> exponential(Real x) {
   using F = Format<Real>;
@@ -85,7 +85,7 @@ INLINE Exponential<Real> exponential(Real x) {
   return {scale, scale * (r * series)};
 }
 
-// The lesser of x and a bound; NaN stays.
+// The smaller of x and a bound; NaN stays NaN.
 template <typename Real>
 INLINE Real at_most(Real bound, Real x) {
   return bound < x ? bound : x;
@@ -112,13 +112,13 @@ INLINE Real tanh(Real x) {
 
 // ---- one time step -------------------------------------------------------------------------------
 //
-// Threads share out the hidden units, not the sequences: the sums over sequences then have one order,
-// and results do not depend on the number of threads.
+// Threads divide the hidden units among them, not the sequences, so that sums over sequences always
+// have the same order and results do not depend on the number of threads.
 
-enum class Peepholes : int64_t { none, paper, lasagne };  // numbered as in charrnn.fused
+enum class Peepholes : int64_t { none, paper, lasagne };  // numbered as in fused.py
 
-// Hidden units that a thread takes at a time. With fewer, rows are too short to be fetched ahead: the
-// elementwise work took twice the time with 64.
+// Hidden units that a thread works on at a time. Shorter rows defeat prefetching: with 64, the
+// elementwise work took twice as long.
 constexpr int64_t BLOCK = 256;
 
 // The four gates of one sequence.
@@ -132,11 +132,11 @@ Gates<Real> packed(Real* row_G, int64_t H) {
   return {row_G, row_G + H, row_G + 2 * H, row_G + 3 * H};
 }
 
-// The inputs' part of the gates, bias included: a row a sequence, or a row of a table a token.
+// The gates' sums over the inputs, bias included: a row per sequence, or a table with a row per token.
 template <typename Real>
 struct Inputs {
   Real* rows;
-  const int64_t* tokens_B;  // null without a table
+  const int64_t* tokens_B;  // null if there is no table
   Real* row(int64_t b, int64_t G) const { return rows + (tokens_B ? tokens_B[b] : b) * G; }
 };
 
@@ -185,11 +185,11 @@ template <typename Real>
 struct StepBack {
   Gates<const Real> gates_BH;
   const Real *c_BH, *new_c_BH, *peep_3H;
-  const Real *dh_out_BH, *dc_out_BH;  // what the step's results are used for; null: for nothing
-  const Real* dh_BH;                  // through the step after
-  Real* dc_BH;                        // the same; becomes that for the step before
+  const Real *dh_out_BH, *dc_out_BH;  // from the uses of the step's results; null if there are none
+  const Real* dh_BH;                  // through the next step
+  Real* dc_BH;                        // likewise; overwritten with the gradient for the previous step
   Real *dz_BG, *dpeep_3H;
-  Inputs<Real> dtable;  // null without a table
+  Inputs<Real> dtable;  // null if there is no table
   Real clip;
 };
 
@@ -283,14 +283,14 @@ void specialised(const Tensor& like, int64_t peepholes, const Work& work) {
 
 template <typename Work>
 void for_blocks(int64_t B, int64_t H, const Work& work) {
-  // Waking a thread up is worth it for some thousand units.
+  // Waking a thread only pays off for a few thousand units.
   const int64_t blocks = (H + BLOCK - 1) / BLOCK, grain = std::max<int64_t>(1, 4096 / (B * BLOCK));
   at::parallel_for(0, blocks, grain, [&](int64_t first, int64_t last) {
     for (int64_t n = first; n < last; ++n) work(n * BLOCK, std::min(H, (n + 1) * BLOCK));
   });
 }
 
-// Steps whose G columns fit into a core's own cache.
+// Number of steps whose arrays with G columns fit into a core's own cache.
 int64_t steps_at_a_time(int64_t T, const Tensor& like, int64_t B, int64_t H) {
   constexpr int64_t bytes = 4 << 20;
   return std::clamp<int64_t>(bytes / (B * 4 * H * like.element_size()), 1, std::max<int64_t>(T, 1));
@@ -306,7 +306,7 @@ Real* at_step(const OptionalTensor& tensor, int64_t t) {
   return tensor ? at_step<Real>(*tensor, t) : nullptr;
 }
 
-// How many elements stand at the bound, or at its negative.
+// Number of elements that were clipped to the bound or to its negative.
 template <typename Real>
 int64_t num_at(const Tensor& clipped, double bound) {
   const Real *values = clipped.data_ptr<Real>(), clip = static_cast<Real>(bound);
@@ -314,7 +314,7 @@ int64_t num_at(const Tensor& clipped, double bound) {
                        [clip](Real x) { return std::abs(x) >= clip; });
 }
 
-// Rows in memory, one after the other; tokens that a table of I rows can be asked for.
+// A contiguous copy or view of the inputs; tokens are checked to be rows of a table of I rows.
 Tensor readable(const Tensor& x, int64_t I) {
   if (x.is_floating_point()) return x.contiguous();
   const Tensor tokens = x.to(at::kLong).contiguous();
@@ -461,11 +461,11 @@ std::tuple<OptionalTensor, Tensor, Tensor, Tensor, Tensor, Tensor, OptionalTenso
   return {dx_TBI, dh_BH, dc_BH, dW_in_IG, dbias_G, dW_hid_HG, dpeep};
 }
 
-// A step of training needs the memory that the step before it freed. By default glibc hands large
-// blocks back to the system, which then gives them out again zeroed, page by page.
+// Each training step needs the memory that the previous one freed. By default glibc returns large
+// blocks to the system, which then has to zero them again, page by page.
 void keep_freed_memory() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest value that glibc accepts
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
 }

@@ -1,4 +1,4 @@
-"""The recurrent layer's passes by fused.cpp, compiled at first use and kept in the cache folder."""
+"""The recurrent layer's passes in C++ (fused.cpp), compiled at first use and kept in the cache."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,45 +19,48 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from charrnn.errors import reason
+from charrnn.files import write_atomically
+
 log = logging.getLogger(__name__)
 
 DTYPES = (torch.float32, torch.float64)
-"""The precisions that it is compiled for."""
+"""The precisions that fused.cpp supports."""
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 PEEPHOLES = ("none", "paper", "lasagne")
 """In the order of fused.cpp's enumeration."""
 
 # None of these lets the compiler reorder a sum.
-FLAGS = ["-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
-# Elsewhere, torch's loops in it run on one thread.
-THREADS = ["-fopenmp"] if sys.platform == "linux" else []
-# By what torch itself found usable, not -march=native: a cache folder may be shared by machines.
+FLAGS = ("-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
+# On other systems, fused.cpp runs on one thread.
+THREADS = ("-fopenmp",) if sys.platform == "linux" else ()
+# By what torch itself found usable instead of -march=native: machines may share a cache folder.
 VECTOR_WIDTH = {
-    "AVX2": ["-mavx2", "-mfma"],
-    "AVX512": [
+    "AVX2": ("-mavx2", "-mfma"),
+    "AVX512": (
         *(f"-mavx512{extension}" for extension in ("f", "dq", "bw", "vl")),
         "-mfma",
         "-mprefer-vector-width=512",
-    ],
+    ),
 }
 
 
 def forward(*arguments: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """As charrnn.backbone.eager.forward."""
+    """Like charrnn.backbone.eager.forward."""
     *tensors, peepholes, for_backward = arguments
     return torch.ops.charrnn.forward(*tensors, PEEPHOLES.index(peepholes), for_backward)
 
 
 def backward(*arguments: Any) -> tuple[Tensor | None, ...]:
-    """As charrnn.backbone.eager.backward."""
+    """Like charrnn.backbone.eager.backward."""
     *tensors, peepholes, grad_clip, num_clipped = arguments
     kind = PEEPHOLES.index(peepholes)
     return torch.ops.charrnn.backward(*tensors, kind, grad_clip, num_clipped)
 
 
 def step_(*arguments: Any) -> None:
-    """As charrnn.backbone.eager.step_."""
+    """Like charrnn.backbone.eager.step_."""
     inputs, tokens_B, before, after, W_hid_HG, W_peep_3H, peepholes = arguments
     kind = PEEPHOLES.index(peepholes)
     torch.ops.charrnn.step_(inputs, tokens_B, *before, *after, W_hid_HG, W_peep_3H, kind)
@@ -64,31 +68,32 @@ def step_(*arguments: Any) -> None:
 
 @functools.cache
 def is_available() -> bool:
-    """Whether the passes can be used: compiles them if need be, and says in one line why not.
+    """Return whether the fused passes can be used; if not, log why in one line.
 
-    ``CHARRNN_FUSED=0`` in the environment leaves them out.
+    The first call in a process loads them, and compiles them if necessary. ``CHARRNN_FUSED=0`` in
+    the environment turns them off.
     """
-    # Numbers below 1e-38 would be computed a hundred times slower, and change nothing.
-    torch.set_flush_denormal(True)
     if os.environ.get("CHARRNN_FUSED") == "0":
+        log.info("the fused recurrence is turned off by CHARRNN_FUSED=0, which only costs speed")
         return False
     try:
         _load_library()
-    except (OSError, RuntimeError) as error:
-        lines = [line for line in str(error).splitlines() if " error: " in line] or [str(error)]
-        log.warning("the fused recurrence is not used, which costs speed only: %s", lines[0])
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        problem = reason(error)
+        lines = [line for line in problem.splitlines() if " error: " in line] or [problem]
+        log.warning("the fused recurrence is not used, which only costs speed: %s", lines[0])
         return False
     return True
 
 
 def library_path() -> Path:
-    """Where the compiled passes lie: a folder for each source, torch and kind of processor."""
+    """The compiled passes: in a folder for each source, torch version and kind of processor."""
     key = hashlib.sha256("\n".join([torch.__version__, *_flags(), SOURCE.read_text()]).encode())
     return platformdirs.user_cache_path("charrnn") / "fused" / key.hexdigest()[:16] / "fused.so"
 
 
 def _flags() -> list[str]:
-    return FLAGS + THREADS + VECTOR_WIDTH.get(torch.backends.cpu.get_cpu_capability(), [])
+    return [*FLAGS, *THREADS, *VECTOR_WIDTH.get(torch.backends.cpu.get_cpu_capability(), ())]
 
 
 def _load_library() -> None:
@@ -96,17 +101,30 @@ def _load_library() -> None:
     library.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(library.with_name("lock")):
         if library.exists():
-            try:
+            if _is_intact(library):
                 torch.ops.load_library(library)
                 return
-            except OSError as error:
-                log.warning("%s is damaged (%s) and is compiled anew.", library, error)
+            log.warning("%s is damaged and is compiled again.", library)
         _compile(library)
 
 
+def _is_intact(library: Path) -> bool:
+    """Whether the library is the one that was compiled; loading another can kill the process."""
+    digest = _digest_file(library)
+    return digest.exists() and digest.read_bytes() == _sha256(library)
+
+
+def _digest_file(library: Path) -> Path:
+    return library.with_suffix(".sha256")
+
+
+def _sha256(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
 def _compile(library: Path) -> None:
-    """Compile and load it, then keep it as ``library``."""
-    # Slow to import, and needed once.
+    """Compile the passes, load them, and keep them as ``library``."""
+    # Slow to import, and rarely needed.
     from torch.utils import cpp_extension
 
     compiler = cpp_extension.get_cxx_compiler()
@@ -116,15 +134,19 @@ def _compile(library: Path) -> None:
     path = os.environ["PATH"]
     os.environ["PATH"] = os.pathsep.join([ninja.BIN_DIR, path])
     try:
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        for left_over in library.parent.glob("compiling-*"):  # by a killed process
+            shutil.rmtree(left_over)
+        with tempfile.TemporaryDirectory(prefix="compiling-", dir=library.parent) as folder:
             cpp_extension.load(
                 "fused",
                 [str(SOURCE)],
                 extra_cflags=_flags(),
-                extra_ldflags=THREADS,
+                extra_ldflags=list(THREADS),  # a copy, because torch extends it
                 build_directory=folder,
                 is_python_module=False,
             )
-            os.replace(Path(folder, "fused.so"), library)
+            compiled = Path(folder, "fused.so")
+            write_atomically(_digest_file(library), _sha256(compiled))
+            os.replace(compiled, library)
     finally:
         os.environ["PATH"] = path

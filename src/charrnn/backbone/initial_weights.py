@@ -1,4 +1,4 @@
-"""Initial weights from arrays, such as another implementation's."""
+"""Loading initial weights, for instance those of another implementation."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from charrnn.errors import BadInput, require
 
 
 def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
-    """Set initial weights from arrays, such as another implementation's.
+    """Set a network's initial weights, for instance to those of another implementation.
 
-    Every matrix is oriented (inputs, outputs), as in ``x @ W``. Gates stand side by side along the
-    last axis in the order input, forget, cell candidate, output. With layers numbered from 0, I
-    inputs (|V| in layer 0, H above), H = gamma, D = ``dense_size``:
+    Every matrix has the shape (inputs, outputs), as in ``x @ W``. The gates are side by side along
+    the last axis, in the order input, forget, cell candidate, output. Layers are numbered from 0;
+    I is |V| in layer 0 and H in the layers above, H is gamma, and D is ``dense_size``:
 
     ==================  ==========  ==========================================================
     name                shape
     ==================  ==========  ==========================================================
-    ``lstm0.W_in``      (I, 4H)     input to gates
-    ``lstm0.W_hid``     (H, 4H)     previous hidden state to gates
+    ``lstm0.W_in``      (I, 4H)     from the input to the gates
+    ``lstm0.W_hid``     (H, 4H)     from the previous hidden state to the gates
     ``lstm0.b``         (4H,)       biases of the gates
     ``lstm0.W_peep``    (3, H)      peepholes of input, forget, output gate; absent for ``none``
     ``lstm0.h0``        (H,)        initial hidden state
@@ -34,13 +34,17 @@ def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
     ``output.b``        (|V|,)
     ==================  ==========  ==========================================================
 
-    Lasagne keeps a matrix per gate: ``W_in = np.concatenate([W_in_to_ingate, W_in_to_forgetgate,
+    Lasagne has one matrix per gate: ``W_in = np.concatenate([W_in_to_ingate, W_in_to_forgetgate,
     W_in_to_cell, W_in_to_outgate], axis=1)``, and ``W_peep = np.stack([W_cell_to_ingate,
     W_cell_to_forgetgate, W_cell_to_outgate])``.
 
+    Args:
+        backbone: the network to change.
+        arrays: the weights by name.
+
     Raises:
-        BadInput: if a name is missing or unknown, or a shape or value cannot be used. Nothing has
-            been set then.
+        BadInput: if a name is missing or unknown, or a shape or value cannot be used. In that case
+            no weight has been changed.
     """
     targets = _named_parameters(backbone)
     unknown, missing = sorted(arrays.keys() - targets), sorted(targets.keys() - arrays.keys())
@@ -68,7 +72,7 @@ def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _named_parameters(backbone: Backbone) -> dict[str, Tensor]:
-    """The parameters under the names, and in the orientation, of load_arrays."""
+    """The parameters, with the names and shapes of load_arrays."""
     named: dict[str, Tensor] = {}
     for n, layer in enumerate(backbone.lstms()):
         named |= {

@@ -1,8 +1,8 @@
 """The recurrent layer: an LSTM with peepholes and Lasagne's gradient clipping (Table 3, Eq. 7).
 
-Shapes are written into names: T time steps, B sequences, I inputs, H hidden units, G = 4H gate
-units. Sequences are time-major, so that one step is one contiguous block. Along G the gates stand
-in the order input, forget, cell candidate, output (i, f, g, o).
+Names end with shapes: T time steps, B sequences, I inputs, H hidden units, G = 4H gate units.
+Sequences are time-major, so each step is one contiguous block. Along G the gates have the order
+input, forget, cell candidate, output (i, f, g, o).
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from charrnn.errors import require_choice, require_number, require_whole
 
 
 class PeepholeLSTM(nn.Module):
-    """One LSTM layer over a whole sequence.
+    """One LSTM layer, run over whole sequences.
 
-    Input and forget gates peep at c(n-1). The output gate peeps at c(n) with
-    ``peepholes="lasagne"``, as the paper's experiments ran, at c(n-1) with ``"paper"``, as Eq. 7
-    prints it; ``"none"`` is an LSTM without peepholes.
+    The input and forget gates peep at the cell state c(n-1). The output gate peeps at c(n) with
+    ``peepholes="lasagne"``, as in the paper's experiments, and at c(n-1) with ``"paper"``, as Eq. 7
+    is printed. ``"none"`` is an LSTM without peepholes.
 
     Args:
-        input_size: number of input features, or of distinct tokens when the input is one-hot.
+        input_size: number of input features, or of unique tokens if the input is one-hot.
         hidden_size: number of units, the paper's gamma.
-        peepholes: see above.
+        peepholes: `lasagne`, `paper` or `none`.
         forget_bias: initial bias of the forget gate; the other biases start at 0.
-        grad_clip: bound on each element of the gradient that arrives at the gates'
-            pre-activations, at every time step; None leaves gradients as they are.
+        grad_clip: bound on each element of the gradient at the gates' pre-activations, at every
+            time step; None does not clip.
 
     Attributes:
-        num_clipped: None, or where backward passes count the elements that were clipped, see
-            charrnn.backbone.recurrence.run.
+        num_clipped: a tensor in which backward passes count the clipped elements (see
+            charrnn.backbone.recurrence.run), or None.
 
     Raises:
         BadInput: if an argument is out of its range.
@@ -71,7 +71,7 @@ class PeepholeLSTM(nn.Module):
         self.c0_H = nn.Parameter(torch.empty(hidden_size))
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw the initial values: orthogonal per gate, peepholes from Normal(0, 0.1)."""
+        """Draw the initial values: an orthogonal matrix per gate, peepholes from Normal(0, 0.1)."""
         with torch.no_grad():
             for weight in (self.W_in_IG, self.W_hid_HG):
                 for gate in weight.chunk(4, dim=1):
@@ -83,15 +83,16 @@ class PeepholeLSTM(nn.Module):
             self.c0_H.zero_()
 
     def initial_state(self, batch_size: int) -> State:
-        """The learned state at the start of every sequence, for ``batch_size`` of them."""
+        """The learned initial state, for ``batch_size`` sequences."""
         return self.h0_H.expand(batch_size, -1), self.c0_H.expand(batch_size, -1)
 
     def forward(self, x: Tensor, state: State) -> State:
         """Run the layer over a sequence.
 
         Args:
-            x: tokens (T, B) of an integer type, taken as one-hot vectors, or features (T, B, I).
-            state: the state before the first step, (B, H) each.
+            x: tokens (T, B) of an integer type, which stand for one-hot vectors, or features
+                (T, B, I).
+            state: the state before the first step, each (B, H).
 
         Returns:
             Hidden and cell states after every step, each (T, B, H).

@@ -16,21 +16,28 @@ LEAKINESS = 0.01
 
 
 class Backbone(nn.Module):
-    """Token sequence in, logits out. T time steps, B sequences, H = ``hidden_size``.
+    """From a sequence of tokens to logits. Names: T time steps, B sequences, H = ``hidden_size``.
 
     Args:
-        vocabulary_size: number of distinct tokens, the paper's |V|.
-        num_layers: recurrent layers, the paper's r.
-        hidden_size: units in a recurrent layer, the paper's gamma.
+        vocabulary_size: number of unique tokens, the paper's |V|.
+        num_layers: number of recurrent layers, the paper's r.
+        hidden_size: units in each recurrent layer, the paper's gamma.
         dense_size: units in the hidden dense layer; None leaves that layer out.
-        peepholes: `lasagne`, `paper` or `none`, see PeepholeLSTM.
+        peepholes: `lasagne`, `paper` or `none`; see PeepholeLSTM.
         forget_bias: initial bias of the forget gates.
-        grad_clip: elementwise bound on the gates' gradients at every time step; None for no bound.
+        grad_clip: bound on each element of the gates' gradients at every time step; None for no
+            bound.
         dropout: probability of dropping an input of either dense layer (Section 4.3).
-        seed: seed of the initial values. They depend on it and on the architecture alone.
+        seed: seed of the initial values, which depend on nothing but it and the architecture.
 
     Raises:
         BadInput: if an argument is out of its range.
+
+    >>> backbone = Backbone(vocabulary_size=27, hidden_size=8, dense_size=16)
+    >>> tokens_TB = torch.zeros(5, 2, dtype=torch.int64)
+    >>> hidden_TBH, trajectory = backbone.recur(tokens_TB, backbone.initial_state(batch_size=2))
+    >>> backbone.readout(hidden_TBH).shape
+    torch.Size([5, 2, 27])
     """
 
     identity_name = "lstm"
@@ -69,17 +76,17 @@ class Backbone(nn.Module):
         self.reset_parameters(seed)
 
     def lstms(self) -> Iterator[PeepholeLSTM]:
-        """The recurrent layers, from the input up."""
+        """The recurrent layers, from the input upwards."""
         for layer in self.layers:
             assert isinstance(layer, PeepholeLSTM)
             yield layer
 
     def reset_parameters(self, seed: int) -> None:
-        """Draw the initial values of Table 3 from ``seed`` alone, layer by layer."""
+        """Draw the initial values of Table 3, layer by layer, from ``seed`` alone."""
         if self.output.weight.is_meta:  # shapes without memory, to check a configuration
             return
         generator = torch.Generator().manual_seed(seed)
-        # The last bits of a QR decomposition may depend on the number of threads.
+        # The last bits of a QR decomposition can depend on the number of threads.
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -93,11 +100,11 @@ class Backbone(nn.Module):
             torch.set_num_threads(threads)
 
     def initial_state(self, batch_size: int) -> list[State]:
-        """The learned state before the first token, per layer, each (batch_size, H)."""
+        """The learned initial state of each layer, (batch_size, H) each."""
         return [layer.initial_state(batch_size) for layer in self.lstms()]
 
     def zero_initial_state(self) -> None:
-        """Start from the zero state, and do not learn another one."""
+        """Make the initial state zero, and do not learn it."""
         for layer in self.lstms():
             for initial_H in (layer.h0_H, layer.c0_H):
                 initial_H.requires_grad_(False).zero_()
@@ -107,11 +114,11 @@ class Backbone(nn.Module):
 
         Args:
             tokens_TB: token indices (T, B).
-            state: per layer, the state before the first token.
+            state: for each layer, the state before the first token.
 
         Returns:
-            The top layer's hidden states (T, B, H), and per layer the states after every token,
-            hidden and cell, each (T, B, H).
+            The top layer's hidden states (T, B, H), and for each layer the hidden and the cell
+            states after every token, each (T, B, H).
         """
         x = tokens_TB
         trajectory = []
@@ -121,9 +128,9 @@ class Backbone(nn.Module):
         return x, trajectory
 
     def readout(self, hidden: Tensor) -> Tensor:
-        """The dense layers: logits (..., |V|) of hidden states (..., H)."""
+        """Apply the dense layers: from hidden states (..., H) to logits (..., |V|)."""
         if self.dense is not None:
             hidden = self.dense(self.dropout(hidden))
-            # In place: the largest array of a training step would otherwise be there twice.
+            # In place, because this is the largest array of a training step.
             hidden = nn.functional.leaky_relu(hidden, LEAKINESS, inplace=True)
         return self.output(self.dropout(hidden))

@@ -1,9 +1,9 @@
-"""The recurrent layer as one function with its backward pass written out.
+"""The recurrent layer as one differentiable function with a hand-written backward pass.
 
-Two modules have that function's passes, `forward` and `backward`, and a single step of it, with the
-same signatures and, to rounding, the same results: charrnn.backbone.fused for CPUs,
-charrnn.backbone.eager for all else. Shapes are those of charrnn.backbone.lstm: T time steps,
-B sequences, I inputs, H hidden units, G = 4H gate units (i, f, g, o).
+Its passes, `forward` and `backward`, and a single step exist twice, with the same signatures and,
+up to rounding, the same results: in charrnn.backbone.fused for CPUs, and in charrnn.backbone.eager
+for everything else. Shapes are those of charrnn.backbone.lstm: T time steps, B sequences, I inputs,
+H hidden units, G = 4H gate units (i, f, g, o).
 """
 
 from __future__ import annotations
@@ -26,12 +26,23 @@ _eager_only: ContextVar[bool] = ContextVar("eager_only", default=False)
 
 @contextlib.contextmanager
 def eager_only() -> Iterator[None]:
-    """Within it, CPUs too take the eager path."""
+    """A context in which CPUs, too, use the eager passes."""
     token = _eager_only.set(True)
     try:
         yield
     finally:
         _eager_only.reset(token)
+
+
+def prepare_cpu() -> None:
+    """Make this process ready to compute on a CPU. Call this before the first batch.
+
+    The fused passes are compiled if necessary, so that compiling does not count as training time.
+    Numbers below 1e-38 become zero from now on: computing with them would take a hundred times as
+    long, and change no result.
+    """
+    torch.set_flush_denormal(True)
+    fused.is_available()
 
 
 def run(
@@ -48,16 +59,16 @@ def run(
     """One layer over a whole sequence, differentiable if gradients are enabled.
 
     Args:
-        x: tokens (T, B) of an integer type, taken as one-hot vectors, or features (T, B, I).
-        state: the state before the first step.
+        x: tokens (T, B) of an integer type, which stand for one-hot vectors, or features (T, B, I).
+        state: the state before the first step, each (B, H).
         W_in_IG: weights of the input.
         bias_G: biases of the gates.
         W_hid_HG: weights of the hidden state.
-        W_peep_3H: peepholes of input, forget and output gate, or None.
-        peepholes: what they look at, see charrnn.backbone.lstm.PeepholeLSTM.
+        W_peep_3H: peepholes of the input, forget and output gate, or None.
+        peepholes: which cell states they see; see charrnn.backbone.lstm.PeepholeLSTM.
         grad_clip: bound on the gradients at the gates' pre-activations, or None.
-        num_clipped: a whole number (), to which the backward pass adds how many of their
-            elements, of T * B * G, the bound holds; None counts none.
+        num_clipped: an integer scalar, to which the backward pass adds how many of these T * B * G
+            gradients it clipped; None does not count.
 
     Returns:
         Hidden and cell states after every step, each (T, B, H).
@@ -78,13 +89,13 @@ def step_(
     W_peep_3H: Tensor | None,
     peepholes: Peepholes,
 ) -> None:
-    """One time step, from ``before`` to ``after``, which is written.
+    """One time step, from ``before`` to ``after``, which it overwrites.
 
     Args:
-        inputs: the inputs' part of the gates, bias included, (B, G); or a table of it (I, G).
-        tokens_B: the rows of that table to take; None for (B, G).
-        before: the state before the step.
-        after: where the state after it goes; other memory than ``before``.
+        inputs: the gates' sums over the inputs, bias included, (B, G); or a table (I, G) of them.
+        tokens_B: the rows of the table to use; None if ``inputs`` is not a table.
+        before: the state before the step, each (B, H).
+        after: memory for the state after the step, not shared with ``before``.
         W_hid_HG: as in `run`.
         W_peep_3H: as in `run`.
         peepholes: as in `run`.
@@ -94,7 +105,7 @@ def step_(
 
 
 def _passes(like: Tensor) -> ModuleType:
-    """The module whose passes run tensors of that device and precision."""
+    """The module with the passes for the device and precision of ``like``."""
     fits = like.device.type == "cpu" and like.dtype in fused.DTYPES and not _eager_only.get()
     return fused if fits and fused.is_available() else eager
 

@@ -1,4 +1,4 @@
-"""The state of a recurrent layer, and where its peepholes look."""
+"""The state of a recurrent layer, and the kinds of peepholes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ State = tuple[Tensor, Tensor]
 
 
 def state_after(trajectory: list[State], index: int) -> list[State]:
-    """The state after token ``index`` of a sequence, cut off from the graph that computed it."""
-    # A copy, since a view would keep the whole sequence's states in memory.
+    """The state after token ``index``, detached from the graph that computed it.
+
+    Args:
+        trajectory: for each layer, the states after every token, each (T, B, H).
+        index: position of the token in the sequence; -1 for the last.
+
+    Returns:
+        The state of each layer, each (B, H).
+    """
+    # A copy, because a view would keep the states of the whole sequence in memory.
     return [(h[index].detach().clone(), c[index].detach().clone()) for h, c in trajectory]

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from charrnn.backbone.network import Backbone
-from charrnn.backbone.recurrence import eager_only
+from charrnn.backbone.recurrence import eager_only, prepare_cpu
 from charrnn.benchmark import floors, peers
 from charrnn.benchmark.case import Case
 from charrnn.benchmark.measure import Entry
@@ -62,6 +62,7 @@ def _eagerly(step: Callable[[], None]) -> Callable[[], None]:
 
 def our_backbone(case: Case) -> Backbone:
     """The network of a case."""
+    prepare_cpu()
     return Backbone(case.vocabulary, case.num_layers, case.hidden_size, case.dense_size)
 
 

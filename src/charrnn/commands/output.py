@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from charrnn.errors import BadInput, require
+from charrnn.errors import BadInput, reason, require
 from charrnn.files import write_atomically
 
 
@@ -41,5 +41,5 @@ def write_out(path: Path, content: bytes | str) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BadInput("--out", path, f"a file that can be written ({reason})") from error
+        wanted = f"a file that can be written ({reason(error)})"
+        raise BadInput("--out", path, wanted) from error

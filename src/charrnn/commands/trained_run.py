@@ -13,6 +13,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.backbone.network import Backbone
+from charrnn.backbone.recurrence import prepare_cpu
 from charrnn.data.corpora import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.datamodule.module import CharDataModule
@@ -83,6 +84,7 @@ class TrainedRun:
         Raises:
             DamagedRun: if the weights cannot be read, or do not fit the configuration.
         """
+        prepare_cpu()
         backbone: Backbone = build(self.cfg.backbone, vocabulary_size=vocabulary_size)
         backbone.to(DTYPES[self.cfg.precision])
         try:

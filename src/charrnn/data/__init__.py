@@ -1,1 +1,1 @@
-"""Corpora, vocabulary, the train/test split and the paper's batches (Section 4.1 and 4.2)."""
+"""Corpora: where their texts come from, and their tokens (Section 4.2)."""

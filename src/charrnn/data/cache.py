@@ -1,45 +1,50 @@
-"""Tokenised corpora on disk, for those whose source takes long to read."""
+"""A cache on disk for tokenised corpora, since reading some sources takes long."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
-import zipfile
 
 import numpy as np
 
 from charrnn.data.fetching.packages import cache_folder
 from charrnn.data.vocabulary import CHARACTERS, NOTES, Vocabulary
+from charrnn.errors import reason
 from charrnn.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""To be raised when what is read out of a source, or how it is kept, changes."""
+FORMAT = 2
+"""Raise this when the text read from a source, or the layout of the file, changes."""
 
 Cached = tuple[np.ndarray, Vocabulary, str]
-"""Tokens (N,), their vocabulary, and the hash of the text."""
+"""Tokens (N,), their vocabulary, and the SHA-256 of the text."""
 
 
 def read_cached(key: str) -> Cached | None:
-    """What `write_cached` kept under ``key``; None if there is nothing, or it is damaged."""
-    path = cache_folder() / "tokens" / f"{key}-{FORMAT}.npz"
+    """The corpus that `write_cached` stored under ``key``; None if it is missing or damaged."""
+    path = cache_folder() / "tokens" / f"{key}-{FORMAT}"
     try:
-        # An .npz file is a zip archive, whose checksums tell a damaged one.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            tokenization = NOTES if arrays["is_notes"] else CHARACTERS
-            vocabulary = Vocabulary(tuple(arrays["symbols"].tolist()), tokenization)
-            return arrays["tokens"], vocabulary, str(arrays["sha256"])
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        log.warning("%s is damaged (%s) and is made anew.", path, error)
+    except OSError as error:
+        log.warning("%s cannot be read (%s) and is rebuilt.", path, reason(error))
         return None
+    digest, archive = content[:32], content[32:]
+    if hashlib.sha256(archive).digest() != digest:
+        log.warning("%s is damaged and is rebuilt.", path)
+        return None
+    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+        tokenization = NOTES if arrays["is_notes"] else CHARACTERS
+        vocabulary = Vocabulary(tuple(arrays["symbols"].tolist()), tokenization)
+        return arrays["tokens"], vocabulary, str(arrays["sha256"])
 
 
 def write_cached(key: str, tokens: np.ndarray, vocabulary: Vocabulary, sha256: str) -> None:
-    """Keep a tokenised corpus. A disk that is full costs time at the next start, no more."""
-    path = cache_folder() / "tokens" / f"{key}-{FORMAT}.npz"
+    """Store a tokenised corpus. If that fails, only the next start takes longer."""
+    path = cache_folder() / "tokens" / f"{key}-{FORMAT}"
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -48,8 +53,11 @@ def write_cached(key: str, tokens: np.ndarray, vocabulary: Vocabulary, sha256: s
         is_notes=vocabulary.tokenization is NOTES,
         sha256=sha256,
     )
+    # numpy does not check all of the archive's own checksums.
+    archive = buffer.getvalue()
+    content = hashlib.sha256(archive).digest() + archive
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, content)
     except OSError as error:
-        log.warning("%s cannot be written (%s): the corpus is read anew next time.", path, error)
+        log.warning("%s cannot be written (%s): the next start takes longer.", path, reason(error))

@@ -1,9 +1,10 @@
-"""Which corpora there are, which of them this machine can reach, and which a figure takes."""
+"""All corpora: which ones this machine can reach, and which ones a figure uses."""
 
 from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 AUTHORS: tuple[Corpus, ...] = (English(), Finnish(), Linux(), Music())
 """The paper's corpora, in its order."""
 SUBSTITUTES: tuple[Corpus, ...] = (Shakespeare(), Kalevala(), Linux61(), Chorales())
-"""What stands in for each of them."""
+"""The substitute for each of the paper's corpora."""
 STANDS_FOR: dict[str, str] = {
     **{corpus.name: corpus.name for corpus in AUTHORS},
     **{
@@ -28,29 +29,35 @@ STANDS_FOR: dict[str, str] = {
     StandardLibrary().name: "linux",
     "midi": "music",
 }
-"""The paper's corpus whose place each one takes."""
+"""The paper's corpus that each corpus stands for."""
 
 
 @functools.lru_cache(maxsize=4)
 def choose(corpora: str) -> str:
-    """The corpora of a figure, decided once a process.
+    """The corpora that a figure uses, decided once per process.
 
     Args:
-        corpora: `authors`; `substitutes`; `auto`, which is the authors' four if all of them can be
-            had and verified, else the substitutes; or names, which stay as they are. `music of`
-            before it takes the one that is or stands for Music, and so for the other three; the
-            first where there is none.
+        corpora: `authors`; `substitutes`; `auto`, which means the authors' four if all of them can
+            be fetched and verified, and otherwise the substitutes; or names of corpora, which are
+            returned unchanged. With `music of` in front, only the corpus that is Music, or stands
+            for it, is chosen (the first corpus if none does); likewise for the paper's other
+            corpora.
 
     Returns:
         Names for `data=`, separated by commas.
 
     Raises:
-        BadInput: if the word before `of` is none of the paper's corpora.
+        BadInput: if the word before `of` is not one of the paper's corpora.
+
+    >>> choose("substitutes")
+    'shakespeare,kalevala,linux61,chorales'
+    >>> choose("music of shakespeare,chorales")
+    'chorales'
     """
-    place, of, rest = corpora.partition(" of ")
+    stands_for, of, rest = corpora.partition(" of ")
     if of:
-        require_choice("data", place, [corpus.name for corpus in AUTHORS])
-        return _one_for(place, choose(rest).split(","))
+        require_choice("data", stands_for, [corpus.name for corpus in AUTHORS])
+        return _one_for(stands_for, choose(rest).split(","))
     if corpora == "authors":
         return _names(AUTHORS)
     if corpora == "substitutes":
@@ -61,23 +68,24 @@ def choose(corpora: str) -> str:
     if problem is None:
         log.info("corpora: the authors' four files, verified")
         return _names(AUTHORS)
-    log.info("corpora: the substitutes %s, since %s", _names(SUBSTITUTES), problem)
+    log.info("corpora: the substitutes %s, because %s", _names(SUBSTITUTES), problem)
     chosen = list(SUBSTITUTES)
     if (problem := _first_problem([Linux61()])) is not None:
-        log.info("corpora: stdlib takes the place of linux61, since %s", problem)
+        log.info("corpora: stdlib instead of linux61, because %s", problem)
         chosen[chosen.index(Linux61())] = StandardLibrary()
     return _names(chosen)
 
 
-def _one_for(place: str, names: list[str]) -> str:
+def _one_for(stands_for: str, names: Sequence[str]) -> str:
     for name in names:
-        if STANDS_FOR.get(name) == place:
+        if STANDS_FOR.get(name) == stands_for:
             return name
-    log.info("corpora: %s takes the place of %s, for which none of them stands", names[0], place)
+    log.info("corpora: %s, because none of the chosen corpora stands for %s", names[0], stands_for)
     return names[0]
 
 
-def _first_problem(corpora: list[Corpus] | tuple[Corpus, ...]) -> str | None:
+def _first_problem(corpora: Sequence[Corpus]) -> str | None:
+    """Why a corpus cannot be fetched; None if all of them can."""
     for corpus in corpora:
         try:
             corpus.load()
@@ -87,7 +95,11 @@ def _first_problem(corpora: list[Corpus] | tuple[Corpus, ...]) -> str | None:
 
 
 def overview() -> str:
-    """Fetch all corpora that this machine can reach: a table of them, and why not the others."""
+    """Fetch every corpus that this machine can reach.
+
+    Returns:
+        A table of all corpora, followed by the reasons why some cannot be fetched.
+    """
     rows, problems = [], []
     for corpus in (*AUTHORS, *SUBSTITUTES, StandardLibrary()):
         try:
@@ -103,5 +115,5 @@ def overview() -> str:
     return "\n".join([table.to_string(index=False), *problems])
 
 
-def _names(corpora: list[Corpus] | tuple[Corpus, ...]) -> str:
+def _names(corpora: Sequence[Corpus]) -> str:
     return ",".join(corpus.name for corpus in corpora)

@@ -1,4 +1,4 @@
-"""What a corpus is, and the two that need no download: the standard library and the user's file."""
+"""Corpora, and the two that need no download: Python's standard library and any text file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import numpy as np
 
 from charrnn.data.cache import read_cached, write_cached
 from charrnn.data.vocabulary import CHARACTERS, Tokenization, Vocabulary
-from charrnn.errors import BadInput, require
+from charrnn.errors import BadInput, reason, require
+from charrnn.files import open_file
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Source:
 
     Attributes:
         origin: package and version, file, or repository.
-        licence: of the texts or of the package that carries them.
-        path: of the archive, file or folder on this machine.
-        sha256: hash of the archive or file; None if it is whatever lies on this machine.
+        licence: the licence of the texts, or of the package that contains them.
+        path: the archive, file or folder on this machine.
+        sha256: hash of the archive or file; None if the source is not pinned to one content.
     """
 
     origin: str
@@ -37,13 +38,13 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """A corpus ready for use.
+    """A tokenised corpus.
 
     Attributes:
         name: the corpus's name in tables, figures and folder names.
-        tokens: token indices (N,), the smallest unsigned integers that hold |V|.
+        tokens: token indices (N,), as the smallest unsigned integers that can hold |V|.
         vocabulary: the sorted unique tokens.
-        sha256: hash of the text in UTF-8: which corpus this really was.
+        sha256: SHA-256 of the text in UTF-8; it identifies the text.
         source: where the text comes from.
     """
 
@@ -54,7 +55,7 @@ class Tokens:
     source: Source
 
     def describe(self) -> dict[str, str | int | None]:
-        """What is recorded of it beside a result."""
+        """What is recorded about the corpus along with a result."""
         return {
             "name": self.name,
             "origin": self.source.origin,
@@ -68,10 +69,10 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Corpus(ABC):
-    """A text with a name. Nothing is read before `load`; equal corpora have equal arguments."""
+    """A named text. Nothing is read before `load`. Corpora with equal arguments are equal."""
 
     tokenization: ClassVar[Tokenization] = CHARACTERS
-    """What a token is."""
+    """What a token is: a character, or a note."""
 
     @property
     @abstractmethod
@@ -80,22 +81,22 @@ class Corpus(ABC):
 
     @abstractmethod
     def source(self) -> Source:
-        """The corpus's source on this machine, fetched if need be, and verified.
+        """The corpus's source on this machine, fetched if necessary, and verified.
 
         Raises:
-            BadInput: if a source named by the user cannot be used.
+            BadInput: if a source given by the user cannot be used.
             FetchError: if a source cannot be fetched.
         """
 
     @abstractmethod
     def read(self, source: Source) -> str:
-        """The whole text out of its source."""
+        """The whole text, read from its source."""
 
     def load(self) -> Tokens:
-        """The tokens, from the cache if they were read from the same source before.
+        """The tokens; from the cache if the same source has been read before.
 
         Raises:
-            CharRNNError: if the source cannot be had or read.
+            CharRNNError: if the source cannot be fetched or read.
         """
         source = self.source()
         key = f"{self.name}-{source.sha256}" if source.sha256 else None
@@ -111,10 +112,10 @@ class Corpus(ABC):
 
 @dataclass(frozen=True)
 class StandardLibrary(Corpus):
-    """The sources of the running Python's standard library, without its tests, ASCII only.
+    """The source code of this Python's standard library, without its tests, ASCII only.
 
-    Real code on every machine without a network, 11 to 12 million characters; which ones depends
-    on the Python version, and the hash tells.
+    It is available on every machine without a network and has 11 to 12 million characters. The text
+    depends on the Python version; its hash is recorded.
     """
 
     name = "stdlib"
@@ -136,42 +137,72 @@ class StandardLibrary(Corpus):
 
 @dataclass(frozen=True)
 class TextFile(Corpus):
-    """Any UTF-8 text file, exactly as it is.
+    r"""Any UTF-8 text file, exactly as it is.
 
     Args:
-        path: the file. Its stem becomes the corpus's name.
+        path: the file. Its name without the extension becomes the corpus's name.
+
+    Raises:
+        BadInput: if ``path`` is not a path.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", prefix="hamlet", suffix=".txt") as file:
+    ...     print("to be or not to be", file=file, flush=True)
+    ...     tokens = TextFile(file.name).load()
+    >>> tokens.vocabulary.symbols
+    ('\n', ' ', 'b', 'e', 'n', 'o', 'r', 't')
+    >>> tokens.tokens
+    array([7, 5, 1, 2, 3, 1, 5, 6, 1, 4, 5, 7, 1, 7, 5, 1, 2, 3, 0],
+          dtype=uint8)
     """
 
     path: str
+
+    def __post_init__(self) -> None:
+        path_given(self.path, "a text file")
 
     @property
     def name(self) -> str:
         return Path(str(self.path)).stem
 
     def source(self) -> Source:
-        require(self.path is not None, "data.path", "null", "a text file")
-        return Source("a file of the user's", "unknown", Path(str(self.path)).expanduser())
+        return Source("the user's text file", "unknown", path_given(self.path, "a text file"))
 
     def read(self, source: Source) -> str:
         return read_text(source.path, field="data.path")
+
+
+def path_given(value: object, wanted: str) -> Path:
+    """The path that the user gave as ``data.path``; a name such as 1984 arrives as a number.
+
+    Args:
+        value: the field's value.
+        wanted: what it should be the path of.
+
+    Raises:
+        BadInput: if it is not a path.
+    """
+    usable = isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+    require(usable, "data.path", "null" if value is None else value, f"the path of {wanted}")
+    return Path(str(value)).expanduser()
 
 
 def read_text(path: Path, field: str) -> str:
     """A text file, exactly as it is.
 
     Raises:
-        BadInput: naming ``field``, if it cannot be read or is not UTF-8.
+        BadInput: naming ``field``, if the file cannot be read or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8")
+        with open_file(path) as file:
+            return file.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(field, path, f"a UTF-8 text file (byte {error.start} is not)") from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BadInput(field, path, f"a readable text file ({reason})") from error
+        raise BadInput(field, path, f"a readable text file ({reason(error)})") from error
 
 
 @functools.lru_cache(maxsize=8)
 def load_once(corpus: Corpus) -> Tokens:
-    """The tokens of ``corpus``, read once a process: the cells of a sweep share them."""
+    """The tokens of ``corpus``, read once per process: the cells of a sweep share them."""
     return corpus.load()

@@ -1,4 +1,4 @@
-"""Rebuilding the paper's kind of corpus from its sources: plain texts of Project Gutenberg."""
+"""Building a corpus like the paper's from plain texts of Project Gutenberg."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from charrnn.data.corpora import read_text
 from charrnn.errors import BadInput
-from charrnn.files import write_atomically
+from charrnn.files import require_writable, write_output
 
-# Both lines come in several wordings: "*** START OF THE PROJECT GUTENBERG EBOOK HAMLET ***",
+# Both lines exist in several wordings: "*** START OF THE PROJECT GUTENBERG EBOOK HAMLET ***",
 # "***START OF THIS PROJECT GUTENBERG EBOOK ...", "End of Project Gutenberg's Hamlet, by ...".
 START = re.compile(
     r"^\*\*\* ?START OF (THE|THIS) PROJECT GUTENBERG.*$", re.MULTILINE | re.IGNORECASE
@@ -22,11 +22,14 @@ END = re.compile(
 
 
 def strip_licence(text: str) -> str:
-    """A text of Project Gutenberg without the licence before and after it.
+    r"""Remove the licence before and after a text of Project Gutenberg.
 
-    A text without these marks stays as it is. Line ends become those of Unix.
+    Line ends become those of Unix. A text that does not mark its licence keeps all of its lines.
+
+    >>> strip_licence("*** START OF THE PROJECT GUTENBERG EBOOK X ***\r\n\r\nWho's there?\r\n")
+    "Who's there?\n"
     """
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     start = START.search(text)
     body = text[start.end() :] if start else text
     end = END.search(body)
@@ -34,16 +37,23 @@ def strip_licence(text: str) -> str:
 
 
 def build_gutenberg(files: Sequence[Path], out: Path) -> int:
-    """Join plain texts, in the order given, into one corpus without licences.
+    """Join plain texts, in the given order and without their licences, into one corpus.
+
+    Args:
+        files: texts of Project Gutenberg.
+        out: the file to write.
 
     Returns:
         Characters written.
 
     Raises:
-        BadInput: if a file cannot be read or is not UTF-8, or nothing is left; nothing is written.
+        BadInput: if ``out`` cannot be written, a file cannot be read or is not UTF-8, or no text is
+            left. Nothing has been written then.
     """
+    out = out.expanduser()
+    require_writable(out, "OUT")
     text = "\n".join(strip_licence(read_text(file, field="FILES")) for file in files)
     if not text.strip():
         raise BadInput("FILES", ", ".join(map(str, files)), "texts that are not empty")
-    write_atomically(out, text)
+    write_output(out, text, "OUT")
     return len(text)

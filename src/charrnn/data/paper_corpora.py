@@ -1,12 +1,11 @@
-"""The paper's four corpora: the authors' files, proven by their git blob ids."""
+"""The paper's four corpora: the authors' files, verified by their Git blob ids."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-from charrnn.data.corpora import Corpus, Source, Tokens, read_text
+from charrnn.data.corpora import Corpus, Source, Tokens, path_given, read_text
 from charrnn.data.fetching.download import RemoteFile, download, verify
 from charrnn.data.fetching.packages import FetchError, cache_folder, sha256_of
 from charrnn.data.vocabulary import NOTES, Tokenization
@@ -22,22 +21,29 @@ class AuthorsCorpus(Corpus):
     """A corpus of the paper (Section 4.2).
 
     Args:
-        path: the authors' file where it is on this machine already; None downloads it once.
+        path: the authors' file, if it is already on this machine; None downloads it once.
+
+    Raises:
+        BadInput: if ``path`` is not a path.
     """
 
     path: str | None = None
 
     file: ClassVar[RemoteFile]
     num_tokens: ClassVar[int]
-    """Tokens that the paper states."""
+    """Number of tokens that the paper states."""
     num_unique: ClassVar[int]
-    """Unique tokens that the paper states."""
+    """Number of unique tokens that the paper states."""
+
+    def __post_init__(self) -> None:
+        if self.path is not None:
+            path_given(self.path, f"a copy of {self.file.filename}")
 
     def source(self) -> Source:
         if self.path is None:
             path = download(self.file, cache_folder())
         else:
-            path = Path(self.path).expanduser()
+            path = path_given(self.path, f"a copy of {self.file.filename}")
             verify(path, self.file)
         origin = f"{REPOSITORY}, datasets/{self.file.filename}"
         return Source(origin, "see there", path, sha256_of(path))
@@ -46,16 +52,16 @@ class AuthorsCorpus(Corpus):
         return read_text(source.path, field="data.path")
 
     def load(self) -> Tokens:
-        """The tokens, as many as the paper states.
+        """The tokens; their number is the one that the paper states.
 
         Raises:
-            FetchError: if the file cannot be had, is another one, or has other counts.
+            FetchError: if the file cannot be fetched, has another content, or other counts.
         """
         loaded = super().load()
         found = len(loaded.tokens), len(loaded.vocabulary)
         if found != (self.num_tokens, self.num_unique):
             raise FetchError(
-                f"{loaded.source.path} has {found[0]:,} tokens, {found[1]} of them unique, where "
+                f"{loaded.source.path} has {found[0]:,} tokens, {found[1]} of them unique, but "
                 f"the paper has {self.num_tokens:,} and {self.num_unique}: please report this."
             )
         return loaded
@@ -85,7 +91,7 @@ class Finnish(AuthorsCorpus):
 
 @dataclass(frozen=True)
 class Linux(AuthorsCorpus):
-    """The C code of the Linux kernel's kernel/ on 22 November 2016."""
+    """The C code in kernel/ of the Linux kernel, as of 22 November 2016."""
 
     name = "linux"
     file = _file("linux.txt", "9842f6825e079b00606c74fdc5d68b13d1b26f05")

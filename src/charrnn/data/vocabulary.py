@@ -1,4 +1,4 @@
-"""Text to token indices and back: a token is a character, or in music a note."""
+"""From text to token indices and back. A token is a character, or in music a note."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from charrnn.errors import BadInput, shortened
 
 CODE_POINTS = 0x110000
+"""Number of code points in Unicode."""
 
 
 class Tokenization(ABC):
@@ -26,16 +27,36 @@ class Tokenization(ABC):
 
     @abstractmethod
     def join(self, symbols: list[str]) -> str:
-        """The text of tokens."""
+        """The text that the tokens form."""
 
     @abstractmethod
     def tokenize(self, text: str) -> tuple[np.ndarray, Vocabulary]:
-        """Token indices (N,) of a whole corpus, smallest unsigned integers, and its vocabulary."""
+        """Tokenise a whole corpus.
+
+        Args:
+            text: the corpus.
+
+        Returns:
+            Token indices (N,), as the smallest unsigned integers that fit, and the vocabulary.
+        """
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The sorted unique tokens of a corpus, the paper's V. A token's index is its place in them."""
+    """The sorted unique tokens of a corpus, the paper's V.
+
+    Args:
+        symbols: the tokens as text. A token's index is its position here.
+        tokenization: what a token is.
+
+    >>> tokens, vocabulary = CHARACTERS.tokenize("to be or not to be")
+    >>> vocabulary.symbols
+    (' ', 'b', 'e', 'n', 'o', 'r', 't')
+    >>> vocabulary.encode("be not", field="sampling.prompt")
+    array([1, 2, 0, 3, 4, 6])
+    >>> vocabulary.decode(tokens[:5])
+    'to be'
+    """
 
     symbols: tuple[str, ...]
     tokenization: Tokenization
@@ -44,12 +65,12 @@ class Vocabulary:
         return len(self.symbols)
 
     def encode(self, text: str, field: str, value: object = None) -> np.ndarray:
-        """Indices (N,) of a text given by the user.
+        """Token indices (N,) of a text given by the user.
 
         Args:
             text: the text.
-            field: how it was given.
-            value: what was given, such as a file; None for the text itself.
+            field: the setting in which it was given.
+            value: the setting's value, such as a file; None if it is the text itself.
 
         Raises:
             BadInput: if a token is not in the vocabulary.
@@ -65,7 +86,7 @@ class Vocabulary:
         return np.array([index[symbol] for symbol in symbols], dtype=np.int64)
 
     def decode(self, tokens: np.ndarray) -> str:
-        """The text of token indices."""
+        """The text of token indices (N,)."""
         return self.tokenization.join([self.symbols[token] for token in tokens.tolist()])
 
 
@@ -79,8 +100,8 @@ class Characters(Tokenization):
         return "".join(symbols)
 
     def tokenize(self, text: str) -> tuple[np.ndarray, Vocabulary]:
-        # Look-ups in a table over all code points: 10 million characters take well under a second,
-        # without a loop over characters or a sort.
+        # Look-ups in a table of all code points, without a loop over characters or a sort: well
+        # under a second for 10 million characters.
         code_points = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
         present = np.zeros(CODE_POINTS, dtype=bool)
         present[code_points] = True
@@ -91,12 +112,12 @@ class Characters(Tokenization):
 
 
 class Notes(Tokenization):
-    """Music: a line is a composition, a token a note or the end of a line; spaces part notes."""
+    """Music: a line is a composition. A token is a note or a line end; spaces separate notes."""
 
     def split(self, text: str) -> list[str]:
         lines = text.split("\n")
         symbols = [symbol for line in lines for symbol in (*line.split(), "\n")]
-        return symbols[:-1]  # the last line has no end, or is empty
+        return symbols[:-1]  # the text after the last line end has no line end of its own
 
     def join(self, symbols: list[str]) -> str:
         return " ".join(symbols).replace(" \n", "\n").replace("\n ", "\n")

@@ -1,4 +1,4 @@
-"""The data as Lightning takes it."""
+"""The corpus, its split and its batches as a Lightning data module."""
 
 from __future__ import annotations
 
@@ -8,25 +8,42 @@ import pytorch_lightning as pl
 import torch
 
 from charrnn.data.corpora import Corpus, Tokens, load_once
-from charrnn.datamodule.batches import Order, TrainBatches, split
+from charrnn.datamodule.batches import Order, TrainBatches
+from charrnn.datamodule.split import split
 from charrnn.errors import require_choice, require_whole
 
 
 class CharDataModule(pl.LightningDataModule):
-    """A corpus, split and batched as in Section 4.1 and 4.2.
+    r"""A corpus, split and batched as in Sections 4.1 and 4.2.
 
     Args:
-        corpus: where the tokens come from.
-        k1, k2: see TrainBatches.
+        corpus: the corpus to read.
+        k1: tokens between the starts of successive training sequences.
+        k2: tokens in a training sequence.
         batch_size: sequences in a batch.
         order: `equidistant` (Eq. 8) or `shuffled`.
-        rotation: tokens by which the train split rotates after each epoch; None draws them.
+        rotation: number of tokens by which the train split rotates after each epoch; None draws it.
         test_size: tokens at the end of the rotated corpus that form the test split.
-        offset: tokens by which the corpus is rotated before it is split; None draws them.
-        seed: the data seed, of everything drawn here.
+        offset: number of tokens by which the corpus is rotated before the split; None draws it.
+        seed: the data seed, for the offset, the rotations and the shuffling.
+
+    Attributes:
+        test_tokens: after `setup`, the test split (test_size,).
+        batches: after `setup`, the training batches.
 
     Raises:
         BadInput: if an argument is out of its range.
+
+    >>> import tempfile
+    >>> from charrnn.data.corpora import TextFile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+    ...     print("to be or not to be\n" * 50, end="", file=file, flush=True)
+    ...     data = CharDataModule(TextFile(file.name), k1=4, k2=10, batch_size=8, test_size=100)
+    ...     data.setup()
+    >>> len(data.tokens.vocabulary), len(data.batches.train), len(data.test_tokens)
+    (8, 850, 100)
+    >>> next(iter(data.train_dataloader())).inputs_TB.shape
+    torch.Size([10, 8])
     """
 
     identity_name = "eq8"
@@ -47,9 +64,8 @@ class CharDataModule(pl.LightningDataModule):
         require_whole("k1", k1, 1, "token")
         require_whole("k2", k2, 1, "token")
         require_whole("datamodule.batch_size", batch_size, 1, "sequence")
-        require_whole(
-            "datamodule.test_size", test_size, k2 + 1, "token, k2 to start from and one to score"
-        )
+        unit = "tokens (k2 for context, one to score)"
+        require_whole("datamodule.test_size", test_size, k2 + 1, unit)
         require_whole("datamodule.seed", seed, 0)
         require_choice("datamodule.order", order, get_args(Order))
         for field, value in (("datamodule.rotation", rotation), ("datamodule.offset", offset)):
@@ -61,26 +77,25 @@ class CharDataModule(pl.LightningDataModule):
 
     @property
     def tokens(self) -> Tokens:
-        """The tokenised corpus, fetched or read at the first call."""
+        """The tokenised corpus, fetched or read on first use."""
         return load_once(self.corpus)
 
     def setup(self, stage: str | None = None) -> None:
-        """Split the corpus; `train_dataloader` and `test_tokens` can be used from here on.
+        """Split the corpus and prepare the batches.
 
         Raises:
             BadInput: if the corpus is too short for the split or for one batch.
         """
         train, test = split(self.tokens.tokens, self.test_size, self.offset, self.seed)
         self.test_tokens = torch.from_numpy(test.astype("int64"))
-        """The test split (test_size,)."""
         self.batches = TrainBatches(
             train, self.k1, self.k2, self.batch_size, self.order, self.rotation, self.seed
         )
 
     def train_dataloader(self) -> TrainBatches:
-        """The batches of one epoch after another, each time-major.
+        """The training batches, time-major.
 
-        To Lightning they are one epoch without an end: it can go on in the midst of that.
+        Lightning sees one endless epoch, so that a run can resume in the middle of a real one.
         """
         return self.batches
 

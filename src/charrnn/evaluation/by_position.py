@@ -1,4 +1,4 @@
-"""Perplexity position by position: what a prediction gains from each further token before it."""
+"""Perplexity by position: how much each additional token of context improves a prediction."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from charrnn.evaluation.perplexity import WINDOWS
 def perplexity_by_position(backbone: Backbone, tokens_N: Tensor, k2: int) -> Tensor:
     """The perplexity of the predictions after 1, 2, ..., k2 tokens from the initial state.
 
-    Every window of k2 tokens in the text is read, so that each position scores N - k2 predictions,
-    and the last one is windowed_perplexity.
+    Every window of k2 tokens in the text is read, so each position scores N - k2 predictions. The
+    last position's perplexity is windowed_perplexity.
 
     Args:
         backbone: the model, in evaluation mode.
@@ -22,6 +22,11 @@ def perplexity_by_position(backbone: Backbone, tokens_N: Tensor, k2: int) -> Ten
 
     Returns:
         Perplexities (k2,) in double precision, infinite or NaN for a diverged model.
+
+    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+    >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
+    >>> perplexity_by_position(backbone, tokens_N, k2=3).shape
+    torch.Size([3])
     """
     inputs_WT, targets_WT = (text.unfold(0, k2, 1) for text in (tokens_N[:-1], tokens_N[1:]))
     losses_T = torch.zeros(k2, dtype=torch.float64)

@@ -1,6 +1,6 @@
 """Perplexity (Eq. 9) of a token sequence, with windowed or progressive predictions.
 
-Both score the same tokens: all that follow the first k2.
+Both score the same tokens: all but the first k2.
 """
 
 from __future__ import annotations
@@ -15,30 +15,40 @@ from charrnn.backbone.network import Backbone
 from charrnn.backbone.state import state_after
 
 WINDOWS = 256
-"""Windows read side by side: enough to fill the matrix products."""
+"""Windows that are read side by side, enough for efficient matrix products."""
 STEPS = 10
-"""Tokens of each window whose states are in memory at a time: few enough to be written to cache."""
+"""Tokens of each window whose states are in memory at a time, few enough to fit into the cache."""
 CHUNK = 2048
 """Tokens of a progressive pass whose hidden states are in memory at a time."""
 
 NOT_SCORED = -100
-"""Target of a token that is read without being scored."""
+"""Target of a token that is read but not scored."""
 
 
 class Perplexity(NamedTuple):
-    """A perplexity, infinite or NaN for a diverged model, and how many tokens it scored."""
+    """A perplexity, infinite or NaN for a diverged model, and the number of tokens it scored."""
 
     value: float
     tokens_scored: int
 
 
 def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
-    """Each token is predicted from exactly the k2 before it, from the initial state (Algorithm 4).
+    """Perplexity if each token is predicted from the k2 tokens before it alone (Algorithm 4).
+
+    Every window of k2 tokens starts from the initial state.
 
     Args:
         backbone: the model, in evaluation mode.
         tokens_N: the test split (N,), N > k2.
         k2: tokens read before each prediction.
+
+    An untrained model of 5 tokens predicts each with a probability of about 1/5:
+
+    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+    >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
+    >>> perplexity = windowed_perplexity(backbone, tokens_N, k2=10)
+    >>> round(perplexity.value), perplexity.tokens_scored
+    (5, 40)
     """
     windows_WT = tokens_N[:-1].unfold(0, k2, 1)
     log_p = 0.0
@@ -55,12 +65,19 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
 
 
 def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
-    """The tokens are read once, one state carried all along (Algorithm 5).
+    """Perplexity if each token is predicted from all tokens before it (Algorithm 5).
+
+    The tokens are read once, from the initial state, and the state is carried along.
 
     Args:
         backbone: the model, in evaluation mode.
         tokens_N: the test split (N,), N > k2.
         k2: tokens read before the first one that is scored.
+
+    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+    >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
+    >>> progressive_perplexity(backbone, tokens_N, k2=10).tokens_scored
+    40
     """
     targets_N = tokens_N[1:].clone()
     targets_N[: k2 - 1] = NOT_SCORED
@@ -82,13 +99,13 @@ PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = {
 
 
 def _log_likelihood(logits: Tensor, targets: Tensor) -> float:
-    """Sum of log p(target), added up in double precision."""
+    """The sum of log p(target), in double precision."""
     losses = nn.functional.cross_entropy(logits, targets, reduction="none", ignore_index=NOT_SCORED)
     return -losses.cpu().double().sum().item()
 
 
 def _perplexity(log_p: float, tokens_scored: int) -> Perplexity:
-    # torch's exp, unlike math's, takes a diverged model's overflow to infinity.
+    # For a diverged model torch's exp overflows to infinity, where math's raises an error.
     return Perplexity(
         torch.tensor(-log_p / tokens_scored, dtype=torch.float64).exp().item(), tokens_scored
     )

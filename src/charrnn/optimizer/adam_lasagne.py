@@ -1,4 +1,4 @@
-"""Lasagne's Adam, which the paper's experiments ran; the other optimizers are torch's own."""
+"""Lasagne's Adam, which the paper's experiments used. The other optimizers are torch's own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import nn, optim
 class AdamLasagne(optim.Adam):
     """Adam with epsilon before the bias correction, as Lasagne computes it.
 
-    ``step = lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps)``. torch's Adam divides
-    sqrt(v) by sqrt(1 - b2^t) first, so its epsilon, scaled by the inverse at every step, gives the
-    same step.
+    ``step = lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps)``. torch's Adam divides sqrt(v)
+    by sqrt(1 - b2^t) before it adds epsilon, so dividing epsilon by the same factor at every step
+    gives Lasagne's step.
 
     Args:
         params: the parameters to learn.
         lr: learning rate.
-        betas: decay of the running averages of the gradient and of its square.
+        betas: decay rates of the running averages of the gradient (m) and of its square (v).
         eps: added to sqrt(v).
     """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from charrnn.errors import CannotRead, CharRNNError
+from charrnn.errors import CannotRead, CharRNNError, reason
 from charrnn.files import write_atomically
 from charrnn.runs.lease import Lease
 
@@ -34,7 +34,7 @@ class CannotWrite(CharRNNError):
     """A run's folder cannot be written."""
 
     def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.")
+        super().__init__(f"{path} cannot be written: {reason(error)}.")
 
 
 class SealedFolder:

@@ -16,12 +16,12 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError, require_number, require_whole
 from charrnn.sampling.stepping import Progressive, Reader, RollingWindows
 
-COLDEST = 1e-3
-"""Least temperature: the most likely token is all but certain, and logits do not overflow."""
+MIN_TEMPERATURE = 1e-3
+"""Lowest temperature: it makes the most likely token almost certain without overflow."""
 
 
 class Diverged(CharRNNError):
-    """A model whose predictions are not finite has nothing to sample."""
+    """A model's predictions are not finite, so nothing can be sampled."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,17 @@ class Choice:
     """How a token is drawn from the predicted distribution.
 
     Args:
-        temperature: divides the logits; below 1 sharpens, above 1 flattens.
-        top_k: draws from the k most likely tokens only; None from all.
-        seed: of the draws.
+        temperature: divides the logits; values below 1 sharpen the distribution, values above 1
+            flatten it.
+        top_k: draws from the k most likely tokens only; None draws from all.
+        seed: seed of the draws.
 
     Raises:
         BadInput: if an argument is out of its range.
+
+    >>> choice = Choice(temperature=0.5, top_k=1)
+    >>> choice.draw(torch.tensor([0.1, 0.7, 0.2]), choice.generator())
+    1
     """
 
     temperature: float = 1.0
@@ -42,31 +47,31 @@ class Choice:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        field, wanted = "sampling.choice.temperature", f"a number, at least {COLDEST}"
-        require_number(field, self.temperature, wanted, lambda x: x >= COLDEST)
+        field, wanted = "sampling.choice.temperature", f"a number, at least {MIN_TEMPERATURE}"
+        require_number(field, self.temperature, wanted, lambda x: x >= MIN_TEMPERATURE)
         if self.top_k is not None:
             require_whole("sampling.choice.top_k", self.top_k, 1, "token, or null")
         require_whole("sampling.choice.seed", self.seed, 0)
 
     def generator(self, stream: int = 0) -> torch.Generator:
-        """A generator at the start of a stream's draws: stream s draws as seed + s does alone."""
+        """The random generator of a stream; stream s draws like a single one with seed + s."""
         return torch.Generator().manual_seed(self.seed + stream)
 
     def draw(self, logits_V: Tensor, generator: torch.Generator) -> int:
-        """One token from the logits (|V|,).
+        """Draw one token from logits (|V|,).
 
         Raises:
             Diverged: if the logits are not finite.
         """
         logits_V = logits_V.double().cpu()
         if not math.isfinite(logits_V.sum()):
-            raise Diverged("the model's predictions are not finite: there is nothing to sample.")
+            raise Diverged("the model's predictions are not finite, so nothing can be sampled.")
         logits_V = logits_V / self.temperature
         if self.top_k is not None and self.top_k < len(logits_V):
             kept = torch.full_like(logits_V, -torch.inf)
             best = logits_V.topk(self.top_k)
             logits_V = kept.scatter(0, best.indices, best.values)
-        # torch.multinomial of one draw, without its checks, which would take longer than the draw.
+        # One draw of torch.multinomial without its checks, which take longer than the draw itself.
         waiting_V = torch.empty_like(logits_V).exponential_(generator=generator)
         return int((logits_V.softmax(0) / waiting_V).argmax())
 
@@ -74,13 +79,21 @@ class Choice:
 def windowed_sampling(
     backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice
 ) -> Iterator[int]:
-    """Endless new tokens, each from the last k2 tokens and the initial state (Algorithm 4).
+    """Draw tokens without end, each from the last k2 tokens and the initial state (Algorithm 4).
 
     Args:
         backbone: the model, in evaluation mode.
-        prompt_N: seed sequence (N,), N >= 1; fewer than k2 tokens are read as they are.
+        prompt_N: seed sequence (N,), N >= 1; if it is shorter than k2, all of it is read.
         k2: tokens read for each new one.
         choice: how tokens are drawn.
+
+    Yields:
+        The next token.
+
+    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+    >>> tokens = windowed_sampling(backbone, torch.tensor([0, 1, 2]), k2=2, choice=Choice(seed=1))
+    >>> len(list(itertools.islice(tokens, 10)))
+    10
     """
     generator = choice.generator()
     sequence = prompt_N[-k2:].tolist()
@@ -96,17 +109,17 @@ def windowed_sampling(
 def rolling_streams(
     backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice, num_samples: int
 ) -> Iterator[list[int]]:
-    """Windowed sampling of several streams at once, in one step a token instead of k2.
+    """Windowed sampling of several streams at once, in one step per token instead of k2.
 
-    The distributions are those of windowed_sampling, to rounding; see charrnn.sampling.stepping.
+    Up to rounding, the distributions are those of windowed_sampling; see charrnn.sampling.stepping.
 
     Args:
         backbone: the model, in evaluation mode.
-        prompt_N: seed sequence (N,) of every stream, N >= 1; fewer than k2 tokens are read as
-            they are.
-        k2: tokens behind each new one.
-        choice: how tokens are drawn; stream s draws as seed + s does alone.
-        num_samples: streams.
+        prompt_N: seed sequence (N,) of every stream, N >= 1; if it is shorter than k2, all of it is
+            read.
+        k2: number of tokens that each new one depends on.
+        choice: how tokens are drawn; stream s draws like a single one with seed + s.
+        num_samples: number of streams.
 
     Yields:
         The next token of every stream.
@@ -123,11 +136,11 @@ def progressive_streams(
 
     Args:
         backbone: the model, in evaluation mode.
-        prompt_N: seed sequence (N,) of every stream, N >= 1, read from the initial state. All of it
-            is read: its length stands where the paper has k2.
-        k2: not used; the argument keeps the procedures interchangeable.
-        choice: how tokens are drawn; stream s draws as seed + s does alone.
-        num_samples: streams.
+        prompt_N: seed sequence (N,) of every stream, N >= 1. All of it is read, starting from the
+            initial state; in the paper its length is k2.
+        k2: unused; it makes the procedures interchangeable.
+        choice: how tokens are drawn; stream s draws like a single one with seed + s.
+        num_samples: number of streams.
 
     Yields:
         The next token of every stream.
@@ -156,16 +169,29 @@ def _streams(
 def rolling_sampling(
     backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice
 ) -> Iterator[int]:
-    """Windowed sampling without its price: rolling_streams of one stream."""
+    """Windowed sampling k2 times as fast: rolling_streams with one stream.
+
+    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+    >>> prompt_N, choice = torch.tensor([0, 1, 2]), Choice(seed=1)
+    >>> rolling = itertools.islice(rolling_sampling(backbone, prompt_N, 2, choice), 10)
+    >>> windowed = itertools.islice(windowed_sampling(backbone, prompt_N, 2, choice), 10)
+    >>> list(rolling) == list(windowed)
+    True
+    """
     return (token for (token,) in rolling_streams(backbone, prompt_N, k2, choice, 1))
 
 
 def progressive_sampling(
     backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice
 ) -> Iterator[int]:
-    """Endless new tokens, each from the token before it and the state carried along (Algorithm 5).
+    """Draw tokens without end, each from the token before it and the carried state (Algorithm 5).
 
-    See progressive_streams, of which this is one stream.
+    This is progressive_streams with one stream.
+
+    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+    >>> tokens = progressive_sampling(backbone, torch.tensor([0, 1, 2]), k2=3, choice=Choice())
+    >>> len(list(itertools.islice(tokens, 10)))
+    10
     """
     return (token for (token,) in progressive_streams(backbone, prompt_N, k2, choice, 1))
 
@@ -189,29 +215,36 @@ SAMPLERS: dict[str, Sampler] = {
     "rolling": rolling_sampling,
     "progressive": progressive_sampling,
 }
-"""One stream each. `rolling` has the distributions of `windowed`, and k2 times fewer steps."""
+"""The samplers of one stream. `rolling` is `windowed` with k2 times fewer steps."""
 
 STREAMS: dict[str, Callable[[Backbone, Tensor, int, Choice, int], Iterator[list[int]]]] = {
     "windowed": windowed_streams,
     "rolling": rolling_streams,
     "progressive": progressive_streams,
 }
-"""The same of several streams, of which stream s draws as seed + s does alone."""
+"""The same for several streams; stream s draws like a single one with seed + s."""
 
 FASTEST = {"windowed": "rolling", "progressive": "progressive"}
-"""The quickest sampler with the distributions of a sampling procedure."""
+"""The fastest sampler for each sampling procedure."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text that a model is to write.
+    """A text for a model to write.
 
     Attributes:
         prompt_N: seed sequence (N,).
-        k2: tokens read for each new one, in windowed sampling.
+        k2: tokens read for each new one in windowed sampling.
         choice: how tokens are drawn.
-        length: tokens to draw.
-        vocabulary: what tokens stand for.
+        length: number of tokens to draw.
+        vocabulary: turns tokens into text.
+
+    >>> from charrnn.data.vocabulary import CHARACTERS
+    >>> tokens, vocabulary = CHARACTERS.tokenize("to be or not to be")
+    >>> text = Text(torch.from_numpy(tokens[:5]), 5, Choice(), length=7, vocabulary=vocabulary)
+    >>> written = text.write(Backbone(len(vocabulary), hidden_size=4).eval(), "progressive")
+    >>> written[:5], len(written)
+    ('to be', 12)
     """
 
     prompt_N: Tensor
@@ -221,15 +254,15 @@ class Text:
     vocabulary: Vocabulary
 
     def write(self, backbone: Backbone, sampler: str, with_prompt: bool = True) -> str:
-        """What a model writes after the prompt.
+        """Let a model write the text.
 
         Args:
             backbone: the model, in evaluation mode.
-            sampler: one of SAMPLERS.
+            sampler: a name in SAMPLERS.
             with_prompt: whether the text begins with the prompt.
 
         Raises:
-            Diverged: if there is nothing to sample.
+            Diverged: if the model's predictions are not finite.
         """
         prompt_N = self.prompt_N.to(backbone.output.weight.device)
         drawn = SAMPLERS[sampler](backbone, prompt_N, self.k2, self.choice)

@@ -1,7 +1,7 @@
-"""Reading a token at a time, for sampling: one state carried along, or all open windows at once.
+"""Reading one token at a time for sampling: one carried state, or all open windows at once.
 
-Memory is set aside at the start and nothing in it is moved. Shapes: W windows, S streams, R = W * S
-rows with the streams of one window side by side, H hidden units, G = 4H gate units.
+All memory is allocated at the start, and rows never move. Shapes: W windows, S streams, R = W * S
+rows in which the streams of one window are next to each other, H hidden units, G = 4H gate units.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from charrnn.backbone.state import State
 
 
 class Reader(Protocol):
-    """Reads S streams of tokens and predicts what follows in each."""
+    """Reads S streams of tokens and predicts the next token of each."""
 
     def read(self, tokens_S: Tensor) -> None:
-        """Take in the next token of every stream."""
+        """Read the next token of every stream."""
 
     def logits(self) -> Tensor:
-        """The prediction of the token that follows, (S, |V|)."""
+        """The logits of the token that follows, (S, |V|)."""
 
 
 class Progressive:
-    """One state a stream, carried along from the initial one (Algorithm 5).
+    """One state per stream, carried along from the initial state (Algorithm 5).
 
-    Weights may not change while it is in use.
+    The weights must not change in the meantime.
 
     Args:
         backbone: the model, in evaluation mode.
-        num_streams: S.
+        num_streams: number of streams, S.
     """
 
     def __init__(self, backbone: Backbone, num_streams: int) -> None:
@@ -50,17 +50,17 @@ class Progressive:
 class RollingWindows:
     """The last k2 tokens of every stream, read from the initial state (Algorithm 4).
 
-    Algorithm 4 reads k2 tokens for every new one. Here the k2 windows that are open stay in memory,
-    a row each: a token advances all of them by one step, in one product. The oldest is then
-    complete, and its row is where the next window opens. A stream shorter than k2 is its own oldest
-    window.
+    Algorithm 4 reads k2 tokens for every new one. Here all k2 open windows stay in memory, one row
+    each, and a token advances all of them by one step in a single matrix product. The oldest window
+    is then complete, and the next window reuses its row. If a stream has had fewer than k2 tokens,
+    its oldest window contains all of them.
 
-    Weights may not change while it is in use.
+    The weights must not change in the meantime.
 
     Args:
         backbone: the model, in evaluation mode.
         k2: tokens in a window.
-        num_streams: S.
+        num_streams: number of streams, S.
     """
 
     def __init__(self, backbone: Backbone, k2: int, num_streams: int) -> None:
@@ -79,7 +79,7 @@ class RollingWindows:
 
 
 class _Steps:
-    """The network's state in W windows of S streams each, and a step of it."""
+    """The network's state in W windows of S streams each, which advances step by step."""
 
     def __init__(self, backbone: Backbone, num_windows: int, num_streams: int) -> None:
         self.S = num_streams
@@ -90,12 +90,12 @@ class _Steps:
         self.table_VG = first.W_in_IG + first.bias_G
 
     def restart(self, window: int) -> None:
-        """Put a window back to the initial state."""
+        """Reset a window to the initial state."""
         for layer in self.layers:
             layer.restart(self._rows(window))
 
     def advance(self, tokens_S: Tensor, windows: int) -> None:
-        """Let the first ``windows`` windows of every stream read its token."""
+        """Let the first ``windows`` windows read the next token of their streams."""
         tokens_R = tokens_S.repeat(windows)
         first, *others = self.layers
         hidden_RH = first.advance(len(tokens_R), self.table_VG, tokens_R)
@@ -111,7 +111,7 @@ class _Steps:
 
 
 class _LayerSteps:
-    """One layer's state in R rows. A step writes a second copy of it, and the two change places."""
+    """One layer's state in R rows. Each step writes to a second copy, and the two are swapped."""
 
     def __init__(self, layer: PeepholeLSTM, rows: int) -> None:
         self.layer = layer
@@ -124,7 +124,7 @@ class _LayerSteps:
         h_RH[rows], c_RH[rows] = self.layer.h0_H, self.layer.c0_H
 
     def advance(self, rows: int, inputs: Tensor, tokens_R: Tensor | None = None) -> Tensor:
-        """Step the first rows with recurrence.step_'s inputs; returns their hidden states."""
+        """Advance the first rows, given the inputs of `step_`. Returns their hidden states."""
         layer = self.layer
         before = self.state[0][:rows], self.state[1][:rows]
         after = self.spare[0][:rows], self.spare[1][:rows]

@@ -1,4 +1,4 @@
-"""What all schemes share: how an RNN is trained, and how it is sampled (Section 3)."""
+"""A scheme: how an RNN is trained, and how it is sampled (Section 3)."""
 
 from __future__ import annotations
 
@@ -19,38 +19,56 @@ Start = Literal["learned", "zero"]
 
 
 class Scheme(pl.LightningModule):
-    """What the schemes share: the backbone, the optimizer, k1 and k2, the loss.
+    """A training procedure and a sampling procedure, as a Lightning module.
 
-    A subclass names its training procedure and its sampling procedure, says in `training_step` from
-    which state a sequence starts, and in `own_k3` how many positions have a loss.
+    A subclass names both procedures. Its `training_step` decides from which state a sequence
+    starts, and its `own_k3` how many positions count in the loss.
 
     Args:
-        backbone: the network, its initial values drawn.
-        optimizer: makes the optimizer of the parameters that learn.
+        backbone: the network, with its initial values.
+        optimizer: makes the optimizer, given the parameters to learn.
         k1: tokens between the starts of successive training sequences.
         k2: tokens in a training sequence.
-        k3: positions at its end that the loss counts, at most k2 (Section 5); None: `own_k3`.
-        weighting: of these positions in the loss, a name in charrnn.schemes.losses.WEIGHTINGS.
-        start: whether the initial state is `learned`, or stays `zero`.
+        k3: how many of a sequence's last positions count in the loss, at most k2 (Section 5); None
+            takes `own_k3`.
+        weighting: how the loss weighs these positions, a name in charrnn.schemes.losses.WEIGHTINGS.
+        start: whether the initial state is `learned` or stays `zero`.
 
     Attributes:
-        carried: per layer, the state that the next batch starts from; empty if none is carried.
-        reached: per layer, the state after the last token of the latest batch.
+        carried: for each layer, the state that the next batch starts from; empty if no state is
+            carried.
+        reached: for each layer, the state after the last token of the latest batch.
 
     Raises:
-        BadInput: if an argument is out of its range, or k3 is not to be chosen here.
+        BadInput: if an argument is out of its range, or k3 is fixed in this training procedure.
+
+    Two tokens in turn, "abab...", of which scheme 1 learns one batch:
+
+    >>> import torch
+    >>> from charrnn.datamodule.batches import Batch
+    >>> from charrnn.schemes.schemes_1_and_3 import Scheme1
+    >>> backbone = Backbone(vocabulary_size=2, hidden_size=4, dense_size=None)
+    >>> scheme = Scheme1(backbone, torch.optim.Adam, k1=1, k2=6)
+    >>> tokens_TB = torch.tensor([0, 1, 0, 1, 0, 1, 0])[:, None]
+    >>> batch = Batch(inputs_TB=tokens_TB[:-1], targets_TB=tokens_TB[1:], number=0)
+    >>> optimizer = scheme.configure_optimizers()
+    >>> before = scheme.training_step(batch)
+    >>> before.backward()
+    >>> optimizer.step()
+    >>> bool(scheme.training_step(batch) < before)
+    True
     """
 
     training_procedure: ClassVar[str]
-    """Names the training; schemes of one training procedure share their runs."""
+    """Name of the training procedure. Schemes with the same one share their runs."""
     sampling_procedure: ClassVar[str]
-    """`windowed` or `progressive`: how this scheme samples, and which perplexity is its own."""
+    """`windowed` or `progressive`: how the scheme samples, and which perplexity it reports."""
     recorded_procedures: ClassVar[tuple[str, ...]]
     """The perplexities that a run of this training procedure records."""
     orders: ClassVar[tuple[str, ...]] = ("equidistant", "shuffled")
     """The orders of training sequences that the training procedure allows."""
     k3_is_free: ClassVar[bool] = True
-    """Whether another k3 than `own_k3` makes sense; if not, it is what defines the training."""
+    """Whether k3 can be chosen; if not, `own_k3` is part of the training procedure's definition."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -58,7 +76,7 @@ class Scheme(pl.LightningModule):
         if changes and "training_procedure" not in vars(cls):
             raise TypeError(
                 f"{cls.__name__} changes {', '.join(sorted(changes))} and has to name its own "
-                "training_procedure: runs of one procedure are shared."
+                "training_procedure, because runs of the same procedure are shared."
             )
 
     def __init__(
@@ -90,23 +108,23 @@ class Scheme(pl.LightningModule):
         self.carried: list[State] = []
         self.reached: list[State] = []
         self.weigh = WEIGHTINGS[weighting]
-        # Not a buffer: those change with the model's precision, which would round the weights.
+        # Not a buffer, which would be rounded to the precision of the model.
         self.weights_N = self.weigh(k3)
 
     @classmethod
     def own_k3(cls, k1: int, k2: int) -> int:
-        """Positions at the end of a sequence that the loss counts unless k3 says otherwise: all."""
+        """The default of k3: all positions count in the loss."""
         del k1
         return k2
 
     def read(self, tokens_TB: Tensor, state: list[State]) -> tuple[Tensor, list[State]]:
-        """Backbone.recur, of a batch."""
+        """Run the recurrent layers over a batch, like Backbone.recur."""
         hidden_TBH, trajectory = self.backbone.recur(tokens_TB, state)
         self.reached = state_after(trajectory, -1)
         return hidden_TBH, trajectory
 
     def loss(self, hidden_TBH: Tensor, targets_TB: Tensor) -> Tensor:
-        """The weighted cross-entropy of the targets given the hidden states before them."""
+        """The weighted cross-entropy of the targets (T, B), given hidden states (T, B, H)."""
         readout = self.backbone.readout
         return weighted_cross_entropy(readout, hidden_TBH, targets_TB, self.weights_N)
 

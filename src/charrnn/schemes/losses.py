@@ -1,7 +1,8 @@
-"""How the loss weighs the last k3 positions of a training sequence. A new weighting goes here.
+"""How the loss weighs the last k3 positions of a training sequence (Section 5).
 
-A weighting maps k3 to the weights (k3,) of these positions' cross-entropies, in double precision.
-With k3 = 1 each of them is single-loss training, and uniform with k3 = k2 is multi-loss training.
+A weighting is a function from k3 to the weights (k3,) of the positions' cross-entropies, in double
+precision. With k3 = 1 every weighting is single-loss training; `uniform` with k3 = k2 is multi-loss
+training. To add a weighting, write its function here and list it in WEIGHTINGS.
 """
 
 from __future__ import annotations
@@ -20,17 +21,21 @@ def uniform(k3: int) -> Tensor:
 
 
 def linear(k3: int) -> Tensor:
-    """From 0 to 1: i / (k3 - 1) at position i = 0, 1, ... (Section 5); the sum is k3 / 2."""
+    """Rising from 0 to 1: i / (k3 - 1) at position i = 0, 1, ...; the weights sum to k3 / 2.
+
+    >>> linear(5).tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
     return torch.linspace(0, 1, k3, dtype=torch.float64) if k3 > 1 else uniform(1)
 
 
 def exponential(k3: int) -> Tensor:
-    """Up to 1: exp(i - k3 + 1) at position i = 0, 1, ... (Section 5); the sum nears 1.58."""
+    """Rising to 1: exp(i - k3 + 1) at position i = 0, 1, ...; the weights sum to about 1.58."""
     return torch.arange(1 - k3, 1, dtype=torch.float64).exp()
 
 
 def normalised(weighting: Weighting) -> Weighting:
-    """The same weights, scaled to a sum of 1: the loss is an average, as in multi-loss training."""
+    """Scale a weighting to a sum of 1, so the loss is an average, as in multi-loss training."""
 
     def weigh(k3: int) -> Tensor:
         weights = weighting(k3)
@@ -53,19 +58,25 @@ def weighted_cross_entropy(
 ) -> Tensor:
     """Cross-entropy (Eq. 10), averaged over the batch and weighted over the last N positions.
 
-    The dense layers see these positions only, which makes single-loss training cheaper.
+    The dense layers are applied to these positions only, which makes single-loss training cheaper.
 
     Args:
-        readout: logits (..., |V|) of hidden states (..., H).
+        readout: computes logits (..., |V|) from hidden states (..., H).
         hidden_TBH: hidden states after each input token (T, B, H).
-        targets_TB: the tokens that follow (T, B).
+        targets_TB: the tokens that follow each input token (T, B).
         weights_N: weights of the last N positions (N,), N <= T.
 
     Returns:
         The loss, a scalar in nats.
+
+    Logits of zero predict each of 8 tokens with probability 1/8; log 8 is 2.0794:
+
+    >>> hidden_TBH, targets_TB = torch.zeros(5, 2, 8), torch.zeros(5, 2, dtype=torch.int64)
+    >>> weighted_cross_entropy(nn.Identity(), hidden_TBH, targets_TB, uniform(3))
+    tensor(2.0794)
     """
     N = len(weights_N)
-    # Cutting nothing off would still cost the backward pass a copy of the whole array.
+    # Even a slice of everything would cost the backward pass a copy of the whole array.
     hidden_NBH = hidden_TBH[-N:] if len(hidden_TBH) > N else hidden_TBH
     logits = readout(hidden_NBH.flatten(0, 1))
     targets_NB = targets_TB[-N:]

@@ -6,7 +6,7 @@ from charrnn.schemes.schemes_1_and_3 import MultiLoss
 
 
 class SingleLoss(MultiLoss):
-    """Algorithm 2, single-loss training: as Algorithm 1, with a loss on the last token alone."""
+    """Algorithm 2, single-loss training: Algorithm 1 with a loss on the last position only."""
 
     training_procedure = "single-loss"
     recorded_procedures = ("windowed",)

@@ -1,4 +1,4 @@
-"""Scheme 4: conditional multi-loss training (Algorithm 3), which carries its state."""
+"""Scheme 4: conditional multi-loss training (Algorithm 3), which carries the state."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from charrnn.schemes.base import MakeOptimizer, Scheme, Start
 class ConditionalMultiLoss(Scheme):
     """Algorithm 3, conditional multi-loss training: the state is carried from batch to batch.
 
-    Batch i + 1 starts k1 tokens after batch i, hence from the state after token k1 of batch i, as
-    computed with the weights from before the update. Every epoch starts from the zero state. The
-    arguments that follow are not the paper's: ways to tell what makes carrying unstable.
+    Batch i + 1 starts k1 tokens after batch i, so it starts from the state after token k1 of batch
+    i, as computed with the weights before the update. Every epoch starts from the zero state.
+    `reset`, `recompute` and `restart` are not in the paper: they help to find out why carrying the
+    state is unstable.
 
     Args:
-        backbone: see Scheme, like the arguments after it.
-        optimizer: -
-        k1: -
-        k2: -
-        k3: -
-        weighting: -
-        start: of an epoch, and after a reset.
-        reset: probability that a sequence does not go on from the carried state, but starts anew.
-        recompute: whether the first k1 tokens are read once more after the update, so that the
-            carried state comes from the new weights.
-        restart: whether an epoch starts anew, rather than from the state that the last ended in.
+        backbone: see Scheme.
+        optimizer: see Scheme.
+        k1: see Scheme.
+        k2: see Scheme.
+        k3: see Scheme.
+        weighting: see Scheme.
+        start: the state at the start of an epoch and after a reset, `zero` or `learned`.
+        reset: probability that a sequence starts from that state instead of the carried one.
+        recompute: whether to read the first k1 tokens again after the update, so that the carried
+            state comes from the new weights.
+        restart: whether every epoch starts from that state; if not, the state is carried from the
+            end of the previous epoch.
 
     Raises:
-        BadInput: if k1 is greater than k2: the state after token k1 is never computed then.
+        BadInput: if k1 is greater than k2, because the state after token k1 is not computed then.
     """
 
     training_procedure = "conditional-multi-loss"
@@ -74,11 +76,11 @@ class ConditionalMultiLoss(Scheme):
         initial = self.backbone.initial_state(batch.inputs_TB.shape[1])
         if batch.number == 0 and (self.restart or not self.carried):
             return initial
-        if self.reset == 0:  # draws nothing: the random numbers are those of dropout
+        if self.reset == 0:  # do not draw: dropout uses the same random numbers
             return self.carried
-        anew_B1 = (torch.rand(batch.inputs_TB.shape[1], 1) < self.reset).to(self.device)
+        resets_B1 = (torch.rand(batch.inputs_TB.shape[1], 1) < self.reset).to(self.device)
         return [
-            (torch.where(anew_B1, h0, h), torch.where(anew_B1, c0, c))
+            (torch.where(resets_B1, h0, h), torch.where(resets_B1, c0, c))
             for (h0, c0), (h, c) in zip(initial, self.carried, strict=True)
         ]
 
@@ -96,7 +98,7 @@ class ConditionalMultiLoss(Scheme):
         self.carried = checkpoint["carried"]
 
     def on_train_start(self) -> None:
-        # A checkpoint is read on the CPU; before the first batch there is nothing to carry.
+        # A checkpoint is loaded on the CPU. Before the first batch, the list is empty.
         self.carried = [(h.to(self.device), c.to(self.device)) for h, c in self.carried]
 
 

@@ -1,4 +1,4 @@
-"""Schemes 1 and 3: multi-loss training (Algorithm 1), read windowed or progressively."""
+"""Schemes 1 and 3: multi-loss training (Algorithm 1), with windowed or progressive sampling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from charrnn.schemes.base import Scheme
 
 
 class MultiLoss(Scheme):
-    """Algorithm 1, multi-loss training: every sequence starts from the learned state."""
+    """Algorithm 1, multi-loss training: every sequence starts from the learned initial state."""
 
     training_procedure = "multi-loss"
     recorded_procedures: ClassVar[tuple[str, ...]] = ("windowed", "progressive")

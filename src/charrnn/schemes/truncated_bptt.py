@@ -9,14 +9,14 @@ from charrnn.schemes.scheme_4 import ConditionalMultiLoss
 
 
 class TruncatedBPTT(ConditionalMultiLoss):
-    """Section 2.1: every k1 tokens the losses since the last time go back k2 steps.
+    """Section 2.1: every k1 tokens, the losses of these tokens are backpropagated through k2 steps.
 
-    Each token's loss counts once, so only the last k1 positions of a window have one; the k2 - k1
-    tokens before them lengthen the way back. An epoch's first time comes after k2 tokens instead of
-    k1, so that no way back is shorter, and all k2 positions have a loss then; it is their average,
-    as at any time. Tokens are read anew with the present weights, as Algorithm 3 does; a single
-    pass over the text would keep what earlier weights have computed, and its gradient would be that
-    of no one model.
+    The loss of each token counts once, so only the last k1 positions of a sequence have a loss; the
+    k2 - k1 tokens before them make the backpropagation longer. The first update of an epoch comes
+    after k2 tokens, so that its backpropagation is just as long, and all k2 positions have a loss
+    then. The loss is always the average over these positions. The tokens of a sequence are read
+    again with the current weights, as in Algorithm 3: a single pass over the text would mix states
+    that were computed with different weights, and its gradient would belong to no single model.
     """
 
     training_procedure = "truncated-bptt"
@@ -27,8 +27,9 @@ class TruncatedBPTT(ConditionalMultiLoss):
         return min(k1, k2)
 
     def training_step(self, batch: Batch) -> Tensor:
-        opens = batch.number == 0
-        self.weights_N = self.weigh(self.k2 if opens else self.own_k3(self.k1, self.k2))
+        starts_epoch = batch.number == 0
+        k3 = self.k2 if starts_epoch else self.own_k3(self.k1, self.k2)
+        self.weights_N = self.weigh(k3)
         return super().training_step(batch)
 
 

@@ -96,11 +96,13 @@ def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> l
         arguments: the command line's overrides; they come after the experiment's own.
     """
     params = dict(cfg.hydra.sweeper.params or {})
-    if "data" in params:  # the corpora that the figure is drawn for
+    parser = OverridesParser.create(config_loader=loader)
+    given = parser.parse_overrides(list(arguments))
+    # Corpora on the command line replace the experiment's; choosing those might download them.
+    if "data" in params and not any(override.key_or_group == "data" for override in given):
         params["data"] = choose(params["data"])
     swept = [f"{name}={values}" for name, values in params.items()]
-    parser = OverridesParser.create(config_loader=loader)
-    overrides = parser.parse_overrides([*swept, *arguments])
+    overrides = [*parser.parse_overrides(swept), *given]
     (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     fixed = set.intersection(*map(set, combinations))
     return [

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from charrnn.backbone.recurrence import prepare_cpu
 from charrnn.datamodule.batches import Batch
 from charrnn.runs.folder import RunFolder
 from charrnn.training.build import DTYPES, build, optimizer, scheme_class
@@ -87,6 +88,7 @@ def measure(cfg: DictConfig, vocabulary_size: int, threads: int) -> float:
 
     The batch is not the first of an epoch: in truncated BPTT that one's loss counts more positions.
     """
+    prepare_cpu()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     backbone = build(cfg.backbone, vocabulary_size=vocabulary_size).to(DTYPES[cfg.precision])
     scheme = build(cfg.model, backbone=backbone, optimizer=optimizer(cfg)).to(device)

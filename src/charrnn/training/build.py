@@ -11,9 +11,9 @@ import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from charrnn.backbone import fused
 from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.network import Backbone
+from charrnn.backbone.recurrence import prepare_cpu
 from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import (
     BadInput,
@@ -127,7 +127,7 @@ def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
     Raises:
         BadInput: if an argument is out of its range, or initial weights do not fit.
     """
-    fused.is_available()  # compiles before the first batch, whose time is measured
+    prepare_cpu()
     backbone: Backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
     backbone.to(DTYPES[cfg.precision])
     if cfg.initial_weights is not None:

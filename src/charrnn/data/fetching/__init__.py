@@ -1,1 +1,1 @@
-"""Getting corpora from package registries and over HTTPS."""
+"""Fetching corpora from package registries and over HTTPS."""

@@ -1,4 +1,4 @@
-"""Reading archives that came from elsewhere: only named members, only sane names, only so much."""
+"""Reading archives without trusting them: chosen members only, safe names, bounded sizes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from charrnn.data.fetching.packages import FetchError
+from charrnn.errors import reason
 
 MEMBER_LIMIT = 64 * 2**20
-"""Bytes that one member may have, unpacked; no source has a tenth of it."""
+"""Largest size of one member, in bytes, unpacked. The largest that is needed has a tenth of it."""
 TOTAL_LIMIT = 512 * 2**20
-"""Bytes that all chosen members may have together, unpacked."""
+"""Largest size of all chosen members together, in bytes, unpacked."""
 
 Select = Callable[[str], bool]
 
 
 class BadArchive(FetchError):
-    """An archive that cannot be read, or is not to be trusted."""
+    """An archive that cannot be read, or cannot be trusted."""
 
 
 def zip_members(archive: Path | bytes, select: Select) -> dict[str, bytes]:
     """The members of a zip archive that ``select`` chooses by name, sorted by name.
 
     Raises:
-        BadArchive: if it is damaged, has a member with an absolute path or `..`, unpacks to more
-            than the limits, or has no such member.
+        BadArchive: if the archive is damaged, has a member with an absolute path or `..`, unpacks
+            to more than the limits, or has no such member.
     """
     file = io.BytesIO(archive) if isinstance(archive, bytes) else archive
     label = "inner archive" if isinstance(archive, bytes) else str(archive)
@@ -44,7 +45,7 @@ def zip_members(archive: Path | bytes, select: Select) -> dict[str, bytes]:
                 with opened.open(info) as member:
                     contents[info.filename] = budget.read(member)
     if not contents:
-        raise BadArchive(f"{label} lacks the members that were expected in it.")
+        raise BadArchive(f"{label} does not contain the expected files.")
     return contents
 
 
@@ -53,8 +54,8 @@ def tar_members(stream: IO[bytes], label: str, select: Select) -> dict[str, byte
 
     Args:
         stream: the archive, compressed or not, read from front to back.
-        label: what to call it in an error.
-        select: whether to take a member, by its name without a leading `./`.
+        label: name of the archive in error messages.
+        select: decides whether to read a member, given its name without a leading `./`.
 
     Raises:
         BadArchive: see zip_members.
@@ -64,23 +65,23 @@ def tar_members(stream: IO[bytes], label: str, select: Select) -> dict[str, byte
         files = _tar_files(stream, label)
         contents = {name: budget.read(file) for name, file in files if select(name)}
     if not contents:
-        raise BadArchive(f"{label} lacks the members that were expected in it.")
+        raise BadArchive(f"{label} does not contain the expected files.")
     return dict(sorted(contents.items()))
 
 
 @contextmanager
 def tar_member(stream: IO[bytes], label: str, suffix: str) -> Iterator[IO[bytes]]:
-    """The first file of a tar archive whose name ends with ``suffix``, to be read as a stream.
+    """The first file of a tar archive whose name ends with ``suffix``, as a stream.
 
     Raises:
-        BadArchive: if there is none, or the archive is damaged.
+        BadArchive: if no file has such a name, or the archive is damaged.
     """
     with _readable(label), closing(_tar_files(stream, label)) as files:
         for name, file in files:
             if name.endswith(suffix):
                 yield file
                 return
-    raise BadArchive(f"{label} lacks {suffix}.")
+    raise BadArchive(f"{label} does not contain {suffix}.")
 
 
 def _tar_files(stream: IO[bytes], label: str) -> Generator[tuple[str, IO[bytes]]]:
@@ -95,20 +96,20 @@ def _tar_files(stream: IO[bytes], label: str) -> Generator[tuple[str, IO[bytes]]
 
 @contextmanager
 def _readable(label: str) -> Iterator[None]:
-    """What the archive modules raise on damage becomes one sentence."""
+    """Turn the errors that the archive modules raise into one sentence."""
     try:
         yield
     except (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error) as error:
         raise BadArchive(f"{label} is damaged ({error}).") from error
     except (EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise BadArchive(f"{label} cannot be read ({error}).") from error
+        raise BadArchive(f"{label} cannot be read ({reason(error)}).") from error
 
 
 def ar_member(archive: Path, prefix: str) -> io.BufferedReader:
     """The first member of an ar archive (such as a .deb) whose name starts with ``prefix``.
 
     Raises:
-        BadArchive: if there is none.
+        BadArchive: if no member has such a name.
     """
     file = archive.open("rb")
     if file.read(8) == b"!<arch>\n":
@@ -119,11 +120,11 @@ def ar_member(archive: Path, prefix: str) -> io.BufferedReader:
                 return io.BufferedReader(_Section(file, size))
             file.seek(size + size % 2, io.SEEK_CUR)
     file.close()
-    raise BadArchive(f"{archive} has no member {prefix}*.")
+    raise BadArchive(f"{archive} does not contain {prefix}*.")
 
 
 class _Section(io.RawIOBase):
-    """The next ``size`` bytes of a file, as a file."""
+    """The next ``size`` bytes of a file, as a file of its own."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self.file, self.left = file, size
@@ -143,17 +144,18 @@ class _Section(io.RawIOBase):
 
 
 class _Budget:
-    """How much may still be unpacked."""
+    """Counts how many bytes may still be unpacked."""
 
     def __init__(self, label: str) -> None:
         self.label, self.left = label, TOTAL_LIMIT
 
     def read(self, member: IO[bytes]) -> bytes:
         limit = min(MEMBER_LIMIT, self.left)
-        # The size that an archive states is not to be trusted: read one byte too many and see.
+        # The size stated in an archive may be wrong: try to read one byte more than the limit.
         content = member.read(limit + 1)
         if len(content) > limit:
-            raise BadArchive(f"{self.label} unpacks to more than it can be trusted with.")
+            allowed = f"{MEMBER_LIMIT:,} bytes per file, {TOTAL_LIMIT:,} in all"
+            raise BadArchive(f"{self.label} unpacks to more than is allowed ({allowed}).")
         self.left -= len(content)
         return content
 
@@ -161,4 +163,4 @@ class _Budget:
 def _check_name(name: str, label: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts:
-        raise BadArchive(f"{label} has a member {name!r} that points outside of it.")
+        raise BadArchive(f"{label} has a member {name!r} whose path leads out of the archive.")

@@ -1,7 +1,8 @@
-"""Fetching one file over HTTPS into a cache folder: once, verified, whole or not at all.
+"""Downloading one file over HTTPS into the cache: once, verified, and all or nothing.
 
-The standard urllib knows redirects, proxies and CA bundles, and is no further dependency. urllib3,
-requests, httpx and pooch bound the time for names and for a host's many addresses no better.
+The standard library's urllib handles redirects, proxies and CA bundles. urllib3, requests, httpx or
+pooch would be another dependency, and do not limit the time for finding and trying a host's
+addresses either.
 """
 
 from __future__ import annotations
@@ -25,21 +26,26 @@ from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from charrnn.console import console
 from charrnn.data.fetching.packages import FetchError, require_fetching
+from charrnn.errors import reason
+from charrnn.files import open_file
 
-ANSWER_SECONDS = 8.0  # until a server answers, names, addresses and redirects included
-STALL_SECONDS = 10.0  # without a byte
-LARGEST = 1 << 28  # bytes of a file whose size is not known beforehand
+ANSWER_SECONDS = 8.0
+"""Time for a server to answer, including name lookup, all its addresses, and redirects."""
+STALL_SECONDS = 10.0
+"""Time without a single byte after which a download is given up."""
+LARGEST_FILE = 1 << 28
+"""Bytes that are read at most if the size of a file is not known in advance."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the web, pinned by its content.
+    """A file on the web, identified by its content.
 
     Attributes:
-        url: where it is; https, or plain http from this machine (127.0.0.1, localhost), for tests.
+        url: its address: https, or plain http on this machine (127.0.0.1, localhost) for tests.
         filename: its name in the cache.
         blob_id: its Git blob id, 40 hexadecimal digits.
-        size: bytes, if known: no more than these are kept of what the server sends.
+        size: its size in bytes, if known; a server that sends more is cut off.
     """
 
     url: str
@@ -49,33 +55,34 @@ class RemoteFile:
 
 
 def git_blob_id(path: Path) -> str:
-    """The name that Git gives to a file's content: SHA-1 over its size and its bytes."""
-    with path.open("rb") as file:
+    """The id that Git gives to a file's content: the SHA-1 of its size and its bytes."""
+    with open_file(path) as file:
         blob = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size)
         return hashlib.file_digest(file, lambda: blob).hexdigest()
 
 
 def verify(path: Path, file: RemoteFile) -> None:
-    """Raise FetchError unless ``path`` can be read and holds the content of ``file``."""
+    """Raise FetchError unless ``path`` can be read and has the content of ``file``."""
     try:
         found = git_blob_id(path)
     except OSError as error:
-        found = str(error.strerror)
+        found = reason(error)
     if found != file.blob_id:
         raise FetchError(
-            f"{path} is not {file.filename} (its Git blob id is {file.blob_id}, here: {found}): "
-            f"name an unchanged copy of {file.url}."
+            f"{path} is not {file.filename} (expected Git blob id {file.blob_id}, found: {found}): "
+            f"give the path of an unchanged copy of {file.url}."
         )
 
 
 def download(file: RemoteFile, folder: Path) -> Path:
-    """The path of the verified file in ``folder``, downloaded unless it is already there.
+    """Download a file to ``folder`` unless it is already there, verify it, and return its path.
 
-    The file gets its name only after its content was checked, and in one step; a damaged one stays
-    until then. Processes that want the same file at the same time wait for the first of them.
+    The file appears under its name in one step, after its content was checked; a damaged file of
+    that name stays until then. If several processes need the same file, one downloads it while the
+    others wait.
 
     Raises:
-        FetchError: if the file cannot be had, its content differs, or the folder cannot be written.
+        FetchError: if the download fails, the content differs, or the folder cannot be written.
     """
     path = folder / file.filename
     try:
@@ -83,7 +90,7 @@ def download(file: RemoteFile, folder: Path) -> Path:
             require_fetching(file.filename)
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / f".{file.filename}.lock"):
-                if not _is_there(path, file):  # fetched by another process meanwhile
+                if not _is_there(path, file):  # unless another process has just downloaded it
                     _fetch(file, path)
     except URLError as error:
         damaged = f", and {path} is damaged" if path.exists() else ""
@@ -94,8 +101,8 @@ def download(file: RemoteFile, folder: Path) -> Path:
         ) from error
     except OSError as error:
         raise FetchError(
-            f"{file.filename} cannot be kept in {folder} ({error.strerror or error}): "
-            "free some space, or name another folder in the environment variable CHARRNN_DATA."
+            f"{file.filename} cannot be saved in {folder} ({reason(error)}): "
+            "free some space, or set the environment variable CHARRNN_DATA to another folder."
         ) from error
     return path
 
@@ -107,14 +114,14 @@ def _is_there(path: Path, file: RemoteFile) -> bool:
 def _fetch(file: RemoteFile, path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
-        # The lock is held, so a file of this name is what a killed process left.
+        # This process holds the lock, so a killed process must have left a file of this name.
         part.unlink(missing_ok=True)
         with part.open("xb") as target, closing(_body(file)) as body:
             target.writelines(body)
             target.flush()
             os.fsync(target.fileno())
-        # Read again rather than hashed on the way: a blob id begins with the size, which a server
-        # need not tell beforehand, and this is what the disk holds.
+        # Read back rather than hashed while downloading: a blob id starts with the size, which not
+        # every server sends, and this checks what is on the disk.
         if git_blob_id(part) != file.blob_id:
             raise URLError("its content is not the expected one")
         os.replace(part, path)
@@ -124,8 +131,8 @@ def _fetch(file: RemoteFile, path: Path) -> None:
 
 
 def _body(file: RemoteFile) -> Generator[bytes, None, None]:
-    """What the server sends. Whatever goes wrong is a URLError, which a disk never raises."""
-    room = LARGEST if file.size is None else file.size
+    """The bytes that the server sends. Every failure is a URLError, which no disk raises."""
+    room = LARGEST_FILE if file.size is None else file.size
     columns = *Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn()
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     try:
@@ -137,35 +144,36 @@ def _body(file: RemoteFile) -> Generator[bytes, None, None]:
                     raise URLError("the server sends more bytes than expected")
                 yield chunk
                 bar.advance(task, len(chunk))
-            if response.length:  # bytes that the server announced and did not send
+            if response.length:  # number of bytes that the server announced but did not send
                 raise IncompleteRead(b"", response.length)
     except (OSError, HTTPException, ValueError) as error:  # ValueError: a malformed address
         if isinstance(error, HTTPError):
             error.close()
-        raise URLError(" ".join(_reason(error).split())) from error
+        raise URLError(" ".join(_problem(error).split())) from error
 
 
-def _reason(error: BaseException) -> str:
+def _problem(error: BaseException) -> str:
+    """What went wrong with a download, in words that can continue a sentence."""
     match error:
         case HTTPError(code=code, reason=text):
-            circle = "its redirects lead in a circle or to an address that is not https"
+            circle = "its redirects form a loop or lead to an address that is not https"
             return circle if code < 400 else f"the server answered {code} {text}"
         case URLError(reason=cause):
-            return _reason(cause) if isinstance(cause, BaseException) else cause
+            return _problem(cause) if isinstance(cause, BaseException) else cause
         case TimeoutError():
             return "the server did not answer in time"
         case IncompleteRead():
             return "the connection ended in the middle of the file"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return reason(error)
 
 
 def _answer(url: str) -> HTTPResponse:
-    """The server's answer, awaited for ANSWER_SECONDS."""
-    # urllib's timeout starts anew for every address and redirect, and getaddrinfo has none: hence a
-    # thread, which may be left behind. A daemon does not hold up the exit.
+    """The server's answer, which has to arrive within ANSWER_SECONDS."""
+    # urllib's timeout restarts for every address and redirect, and getaddrinfo has no timeout, so
+    # this needs a thread. It may be left behind; as a daemon it does not block the exit.
     if not _is_allowed(url):
-        raise URLError("it is not an https address")
-    request = Request(url, headers={"User-Agent": "charrnn"})  # some hosts turn away urllib
+        raise URLError("this is not an https address")
+    request = Request(url, headers={"User-Agent": "charrnn"})  # some hosts reject urllib
     answer: Future[HTTPResponse] = Future()
 
     def ask() -> None:
@@ -186,7 +194,7 @@ def _answer(url: str) -> HTTPResponse:
     try:
         return answer.result(ANSWER_SECONDS)
     except TimeoutError:
-        if answer.cancel():  # an answer that comes later is closed, and nothing else
+        if answer.cancel():  # a late answer is closed at once
             raise
         return answer.result()
 
@@ -194,7 +202,7 @@ def _answer(url: str) -> HTTPResponse:
 class _Redirects(HTTPRedirectHandler):
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
         if 300 <= response.status < 400:
-            response.close()  # else urllib reads the redirect's own body, however long that is
+            response.close()  # otherwise urllib reads the redirect's body, however long it is
         return response
 
     https_response = http_response

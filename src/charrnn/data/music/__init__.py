@@ -1,1 +1,1 @@
-"""Scores and MIDI files to note tokens, and back."""
+"""Notes: read from scores and MIDI files, and written to MIDI files."""

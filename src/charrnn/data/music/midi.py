@@ -1,9 +1,9 @@
 """From a folder of MIDI files to the paper's music format (Section 4.1).
 
-A line is a composition: its notes as decimal MIDI pitches, with single spaces between them.
+Each line is a composition: its notes as decimal MIDI pitches, separated by single spaces.
 
-mido and not symusic, which takes 0.5 ms a file of 1,350 notes to mido's 22, but loses notes that
-are never released, plays format 2's tracks at once, refuses SMPTE time and needs pySmartDL.
+symusic would read a file of 1,350 notes in 0.5 ms instead of mido's 22 ms, but it loses notes that
+are never released, merges the tracks of format 2, refuses SMPTE time and needs pySmartDL.
 """
 
 from __future__ import annotations
@@ -21,29 +21,33 @@ from typing import Any
 from mido import MidiFile  # type: ignore[import-untyped]
 from mido.midifiles.meta import add_meta_spec  # type: ignore[import-untyped]
 
-from charrnn.errors import BadInput, CharRNNError, require
-from charrnn.files import write_atomically
+from charrnn.errors import CharRNNError, reason, require
+from charrnn.files import require_writable, write_output
 
 SUFFIXES = frozenset({".mid", ".midi"})
-DRUMS = 9  # MIDI's channel 10, counted from 0: its pitches name instruments.
-LONGEST_DELTA = 0x0FFFFFFF  # Ticks: the standard's bound.
-LONGEST_RUN = 10_000  # Bytes above 127 in a row, far more than any composition has.
+DRUMS = 9
+"""MIDI's channel 10, counted from 0. Its pitches stand for percussion instruments."""
+LONGEST_DELTA = 0x0FFFFFFF
+"""The standard's largest time between two events, in ticks."""
+LONGEST_RUN = 10_000
+"""Bytes above 127 in a row, far more than any composition has."""
+MIDI_FOLDER = "a folder of MIDI files"
 
 log = logging.getLogger(__name__)
 
 
 class UnreadableMidi(CharRNNError):
-    """A file that is no MIDI file, or a broken one."""
+    """A file that is not a MIDI file, or is damaged."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} cannot be read as MIDI ({reason}).")
 
 
 class _UnreadMeta:
-    """A meta event whose content is left alone, for mido's table of meta events.
+    """A meta event whose content is ignored, for mido's table of meta events.
 
-    No meta event holds a note. mido 1.3.3 refuses a whole file for a key signature out of range,
-    and forgets the time before a type that it does not know, which moves all notes after it.
+    Meta events contain no notes. Without this, mido 1.3.3 refuses a whole file because of one
+    invalid key signature, and drops the time before an unknown event, which shifts all later notes.
     """
 
     type = "unread"
@@ -60,14 +64,17 @@ for _byte in range(0x100):
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a folder of MIDI files.
+    """How many MIDI files and notes went into a music text.
 
     Attributes:
-        compositions: lines of the music text.
-        notes: tokens of all lines.
-        unique: different notes among them.
-        duplicates: files left out because an earlier one has the same notes.
+        compositions: number of lines.
+        notes: number of notes in all lines.
+        unique: number of different notes.
+        duplicates: files left out because an earlier file has the same notes.
         skipped: files left out because they cannot be read or have no notes.
+
+    >>> print(Summary(compositions=2, notes=1500, unique=60, duplicates=1, skipped=3))
+    2 compositions, 1,500 notes (60 unique); files left out: 1 duplicates, 3 without notes
     """
 
     compositions: int
@@ -76,43 +83,50 @@ class Summary:
     duplicates: int
     skipped: int
 
+    def __str__(self) -> str:
+        return (
+            f"{self.compositions:,} compositions, {self.notes:,} notes ({self.unique} unique); "
+            f"files left out: {self.duplicates} duplicates, {self.skipped} without notes"
+        )
+
 
 def build(folder: Path, out: Path) -> Summary:
-    """Write the music text of all MIDI files below ``folder`` to the file ``out``, in one step.
+    """Write the music text of all MIDI files below ``folder`` to the file ``out``.
 
     Raises:
         BadInput: if ``folder`` is not a folder or has no notes, or ``out`` cannot be written.
     """
     out = out.expanduser()
-    require(out.parent.is_dir(), "out", out, "a file in a folder that is there")
-    text, summary = _collect(folder.expanduser())
-    try:
-        write_atomically(out, text)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BadInput("out", out, f"a file that can be written ({reason})") from error
+    require_writable(out, "OUT")
+    text, summary = _collect(folder.expanduser(), "FOLDER")
+    write_output(out, text, "OUT")
     return summary
 
 
-def music_text(folder: Path) -> str:
-    """The compositions of all MIDI files below ``folder``, in the order of their relative paths.
+def music_text(folder: Path, field: str) -> str:
+    """The compositions of all MIDI files below ``folder``, sorted by relative path.
+
+    Args:
+        folder: the folder.
+        field: how the user named it.
 
     Raises:
-        BadInput: if ``folder`` is not a folder, or has no notes.
+        BadInput: naming ``field``, if ``folder`` is not a folder, or has no notes.
     """
-    return _collect(folder.expanduser())[0]
+    return _collect(folder.expanduser(), field)[0]
 
 
 def read_notes(path: Path) -> list[int]:
-    """The pitches of one file: by onset, simultaneous notes from low to high; no drums.
+    """The pitches of one file, sorted by onset, and from low to high at the same onset.
 
-    A note is a note-on with a velocity above 0; with velocity 0 it is a note-off, as the standard
-    has it. An onset is counted in ticks from the beginning, over all tracks; the tracks of format
-    2 are pieces of their own, and follow each other. A pitch struck twice at one onset is two
-    notes: the paper drops whole compositions only, and a unison is played by two voices.
+    Every note-on with a velocity above 0 is a note; with velocity 0 it is a note-off, as in the
+    standard. Drums are left out. Onsets are counted in ticks from the beginning, over all tracks;
+    the tracks of format 2 are separate pieces, and follow each other. The same pitch twice at one
+    onset is two notes, such as a unison of two voices: the paper drops only whole duplicate
+    compositions.
 
     Raises:
-        UnreadableMidi: if the file cannot be opened, is a link or device, or is not whole.
+        UnreadableMidi: if the file cannot be opened, is a link or device, or is incomplete.
     """
     midi = _parse(path)
     tracks = [list(_strikes(path, track)) for track in midi.tracks]
@@ -126,17 +140,17 @@ def read_notes(path: Path) -> list[int]:
 
 def _parse(path: Path) -> MidiFile:
     try:
-        # A link leads to a file that is found elsewhere, or away from here; a pipe never ends.
+        # A link may lead out of the folder, or to a file that is read anyway; a pipe never ends.
         if os.path.islink(path) or not os.path.isfile(path):
             raise UnreadableMidi(path, "not a plain file")
         content = path.read_bytes()
     except OSError as error:
-        raise UnreadableMidi(path, (error.strerror or str(error)).lower()) from error
-    # mido has no bound on the bytes of a number, and needs the square of their count.
+        raise UnreadableMidi(path, reason(error)) from error
+    # mido does not limit the bytes of a number, and its time grows with their square.
     if any(len(run) > LONGEST_RUN for run in re.findall(rb"[\x80-\xff]+", content)):
         raise UnreadableMidi(path, f"more than {LONGEST_RUN} bytes above 127 in a row")
     try:
-        # From memory: a length in a broken header cannot ask for more than the file has.
+        # From memory, so that a wrong length in a header cannot ask for more than the file has.
         midi = MidiFile(file=io.BytesIO(content))
     except (EOFError, OSError, ValueError) as error:
         raise UnreadableMidi(path, str(error) or "it ends too early") from error
@@ -146,19 +160,19 @@ def _parse(path: Path) -> MidiFile:
 
 
 def _strikes(path: Path, track: Any) -> Iterator[tuple[int, int, int]]:
-    """Onset in ticks, pitch and channel of every note-on of a track."""
+    """Onset in ticks, pitch and channel of every note in a track."""
     tick = 0
     for message in track:
         if message.time > LONGEST_DELTA:
-            raise UnreadableMidi(path, "a time that is too long")
+            raise UnreadableMidi(path, "a time between two events is too long")
         tick += message.time
         if message.type == "note_on" and message.velocity > 0:
             yield tick, message.note, message.channel
 
 
-def _collect(folder: Path) -> tuple[str, Summary]:
-    """The music text of ``folder`` and what became of its files."""
-    require(os.path.isdir(folder), "data.path", folder, "a folder of MIDI files")
+def _collect(folder: Path, field: str) -> tuple[str, Summary]:
+    """The music text of ``folder``, and its summary."""
+    require(os.path.isdir(folder), field, folder, MIDI_FOLDER)
     paths = _midi_files(folder)
     first: dict[tuple[int, ...], Path] = {}
     duplicates = skipped = 0
@@ -177,18 +191,18 @@ def _collect(folder: Path) -> tuple[str, Summary]:
             duplicates += 1
         else:
             first[notes] = path
-    wanted = f"a folder with notes in its .mid and .midi files (of {len(paths)}, none has any)"
-    require(bool(first), "data.path", folder, wanted)
+    wanted = f"a folder whose .mid and .midi files have notes ({len(paths)} files have none)"
+    require(bool(first), field, folder, wanted)
     text = "".join(" ".join(map(str, notes)) + "\n" for notes in first)
     unique = len(set(itertools.chain.from_iterable(first)))
     return text, Summary(len(first), sum(map(len, first)), unique, duplicates, skipped)
 
 
 def _midi_files(folder: Path) -> list[Path]:
-    """The MIDI files below ``folder``, sorted by relative path; linked folders are not entered."""
+    """The MIDI files below ``folder``, sorted by relative path. Links are not followed."""
 
     def report(error: OSError) -> None:
-        log.warning("skipped: %s cannot be listed (%s)", error.filename, error.strerror)
+        log.warning("skipped: %s cannot be listed (%s)", error.filename, reason(error))
 
     found = [
         Path(root, name)

@@ -1,4 +1,4 @@
-"""Notes of a score in MusicXML, ordered as in the paper's music: by onset, then low to high."""
+"""Reading the notes of a MusicXML score in the paper's order: by onset, then from low to high."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIDDLE_C_OCTAVE, MIDDLE_C = 4, 60
 
 
 def mxl_document(content: bytes) -> bytes:
-    """The score in a compressed MusicXML file: its container names it."""
+    """The score inside a compressed MusicXML file; the file's container entry names it."""
     members = zip_members(content, lambda _: True)
     container = ElementTree.fromstring(members["META-INF/container.xml"])
     root = next(element for element in container.iter() if element.tag.endswith("rootfile"))
@@ -21,13 +21,13 @@ def mxl_document(content: bytes) -> bytes:
 
 
 def score_pitches(xml: bytes) -> list[int]:
-    """MIDI pitches of all notes of a partwise score, in onset order, low to high at one onset.
+    """MIDI pitches of all notes in a partwise score, sorted by onset, then from low to high.
 
-    A tied note sounds once, a grace note at the onset of the note that it precedes. Parts that
-    play the same pitch at the same onset give a note each.
+    A tied note counts once. A grace note has the onset of the note that it precedes. If two parts
+    play the same pitch at the same onset, both notes count.
 
     Args:
-        xml: the document, from a source that is trusted.
+        xml: the document, from a trusted source.
     """
     notes: list[tuple[Fraction, int]] = []
     for part in ElementTree.fromstring(xml).iter("part"):
@@ -36,7 +36,7 @@ def score_pitches(xml: bytes) -> list[int]:
 
 
 def _part_notes(part: Element) -> list[tuple[Fraction, int]]:
-    """Onset, in quarter notes from the start, and pitch of every note of a part."""
+    """Onset, in quarter notes from the start, and pitch of every note in a part."""
     notes = []
     now, onset, divisions = Fraction(0), Fraction(0), Fraction(1)
     for element in part.iterfind("measure/*"):
