@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import pydoc
 import re
 import runpy
@@ -10,12 +11,18 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from conftest import ROOT
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
+
+from charrnn.backbone.network import Backbone
+from charrnn.data.corpora import TextFile
+from charrnn.datamodule.module import CharDataModule
 
 DOCS = ROOT / "docs"
 PAGES = sorted(
@@ -111,6 +118,32 @@ def test_python_examples_use_what_exists(page):
                 continue
         for dotted in used:
             assert OWN.search(dotted) or pydoc.locate(dotted) is not None, dotted
+
+
+def example(page: str, text: Path) -> dict[str, Any]:
+    """What a page's Python code defines, after it has run on a small text and for two batches."""
+    code = "\n".join(blocks(DOCS / page, "python"))
+    code = re.sub(r'"my\.txt"', repr(str(text)), re.sub(r"range\(\d+\)", "range(2)", code))
+    names: dict[str, Any] = {}
+    exec(compile(code, page, "exec"), names)
+    return names
+
+
+def test_the_recurrent_cell_trains(text_file, capsys):
+    backbone = example("how-to/own-recurrent-cell.md", text_file)["backbone"]
+    assert float(capsys.readouterr().out) < 20
+    assert backbone.layers[0].weight_hh_l0.grad.abs().sum() > 0
+
+
+def test_the_scheme_has_a_loss_on_half_of_a_sequence(text_file):
+    scheme_class = example("how-to/own-scheme.md", text_file)["Scheme5"]
+    corpus = TextFile(str(text_file))
+    data = CharDataModule(corpus, k1=5, k2=10, batch_size=4, test_size=100)
+    data.setup()
+    backbone = Backbone(len(data.tokens.vocabulary), hidden_size=4, dense_size=None)
+    scheme = scheme_class(backbone, torch.optim.Adam, k1=5, k2=10)
+    assert scheme.weights_N.tolist() == [0.2] * 5
+    assert math.isfinite(scheme.training_step(next(iter(data.train_dataloader()))))
 
 
 def one_of(overrides: Iterable[str], file: Path) -> Iterator[str]:
