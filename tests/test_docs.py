@@ -143,7 +143,7 @@ def test_the_scheme_has_a_loss_on_half_of_a_sequence(text_file):
     backbone = Backbone(len(data.tokens.vocabulary), hidden_size=4, dense_size=None)
     scheme = scheme_class(backbone, torch.optim.Adam, k1=5, k2=10)
     assert scheme.weights_N.tolist() == [0.2] * 5
-    assert math.isfinite(scheme.training_step(next(iter(data.train_dataloader()))))
+    assert 0 < scheme.training_step(next(iter(data.train_dataloader()))).item() < math.inf
 
 
 def one_of(overrides: Iterable[str], file: Path) -> Iterator[str]:
@@ -190,12 +190,10 @@ def help_of(charrnn, monkeypatch):
 
 
 def test_charrnn_commands_and_flags_exist(help_of):
-    known = set(re.search(r"\{([\w,-]+)\}", help_of())[1].split(","))
     flags: dict[tuple[str, ...], set[str]] = {}
     for words in all_commands("charrnn"):
         if words[0] == "train":
             continue
-        assert words[0] in known
         depth = {"data": 3 if words[1:2] == ("build",) else 2}.get(words[0], 1)
         given = {word for word in words if word.startswith("--")}
         flags.setdefault(words[:depth], set()).update(given)
