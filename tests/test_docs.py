@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
 import pydoc
 import re
@@ -29,11 +30,12 @@ PAGES = sorted(
     [
         *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
         *DOCS.rglob("*.md"),
+        *DOCS.rglob("*.ipynb"),
     ]
 )
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
-FILES = {"my.txt", "out.txt", "FILE", "my-midi-folder"}
+FILES = {"my.txt", "out.txt", "manual.txt", "FILE", "my-midi-folder"}
 """Values of `data.path=` that stand for a file of the reader's."""
 PATTERN = re.compile(r"\b(FIELD|NAME|EXPERIMENT|VALUE)\b|\.\.\.")
 """What makes a command a pattern, rather than one that can be given."""
@@ -45,13 +47,28 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def markdown(page: Path) -> str:
+    """The page; a notebook with its code, and the commands in it, as blocks."""
+    if page.suffix != ".ipynb":
+        return page.read_text()
+    parts = []
+    for cell in json.loads(page.read_text())["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and source.startswith("!"):
+            source = f"```\n{source[1:].partition(' 2>')[0]}\n```"
+        elif cell["cell_type"] == "code":
+            source = f"```python\n{source}\n```"
+        parts.append(source)
+    return "\n\n".join(parts)
+
+
 def text_of(page: Path) -> str:
     """The page without its code blocks."""
-    return BLOCK.sub("", page.read_text())
+    return BLOCK.sub("", markdown(page))
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
-    return [code for language, code in BLOCK.findall(page.read_text()) if language in languages]
+    return [code for language, code in BLOCK.findall(markdown(page)) if language in languages]
 
 
 def commands(page: Path) -> list[list[str]]:
