@@ -257,7 +257,6 @@ def test_figure_9s_table_is_what_was_measured():
 
 
 def test_the_page_on_the_configuration_has_every_field():
-    pytest.importorskip("mkdocs")
     page = runpy.run_path(str(DOCS / "hooks.py"))["configuration"](ROOT / "conf")
     assert "| `schemes.s4.reset` | `0.0` |" in page
     commented = [
