@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import processes
@@ -111,3 +114,21 @@ def charrnn(monkeypatch, capsys, tmp_path):
         return (status, *capsys.readouterr())
 
     return run
+
+
+@contextmanager
+def started(*words, flags=(), **environment) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m charrnn` in a process that is not forked, and that heeds SIGINT."""
+    with subprocess.Popen(
+        [sys.executable, *flags, "-m", "charrnn", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
