@@ -91,10 +91,10 @@ tensorboard: $(INSTALLED) ## look at what has been trained, in a browser (BIND=,
 	@$(BIN)/charrnn tensorboard --host $(BIND) --port $(PORT)
 
 test: lint ## run the linters and the fast tests, in a few minutes
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-all: $(FOR_TESTS) ## run the slow tests: Ray, browsers, real fetches, long tests that kill
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 lint: $(FOR_TESTS) ## check style, formatting and types
 	$(BIN)/ruff check
