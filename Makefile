@@ -21,7 +21,11 @@ PORT = 6006
 OUT ?= multirun/benchmark
 
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+# The marks of what is installed: what running needs, an extra of pyproject.toml, and a launcher's.
+BASE := $(VENV)/.installed
+FOR_TESTS := $(BASE)-test
+FOR_DOCS := $(BASE)-docs
+INSTALLED := $(BASE)$(addprefix -,$(filter joblib slurm ray,$(LAUNCHER:submitit_local=slurm)))
 FIGURES := fig7 fig8 fig9 fig10 fig11
 # What every sweep is told.
 SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) launcher=$(LAUNCHER)
@@ -29,13 +33,13 @@ SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) launche
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-carry $(FIGURES:%=plan-%) plan-all status claims report data tensorboard test lint format benchmark benchmark-quick benchmark-growth clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-carry $(FIGURES:%=plan-%) plan-all status claims report data tensorboard test test-all lint format docs benchmark benchmark-quick benchmark-growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
 	  sed -E 's/^([^ :]+) [^:]* ([^ :]+):.*## /\1 to \2\t/; s/^([^:]+):.*## /\1\t/' | expand -t 34
 
-setup: $(INSTALLED) ## create the environment in .venv and install into it
+setup: $(INSTALLED) ## create the environment in .venv, and install what running needs (LAUNCHER=)
 
 reproduce-fig7 reproduce-fig8 reproduce-fig9 reproduce-fig10 reproduce-fig11: reproduce-%: $(INSTALLED) ## train what is missing of a figure and draw it (SCALE=, CORPORA=, SEEDS=, JOBS=)
 	@failed=0; $(call train-and-draw,$*); exit $$failed
@@ -86,17 +90,23 @@ data: $(INSTALLED) ## fetch all corpora that this machine can reach, and say wha
 tensorboard: $(INSTALLED) ## look at what has been trained, in a browser (BIND=, PORT=)
 	@$(BIN)/charrnn tensorboard --host $(BIND) --port $(PORT)
 
-test: lint ## run the linters and the tests
-	$(BIN)/python -m pytest -n 2
+test: lint ## run the linters and the fast tests, in a few minutes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
-lint: $(INSTALLED) ## check style, formatting and types
+test-all: $(FOR_TESTS) ## run the slow tests: Ray, browsers, real fetches, long tests that kill
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+
+lint: $(FOR_TESTS) ## check style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: $(INSTALLED) ## format the code
+format: $(FOR_TESTS) ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(FOR_DOCS) ## build the documentation in site/; a broken link is an error
+	$(BIN)/mkdocs build --strict
 
 benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=)
 	$(BIN)/python -m charrnn.benchmark --out $(OUT)
@@ -111,9 +121,20 @@ benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|
 clean: ## remove the environment; runs stay
 	rm -rf $(VENV)
 
-# The marker comes last: a set-up that was cut short is done again.
-$(INSTALLED): pyproject.toml $(CONSTRAINTS)
+# A mark is made last: a set-up that was cut short is done again.
+$(BASE): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with PYTHON=."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %) --editable '.[dev]'
-	@touch $@
+	$(call install,.)
+
+$(BASE)-%: $(BASE)
+	$(call install,.[$*])
+
+# The size is printed since pip is silent for as long as it unpacks torch.
+define install
+@echo "installing $(1) into $(VENV), which takes a few minutes"
+@{ while sleep 20 > /dev/null 2>&1 && kill -0 $$$$; do du -sh $(VENV); done; } & \
+  $(BIN)/python -m pip install --progress-bar off $(CONSTRAINTS:%=--constraint %) --editable '$(1)'; \
+  status=$$?; kill $$!; exit $$status
+@touch $@
+endef

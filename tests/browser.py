@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
+from processes import DEADLINE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Nothing of its own on the network, and no network but this machine's.
@@ -21,6 +22,8 @@ FLAGS = [
     "--disable-gpu",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+MILLISECONDS = 1000 * DEADLINE
+expect.set_options(timeout=MILLISECONDS)
 
 
 @dataclass
@@ -51,9 +54,12 @@ def visit(url: str, width: int = 1280, height: int = 900) -> Iterator[Visit]:
     if executable is None:
         pytest.skip(f"no browser here ({', '.join(NAMES)}): apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield _open(browser.new_page(viewport={"width": width, "height": height}), url)
-        browser.close()
+        options = {"executable_path": executable, "args": FLAGS, "timeout": MILLISECONDS}
+        browser = playwright.chromium.launch(**options)
+        try:
+            yield _open(browser.new_page(viewport={"width": width, "height": height}), url)
+        finally:
+            browser.close()
 
 
 @contextmanager
@@ -62,11 +68,14 @@ def visit_by_phone(other: Visit, url: str) -> Iterator[Visit]:
     browser = other.page.context.browser
     assert browser is not None
     page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    yield _open(page, url)
-    page.close()
+    try:
+        yield _open(page, url)
+    finally:
+        page.close()
 
 
 def _open(page: Page, url: str) -> Visit:
+    page.set_default_timeout(MILLISECONDS)
     visit = Visit(page)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.on("console", lambda message: _note(visit, message.type, message.text))

@@ -7,18 +7,22 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import processes
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from processes import ROOT
 
 from charrnn import cli
 from charrnn.config import conf_folder, register_resolvers
 
-ROOT = Path(__file__).parent.parent
-
+# Processes import this checkout as well, wherever they are started.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
 # The models are small and the tests run side by side: more threads only wait for each other.
 torch.set_num_threads(1)
 
@@ -53,21 +57,29 @@ def config(tmp_path, text_file):
 
 @pytest.fixture
 def command(tmp_path, text_file):
-    """Runs `python src/train.py` on the small text at smoke scale, in a process of its own."""
+    """Runs `python src/train.py` on the small text at smoke scale, in a process of its own.
 
-    def run(*overrides: str, defaults: bool = True) -> subprocess.CompletedProcess[str]:
+    The process is forked off one that has imported everything, unless ``forked`` is false.
+    """
+
+    def run(
+        *overrides: str, defaults: bool = True, forked: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         flags = [word for word in overrides if word.startswith("-")]
         values = [word for word in overrides if not word.startswith("-")]
         words = [f"output_dir={tmp_path / 'runs'}", "jobs=1"]
         if defaults:
             words += ["data=textfile", f"data.path={text_file}", "scale=smoke", "sampling.length=5"]
+        words = [*flags, *words, *values]
+        if forked:
+            return processes.run_command("src/train.py", words)
         return subprocess.run(
-            [sys.executable, ROOT / "src" / "train.py", *flags, *words, *values],
+            [sys.executable, "src/train.py", *words],
             capture_output=True,
             text=True,
             check=False,
             cwd=ROOT,
-            timeout=300,
+            timeout=processes.DEADLINE,
         )
 
     return run
@@ -76,24 +88,15 @@ def command(tmp_path, text_file):
 @pytest.fixture
 def start(tmp_path, text_file):
     """Starts `python src/train.py` on the small text at smoke scale, and does not wait for it."""
-    started = []
+    with ExitStack() as started:
 
-    def sweep(*words: str) -> subprocess.Popen[str]:
-        given = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
-        given += ["scale=smoke", "sampling.length=0"]
-        process = subprocess.Popen(
-            [sys.executable, ROOT / "src" / "train.py", *words[:1], *given, *words[1:]],
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        started.append(process)
-        return process
+        def sweep(*words: str) -> processes.Command:
+            given = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
+            given += ["scale=smoke", "sampling.length=0"]
+            words = [*words[:1], *given, *words[1:]]
+            return started.enter_context(processes.Command("src/train.py", words))
 
-    yield sweep
-    for process in started:
-        process.kill()
-        process.communicate()
+        yield sweep
 
 
 @pytest.fixture
@@ -113,14 +116,19 @@ def charrnn(monkeypatch, capsys, tmp_path):
     return run
 
 
-def started(*words, flags=(), **environment):
-    """`charrnn` in a process of its own, which heeds SIGINT."""
-    return subprocess.Popen(
+@contextmanager
+def started(*words, flags=(), **environment) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m charrnn` in a process that is not forked, and that heeds SIGINT."""
+    with subprocess.Popen(
         [sys.executable, *flags, "-m", "charrnn", *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment},
+        env={**os.environ, **environment},
         # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
         preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

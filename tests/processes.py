@@ -1,20 +1,179 @@
-"""Runs in processes of their own that can be killed: forked off a server that has imported all."""
+"""Processes of their own that can be killed: forked off a server that has imported all."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import pkgutil
+import runpy
 import signal
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from unittest import mock
 
 from omegaconf import DictConfig, OmegaConf
 
+ROOT = Path(__file__).parent.parent
+DEADLINE = 600
+"""Seconds in which whatever a test waits for comes, however busy the machine is."""
+
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["charrnn.training.lifecycle", "tensorboard.compat.tensorflow_stub"])
+FORKS.set_forkserver_preload(
+    [
+        "charrnn.cli",
+        "hydra_plugins.charrnn_launcher",
+        "hydra_plugins.charrnn_sweeper",
+        "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
+        "hydra_plugins.hydra_ray_launcher.ray_launcher",
+        "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
+        "analysis.report.content",
+        "tensorboard.compat.tensorflow_stub",
+    ]
+)
+
+
+class Command:
+    """A Python program in a forked process, without the seconds that imports take.
+
+    It is used like `subprocess.Popen`. The process leads a group of its own, so that a test can
+    end everything that the program has started.
+
+    Args:
+        program: a path such as `src/train.py`, or a module as after `python -m`.
+        words: its arguments.
+        text: whether its streams are read as text.
+        environment: variables that replace this process's own.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        words: Sequence[object],
+        text: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.args = [program, *map(str, words)]
+        environment = {**os.environ, **(environment or {})}
+        pipes = [FORKS.Pipe(duplex=False) for _ in ("stdout", "stderr")]
+        theirs = [end for _, end in pipes]
+        self._process = FORKS.Process(target=_be, args=(self.args, theirs, environment))
+        self._process.start()
+        for end in theirs:
+            end.close()
+        mode = {"mode": "r", "encoding": "utf-8"} if text else {"mode": "rb"}
+        self.stdout, self.stderr = (_stream(ours, mode) for ours, _ in pipes)
+
+    def __enter__(self) -> Command:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the process, and of its group."""
+        pid = self._process.pid
+        assert pid is not None
+        return pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status; minus the signal's number if one ended the process."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The same."""
+        return self.returncode
+
+    def wait(self, timeout: float = DEADLINE) -> int:
+        """Wait for the end of the process; its exit status."""
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return self.returncode
+
+    def communicate(self, timeout: float = DEADLINE) -> tuple[str, str]:
+        """Wait for the end of the process; what it has written and was not read yet."""
+        with ThreadPoolExecutor(2) as pool:
+            both = [pool.submit(_rest, stream) for stream in (self.stdout, self.stderr)]
+            try:
+                out, err = (future.result(timeout) for future in both)
+            except BaseException:
+                self.close()  # ends the threads, too
+                raise
+        self.wait(timeout)
+        return out, err
+
+    def send_signal(self, sent: int) -> None:
+        """Send the process a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sent)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process and all that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.kill()  # it may not lead its group yet
+        self._process.join()
+        for stream in (self.stdout, self.stderr):
+            stream.close()
+
+
+def _stream(connection: Connection, mode: dict[str, str]) -> IO:
+    stream = open(os.dup(connection.fileno()), **mode)  # noqa: SIM115
+    connection.close()
+    return stream
+
+
+def _rest(stream: IO) -> str | bytes:
+    return "" if stream.closed else stream.read()
+
+
+def run_command(
+    program: str, words: Sequence[object], environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python program to its end, as `Command` does."""
+    with Command(program, words, environment=environment) as command:
+        out, err = command.communicate()
+    return subprocess.CompletedProcess(command.args, command.returncode, out, err)
+
+
+def _be(args: list[str], streams: list[Connection], environment: dict[str, str]) -> None:
+    """Become the program."""
+    os.setsid()
+    for number, stream in enumerate(streams, start=1):
+        os.dup2(stream.fileno(), number)
+        stream.close()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
+    # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    sys.argv = list(args)
+    program = args[0]
+    if program.endswith(".py"):
+        program = str(ROOT / program)
+        sys.path.insert(0, str(Path(program).parent))
+        runpy.run_path(program, run_name="__main__")
+    else:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
 class Moment(NamedTuple):
@@ -44,7 +203,7 @@ def start(
 def run(cfg: DictConfig, log: Path | None = None) -> int:
     """Train a run; the process's exit status."""
     process = start(cfg, log)
-    process.join(120)
+    process.join(DEADLINE)
     return process.exitcode
 
 

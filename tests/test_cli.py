@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import mido
 import pandas as pd
 import pytest
-from conftest import ROOT
+from processes import ROOT, Command, run_command
 
 from charrnn.config import scale_for_this_machine
 
@@ -24,7 +22,7 @@ def runs(tmp_path):
 
 
 def test_the_sweep_of_the_four_schemes(command, tmp_path):
-    first = command("-m", "scheme=1,2,3,4", "k1=20,40")
+    first = command("-m", "scheme=1,2,3,4", "k1=20,40", forked=False)
     assert first.returncode == 0, first.stderr
     lines = first.stderr.splitlines()
     assert (
@@ -109,7 +107,7 @@ def test_the_console_script_is_the_same_command():
     result = charrnn("train", "k1=0")
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].startswith("error: k1=0 ")
-    result = charrnn()
+    result = run_command("charrnn", [])
     assert result.returncode == 2
     assert result.stderr.startswith("usage: charrnn [-h]")
 
@@ -125,15 +123,16 @@ def test_corpora_are_built_from_midi_and_from_gutenberg(tmp_path):
     track = mido.MidiTrack([mido.Message("note_on", note=60, velocity=64, time=1)])
     mido.MidiFile(tracks=[track]).save(folder / "a.mid")
     out = tmp_path / "music.txt"
-    result = charrnn("data", "build", "midi", str(folder), str(out))
+    result = run_command("charrnn", ["data", "build", "midi", folder, out])
     assert result.returncode == 0, result.stderr
     assert out.read_text() == "60\n"
     text = tmp_path / "text.txt"
     text.write_text("To be.\n")
-    result = charrnn("data", "build", "gutenberg", str(text), str(text), str(tmp_path / "all.txt"))
+    words = ["data", "build", "gutenberg", text, text, tmp_path / "all.txt"]
+    result = run_command("charrnn", words)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "all.txt").read_text() == "To be.\n\nTo be.\n"
-    result = charrnn("data", "build", "midi", str(tmp_path / "nowhere"), str(out))
+    result = run_command("charrnn", ["data", "build", "midi", tmp_path / "nowhere", out])
     assert result.returncode == 2
     assert result.stderr.startswith("error: data.path=")
     assert out.read_text() == "60\n"
@@ -183,19 +182,10 @@ def test_figure_9_from_its_experiment_to_its_files(command, tmp_path):
 def test_an_interrupted_run_is_no_success_and_no_result(tmp_path, text_file, sent, status):
     words = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
     words += ["scale=smoke", "num_batches=100000", "evaluate_at=[3]", "checkpoint_share=1000"]
-    script = [sys.executable, ROOT / "src" / "train.py", *words]
-    # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
-    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(script, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
-        for line in process.stderr:
-            if "batch      3" in line:
-                break
-        time.sleep(0.5)
+    with Command("src/train.py", words) as process:
+        assert any("batch      3" in line for line in process.stderr)
         process.send_signal(sent)
-        try:
-            _, rest = process.communicate(timeout=60)
-        finally:
-            process.kill()
+        _, rest = process.communicate()
     assert process.returncode == status
     assert re.search(r"interrupted; the same command resumes from batch \d+\.", rest)
     assert not runs(tmp_path)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import started
+from processes import DEADLINE
 
 from charrnn.data.music.midi import read_notes
 from charrnn.data.music.midi_writing import as_midi
@@ -87,7 +88,7 @@ def ended(process: subprocess.Popen) -> bytes:
     """What a process without trouble complains of, once nobody reads what it says."""
     process.stdout.close()
     complaints = process.stderr.read()
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=DEADLINE) == 0
     assert b"Traceback" not in complaints
     assert b"Exception ignored" not in complaints
     return complaints

@@ -23,6 +23,7 @@ from conftest import started
 from helpers import model_and_parameters
 from matplotlib.text import Text
 from omegaconf import OmegaConf
+from processes import DEADLINE, Command
 
 from charrnn.commands.compare import draw
 from charrnn.commands.trained_run import open_run
@@ -176,10 +177,10 @@ def test_a_narrow_terminal_cuts_no_number(config, charrnn, monkeypatch, capsys):
 def test_ctrl_c_ends_a_sample_and_shows_the_others(config, tmp_path):
     folder = train(config("num_batches=2", "k2=5", "k1=5"))
     words = ["--prompt", "the", "--length", 10**9, "--num-samples", 2, "--out", tmp_path / "a.txt"]
-    with started("sample", folder.path, *words) as process:
+    with Command("charrnn", ["sample", folder.path, *words], text=False) as process:
         shown = process.stdout.read(50)
         process.send_signal(signal.SIGINT)
-        out, complaints = process.communicate(timeout=60)
+        out, complaints = process.communicate()
     assert process.returncode == 130
     assert b"Traceback" not in complaints
     first, second = (shown + out).decode().split("\n\n--- seed 1\n")
@@ -201,7 +202,7 @@ def test_ctrl_c_while_all_is_imported_is_no_traceback():
             if line.endswith(b" torch.version\n"):
                 break
         process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=60)
+        _, complaints = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130
     assert b"Traceback" not in complaints
     assert b" charrnn.sweeps.status\n" not in complaints  # it was in the midst of them
@@ -212,7 +213,7 @@ def test_a_character_that_standard_output_does_not_have_is_replaced(config, text
     folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
     words = ["sample", folder.path, "--prompt", "the sé", "--length", 1]
     with started(*words, PYTHONIOENCODING="ascii") as process:
-        out, complaints = process.communicate(timeout=60)
+        out, complaints = process.communicate(timeout=DEADLINE)
     assert (process.returncode, out[:6]) == (0, b"the s?")
     assert b"Traceback" not in complaints
 

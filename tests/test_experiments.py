@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from processes import ROOT
 
 from charrnn.data import catalogue
 from charrnn.data.corpora import Source, Tokens
@@ -20,6 +20,9 @@ from charrnn.training.build import build, check
 
 PAPER = ["scale=paper", "corpora=authors"]
 CORPORA = {"english", "finnish", "linux", "music"}
+
+# One process composes the cells that all tests of this file look at.
+pytestmark = pytest.mark.xdist_group("experiments")
 
 
 @pytest.fixture(scope="module")

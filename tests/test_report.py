@@ -17,8 +17,9 @@ from analysis.report.page import render
 from analysis.report.table2 import MODELS, PAPER
 from axe_playwright_python.sync_playwright import Axe
 from browser import Visit, visit, visit_by_phone
-from conftest import ROOT
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
+from processes import ROOT, run_command
+from watching import wait_until
 
 from charrnn.errors import BadInput
 from charrnn.runs.folder import Evaluation, RunFolder
@@ -28,6 +29,9 @@ PROMPT = 100  # characters, k2 of them
 CORPUS = "<b>mine & yours"
 FIGURES = ("fig7", "fig8", "fig9", "fig10", "fig11")
 NUM_RUNS = 4  # schemes 1 and 3 share theirs
+
+# One process trains and draws what all tests of this file look at.
+pytestmark = pytest.mark.xdist_group("report")
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +49,8 @@ def runs(tmp_path_factory) -> Path:
     ]
     words += [f"output_dir={folder / 'runs'}", "sampling.length=5"]
     for more in (["experiment=fig9"], ["experiment=bptt", "scheme=bptt,1"]):
-        command = [sys.executable, ROOT / "src" / "train.py", *more, *words]
-        subprocess.run(command, check=True, cwd=ROOT, timeout=300, capture_output=True)
+        trained = run_command("src/train.py", [*more, *words])
+        assert trained.returncode == 0, trained.stderr
     for sample in (folder / "runs").glob("*/sample-*.txt"):
         sample.write_text(sample.read_text()[:PROMPT] + HOSTILE)
     by_hand(folder / "runs")
@@ -179,7 +183,8 @@ def test_table_2_is_the_papers():
 @pytest.fixture(scope="module")
 def opened(page) -> Iterator[Visit]:
     with visit(page.as_uri()) as here:
-        here.page.wait_for_selector("#plot-fig11 .legend .traces[role=button]")
+        for name in FIGURES:
+            here.page.wait_for_selector(f"#plot-{name} .legend .traces[role=button]")
         yield here
 
 
@@ -189,36 +194,39 @@ def lines(plot: Locator) -> list[dict]:
     return [box for path in paths if (box := path.bounding_box()) and box["width"] > 20]
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_by_the_page_alone(opened, page):
     for name in FIGURES:
         plot = opened.page.locator(f"#plot-{name}")
-        assert len(lines(plot)) >= 3
-        assert plot.locator(".legend .traces").count() >= 1
-    assert opened.page.locator("#plot-fig7 .scatterlayer .point").count() >= 1  # above the axis
+        wait_until(lambda plot=plot: len(lines(plot)) >= 3)
+        expect(plot.locator(".legend .traces").first).to_be_attached()
+    # One is above the axis.
+    expect(opened.page.locator("#plot-fig7 .scatterlayer .point").first).to_be_attached()
     assert opened.requests == [page.as_uri()]
     assert opened.errors == []
     assert opened.page.title().startswith("Training and sampling schemes")
 
 
+@pytest.mark.slow
 def test_the_legend_hides_and_shows_lines_by_mouse_and_by_keyboard(opened):
     plot = opened.page.locator("#plot-fig9")
     before = len(lines(plot))
     item = plot.locator(".legend .traces").first
     plot.locator(".legend .legendtoggle").first.click()
     opened.page.wait_for_selector("#plot-fig9 .legend .traces[aria-pressed=false]")
-    hidden = len(lines(plot))
-    assert hidden == before - 1
+    wait_until(lambda: len(lines(plot)) == before - 1)
     item.focus()
     opened.page.keyboard.press("Enter")
     opened.page.wait_for_selector("#plot-fig9 .legend .traces[aria-pressed=true]:focus")
-    assert len(lines(plot)) == before
+    wait_until(lambda: len(lines(plot)) == before)
     opened.page.keyboard.press("Tab")
     opened.page.keyboard.press("Space")
     opened.page.wait_for_selector("#plot-fig9 .legend .traces[aria-pressed=false]:focus")
-    assert len(lines(plot)) < before
+    wait_until(lambda: len(lines(plot)) < before)
     assert opened.errors == []
 
 
+@pytest.mark.slow
 def test_pointing_at_a_line_tells_its_run(opened):
     plot = opened.page.locator("#plot-fig7")
     plot.scroll_into_view_if_needed()
@@ -230,22 +238,22 @@ def test_pointing_at_a_line_tells_its_run(opened):
         }"""
     )
     opened.page.mouse.move(*points)
-    opened.page.wait_for_selector("#plot-fig7 .hoverlayer .hovertext")
-    told = plot.locator(".hoverlayer").text_content()
-    assert "perplexity 30 after 10 batches" in told
-    assert "-seed0" in told
-    assert "-seed1" in told
+    told = plot.locator(".hoverlayer")
+    for words in ("perplexity 30 after 10 batches", "-seed0", "-seed1"):
+        expect(told).to_contain_text(words)
 
 
+@pytest.mark.slow
 def test_a_link_to_verdicts_opens_them(opened):
     verdicts = opened.page.locator("#verdicts-4")
     for _ in range(2):  # the second time the address is the same as before
-        assert not verdicts.locator("li").first.is_visible()
+        expect(verdicts.locator("li").first).to_be_hidden()
         opened.page.locator("#table2 a", has_text="scheme 4").first.click()
         verdicts.locator("li").first.wait_for(state="visible")
         verdicts.locator("summary").click()
 
 
+@pytest.mark.slow
 def test_on_a_phone_a_swipe_over_a_figure_moves_the_page(opened, page):
     with visit_by_phone(opened, page.as_uri()) as v:
         v.page.wait_for_selector("#plot-fig11 .legend .traces[role=button]")
@@ -268,20 +276,27 @@ def test_on_a_phone_a_swipe_over_a_figure_moves_the_page(opened, page):
         assert v.errors == []
 
 
+@pytest.mark.slow
 def test_it_prints(opened, tmp_path):
     pdf = opened.page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert pdf.startswith(b"%PDF")
     opened.page.emulate_media(media="print")
-    assert not opened.page.locator("nav").is_visible()
-    assert opened.page.locator("#plot-fig9").is_visible()
+    expect(opened.page.locator("nav")).to_be_hidden()
+    expect(opened.page.locator("#plot-fig9")).to_be_visible()
     behind = opened.page.locator("#summary .runs li").first
     digest = behind.text_content().rpartition("_")[2]
-    assert behind.inner_text() == digest
-    assert digest in opened.page.locator("#runs").inner_text()
+    expect(behind).to_have_text(digest, use_inner_text=True)
+    expect(opened.page.locator("#runs")).to_contain_text(digest, use_inner_text=True)
     opened.page.emulate_media(media="screen")
     assert opened.errors == []
 
 
+def fits(box: dict | None, width: int) -> bool:
+    """Whether a box that is drawn ends within the window."""
+    return box is not None and box["x"] + box["width"] <= width
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_is_accessible_and_fits_the_window(opened, width):
     opened.page.set_viewport_size({"width": width, "height": 900})
@@ -293,7 +308,9 @@ def test_the_page_is_accessible_and_fits_the_window(opened, width):
     )
     found = Axe().run(opened.page)
     assert found.violations_count == 0, found.generate_report()
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-    boxes = [opened.page.locator(f"#plot-{name} svg").first.bounding_box() for name in FIGURES]
-    assert all(box and box["x"] + box["width"] <= width for box in boxes)
+    opened.page.wait_for_function(
+        "width => document.documentElement.scrollWidth <= width", arg=width
+    )
+    drawn = [opened.page.locator(f"#plot-{name} svg").first for name in FIGURES]
+    wait_until(lambda: all(fits(svg.bounding_box(), width) for svg in drawn))
     assert opened.errors == []

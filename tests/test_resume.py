@@ -58,6 +58,7 @@ MOMENTS = {
 """Moments to be killed at, and the files that are in the making then."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "optimizer"), [(1, "adam_lasagne"), (2, "rmsprop"), (4, "adam")]
 )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from processes import run_command
 from watching import end, finished, training, wait_until
 
 from charrnn.runs.folder import RunState
@@ -114,13 +112,6 @@ def test_the_only_run_of_a_sweep_that_fails_elsewhere_meanwhile_is_not_tried_aga
     assert folder.status().error == "MemoryError: all is full"
 
 
-def charrnn(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    script = Path(sys.executable).with_name("charrnn")
-    environment = {**os.environ, **settings}
-    command = [script, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-
-
 def test_the_status_of_every_cell(config, tmp_path):
     train(config("k1=20"))
     failed = prepare(config("k1=40")).folder.path
@@ -130,7 +121,7 @@ def test_the_status_of_every_cell(config, tmp_path):
     damaged.write_text(damaged.read_text()[:20])
     cells = [cell(config(f"k1={k1}", f"scheme={n}")) for k1 in (20, 40, 60, 80) for n in (1, 3)]
     write_grid(cells, tmp_path / "runs" / "grids" / "mine-smoke.csv")
-    status = charrnn("status", "--runs", str(tmp_path / "runs"))
+    status = run_command("charrnn", ["status", "--runs", tmp_path / "runs"])
     assert status.returncode == 0, status.stderr
     lines = [line.split() for line in status.stdout.splitlines()]
     assert lines[1] == ["mine-smoke", "text", "1", "20", "100", "1", "16", "0", "finished"]
@@ -147,9 +138,9 @@ def cell(cfg) -> Cell:
 def test_a_plan_counts_what_figures_share_and_writes_nothing(tmp_path):
     """At smoke scale, 2 values of k1 and of k2: Figure 9 has 32 cells and, since scheme 3 is
     scheme 1, 24 runs; Figure 11 has 24 cells, of 3 x 6 runs the 3 with k1 = k2 = 100 shared."""
-    words = "fig9", "fig10", "fig11", "scale=smoke", "corpora=authors"
+    words = ["plan", "fig9", "fig10", "fig11", "scale=smoke", "corpora=authors"]
     nothing = {"CHARRNN_DATA": str(tmp_path / "nothing")}
-    result = charrnn("plan", *words, f"output_dir={tmp_path / 'runs'}", **nothing)
+    result = run_command("charrnn", [*words, f"output_dir={tmp_path / 'runs'}"], nothing)
     assert result.returncode == 0, result.stderr
     assert "fig10: the cells of fig9" in result.stdout
     assert "56 cells, 39 distinct runs: 39 planned; 39 to train" in result.stdout

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 from analysis.speed.table4 import PAPER, paper_of, readable, summarise
-from conftest import ROOT
+from processes import DEADLINE, ROOT, run_command
 
 
 def test_medians_quartiles_and_ratios_worked_out_by_hand():
@@ -46,7 +46,7 @@ def test_the_whole_table_in_one_command(tmp_path, text_file):
     sizes = ["--repeats=2", "--tokens=3", f"--out={tmp_path / 'out'}"]
     command = [sys.executable, "-m", "analysis.speed.table4", *words, *sizes]
     result = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300
+        command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=DEADLINE
     )
     assert result.returncode == 0, result.stderr
     table = pd.read_csv(tmp_path / "out" / "table4-smoke.csv")
@@ -67,8 +67,6 @@ def test_the_whole_table_in_one_command(tmp_path, text_file):
     assert readable(table) in written
     assert "threads: 1" in written
     assert "paper 138.8" in written
-    result = subprocess.run(
-        [*command, "k1=0"], capture_output=True, text=True, check=False, cwd=ROOT, timeout=300
-    )
+    result = run_command("analysis.speed.table4", [*words, *sizes, "k1=0"])
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].startswith("error: k1=0 cannot be used")

@@ -6,7 +6,6 @@ import math
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,9 +14,11 @@ import pytest
 import reference
 import torch
 from browser import visit
-from conftest import ROOT
 from helpers import gradients, model_and_parameters
+from playwright.sync_api import expect
+from processes import ROOT, Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from watching import wait_until
 
 from charrnn.backbone.recurrence import eager_only
 from charrnn.callbacks.state_size import state_size
@@ -233,18 +234,14 @@ def test_only_who_asks_for_it_is_bound_elsewhere():
 @contextmanager
 def serving(runs: Path) -> Iterator[str]:
     """TensorBoard's address, as the command prints it."""
-    script = Path(sys.executable).with_name("charrnn")
-    words = [script, "tensorboard", "--runs", runs, "--port", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            lines = iter(process.stdout.readline, "")
-            yield next(line.split()[1] for line in lines if line.startswith("TensorBoard: "))
-            process.terminate()
-            assert process.wait() == 0
-        finally:
-            process.kill()
+    with Command("charrnn", ["tensorboard", "--runs", runs, "--port", "0"]) as process:
+        lines = iter(process.stdout.readline, "")
+        yield next(line.split()[1] for line in lines if line.startswith("TensorBoard: "))
+        process.terminate()
+        assert process.wait() == 0
 
 
+@pytest.mark.slow
 def test_a_browser_shows_scalars_the_table_of_runs_and_texts(command, tmp_path):
     assert command("-m", "scheme=1,2,3,4", "log_every=2", "jobs=1").returncode == 0
     names = [f"scheme {n}" for n in (1, 2, 3, 4)]
@@ -262,9 +259,8 @@ def test_a_browser_shows_scalars_the_table_of_runs_and_texts(command, tmp_path):
         v.page.reload()
         v.page.get_by_text("Perplexity of the schemes").wait_for()
         matches = v.page.get_by_text("Matches (4)")
-        matches.first.wait_for()
         # The perplexity, and all four of the training.
-        assert matches.count() == 5
+        expect(matches).to_have_count(5)
 
         v.page.goto(f"{address}?smoothing=0#hparams")
         v.page.reload()
@@ -275,11 +271,12 @@ def test_a_browser_shows_scalars_the_table_of_runs_and_texts(command, tmp_path):
         v.page.goto(f"{address}?smoothing=0#text")
         v.page.reload()
         v.page.get_by_text("step 384").first.wait_for()
-        assert v.page.locator("tf-text-loader code").count() >= 4
+        wait_until(lambda: v.page.locator("tf-text-loader code").count() >= 4)
         assert v.errors == []
         assert {request.split("/")[2] for request in v.requests} == {f"127.0.0.1:{port}"}
 
 
+@pytest.mark.slow
 def test_of_more_runs_than_tensorboard_selects_the_terminal_says_how_to_see_them(tmp_path):
     for number in range(41):
         folders = {"windowed": tmp_path / "tensorboard" / f"Ääni \u6b4c {number}"}

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from processes import DEADLINE, Command
+
 from charrnn.runs.folder import RunFolder
 
 
-def end(process: subprocess.Popen[str]) -> str:
+def end(process: Command) -> str:
     """What a sweep has written to its log, when it is over."""
-    return process.communicate(timeout=120)[1]
+    return process.communicate()[1]
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + DEADLINE
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "what a test waits for has not come"
         time.sleep(0.02)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -105,10 +108,25 @@ def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> l
     overrides = [*parser.parse_overrides(swept), *given]
     (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     fixed = set.intersection(*map(set, combinations))
+    is_group = functools.cache(lambda name: bool(loader.get_group_options(name)))
+    composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def compose(combination: Sequence[str]) -> DictConfig:
+        # Hydra reads all files again for every configuration, though only groups choose files.
+        parsed = parser.parse_overrides(list(combination))
+        groups = [each for each in parsed if is_group(each.key_or_group)]
+        names = tuple(each.input_line or "" for each in groups)
+        if names not in composed:
+            composed[names] = loader.load_sweep_config(cfg, list(names))
+        one = copy.deepcopy(composed[names])
+        values = [each for each in parsed if each not in groups]
+        ConfigLoaderImpl._apply_overrides_to_config(values, one)
+        return one
+
     return [
         Cell(
             overrides=combination,
-            cfg=loader.load_sweep_config(cfg, combination),
+            cfg=compose(combination),
             label=" ".join(o for o in combination if o not in fixed) or "the only cell",
         )
         for combination in combinations
