@@ -31,6 +31,15 @@ class Backbone(nn.Module):
 
     Raises:
         BadInput: if an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from charrnn import Backbone
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=8, dense_size=None).eval()
+        >>> tokens_TB = torch.tensor([[0, 1], [2, 3], [4, 0]])  # 3 tokens of 2 sequences
+        >>> hidden_TBH, trajectory = backbone.recur(tokens_TB, backbone.initial_state(2))
+        >>> backbone.readout(hidden_TBH).shape
+        torch.Size([3, 2, 5])
     """
 
     def __init__(
@@ -50,7 +59,8 @@ class Backbone(nn.Module):
         if dense_size is not None:
             require_whole("backbone.dense_size", dense_size, 1, "unit, or null")
         require_whole("backbone.seed", seed, 0)
-        require_number("backbone.dropout", dropout, "at least 0 and below 1", lambda x: 0 <= x < 1)
+        wanted = "a number, at least 0 and below 1"
+        require_number("backbone.dropout", dropout, wanted, lambda x: 0 <= x < 1)
         self.layers = nn.ModuleList(
             PeepholeLSTM(
                 vocabulary_size if n == 0 else hidden_size,

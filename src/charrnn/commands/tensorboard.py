@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 import logging
+import signal
 import tempfile
 import time
 from collections import defaultdict
@@ -16,6 +18,7 @@ from urllib.parse import quote
 
 from omegaconf import DictConfig, OmegaConf
 
+from charrnn.commands.output import add_runs_argument
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.perplexity import PROCEDURES
 from charrnn.runs.identity import Identity, variant
@@ -28,6 +31,21 @@ REFRESH = 5
 """Seconds between two looks for new runs and new events."""
 TEXTS = 50
 """Texts of a run that can be leafed through; left to itself TensorBoard keeps 10."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_runs_argument(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", default=6006, type=int, help="port; 0: any free one (6006)")
+    parser.set_defaults(command=tensorboard)
+
+
+def tensorboard(arguments: argparse.Namespace) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        serve(arguments.runs, arguments.host, arguments.port)
 
 
 def serve(runs: Path, host: str, port: int) -> NoReturn:

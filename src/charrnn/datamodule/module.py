@@ -27,6 +27,19 @@ class CharDataModule(pl.LightningDataModule):
 
     Raises:
         BadInput: if an argument is out of its range.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from charrnn import CharDataModule, corpus
+        >>> _ = Path("hats.txt").write_text("the seat of the hat " * 100)
+        >>> hats = corpus("textfile", path="hats.txt")
+        >>> data = CharDataModule(hats, k1=20, k2=40, batch_size=8, test_size=200)
+        >>> data.setup()
+        >>> len(data.test_tokens)
+        200
+        >>> batch = next(iter(data.train_dataloader()))
+        >>> batch.inputs_TB.shape  # 40 tokens of 8 sequences
+        torch.Size([40, 8])
     """
 
     def __init__(

@@ -12,22 +12,24 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
-from omegaconf import DictConfig
-from torch import Tensor
 
-from charrnn.data.corpora import Tokens
 from charrnn.data.vocabulary import TOKENIZATIONS, Vocabulary
 from charrnn.errors import CharRNNError
-from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.files import TEMPORARY
 from charrnn.runs.checkpoints import CHECKPOINTS, batches_kept, newest_checkpoint
 from charrnn.runs.identity import Identity, run_identity, run_name
 from charrnn.runs.lease import Claims
 from charrnn.runs.sealed import MARK, CannotWrite, DamagedRun, SealedFolder, as_json
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from torch import Tensor
+
+    from charrnn.data.corpora import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +105,7 @@ OF_A_TRY = (MARK, "failed.txt", TEMPORARY)
 """Glob patterns of what says how a try has ended."""
 WRITTEN = (
     *(*OF_A_TRY, *SEALED, *SEALED_IF_THERE, *CHECKPOINTS, "provenance.json"),
-    *(*PROCEDURES, *(f"sample-{procedure}.txt" for procedure in PROCEDURES)),
+    *(*SAMPLING_PROCEDURES, *(f"sample-{procedure}.txt" for procedure in SAMPLING_PROCEDURES)),
 )
 """The same of all that a try may leave. What else is in the folder is the user's."""
 
@@ -282,6 +284,8 @@ class RunFolder(SealedFolder):
 
     def write_weights(self, state: dict[str, Tensor]) -> None:
         """Keep the backbone's parameters, to be loaded with ``weights_only=True``."""
+        import torch  # takes seconds, which a command that computes nothing does not have to wait
+
         buffer = io.BytesIO()
         torch.save(state, buffer)
         self.write(WEIGHTS, buffer.getvalue())
@@ -292,6 +296,8 @@ class RunFolder(SealedFolder):
         Raises:
             DamagedRun: if they cannot be read, or are not what they were when the run was finished.
         """
+        import torch
+
         content = io.BytesIO(self.read(WEIGHTS))
         try:
             return torch.load(content, map_location="cpu", weights_only=True)

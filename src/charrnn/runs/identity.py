@@ -11,12 +11,12 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
-from charrnn.data.corpora import Tokens
+    from charrnn.data.corpora import Tokens
 
 Identity = dict[str, Any]
 
@@ -40,6 +40,8 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
         cfg: the resolved configuration.
         corpus: its tokens; in the identity by name and content.
     """
+    from hydra.utils import get_class
+
     datamodule = _departures(cfg.datamodule)
     datamodule.pop("k1"), datamodule.pop("k2")
     scheme = _departures(cfg.model)
@@ -107,6 +109,9 @@ def variant(identity: Identity, scale: Mapping[str, Any]) -> Iterable[str]:
 
 def _departures(node: DictConfig) -> dict[str, Any]:
     """The target of ``node`` and those of its arguments that are not the constructor's defaults."""
+    from hydra.utils import get_class
+    from omegaconf import OmegaConf
+
     parameters = inspect.signature(get_class(node._target_)).parameters
     arguments = OmegaConf.to_container(node, resolve=True)
     assert isinstance(arguments, dict)

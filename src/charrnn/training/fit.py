@@ -23,7 +23,8 @@ from charrnn.callbacks.progress import RunProgress
 from charrnn.callbacks.tensorboard_events import Events
 from charrnn.callbacks.training_log import LogTraining
 from charrnn.datamodule.module import CharDataModule
-from charrnn.runs.checkpoints import CheckpointFiles, batches_in
+from charrnn.runs.checkpoint_io import CheckpointFiles
+from charrnn.runs.checkpoints import batches_in
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import Identity
 from charrnn.sampling.drawing import Text
