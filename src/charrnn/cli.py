@@ -111,7 +111,7 @@ def train() -> None:
             topics = [word for word in words if "=" not in word and not word.startswith("-")]
             print(help_on(conf_folder(), topics))
         return
-    if HYDRA_ONLY.isdisjoint(words):
+    if HYDRA_ONLY.isdisjoint(word.partition("=")[0] for word in words):
         starting = "starting; loading PyTorch takes a few seconds"
         print(f"charrnn {__version__}: {starting}", file=sys.stderr, flush=True)
     from charrnn.commands.train import train as train_with_hydra

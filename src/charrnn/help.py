@@ -15,10 +15,10 @@ from charrnn.errors import BadInput
 INTRODUCTION = """\
 How should a recurrent network be trained and sampled? (De Boom et al. 2018)
 
-  python src/train.py                                   one run
-  python src/train.py scheme=2 k1=40 data=shakespeare   one run, with other settings
-  python src/train.py -m scheme=1,2,3,4 k1=20,40        a sweep over all combinations
-  python src/train.py experiment=fig9 scale=laptop      the runs of a figure
+  python src/train.py                               one run
+  python src/train.py scheme=2 data=shakespeare     one run with other settings
+  python src/train.py -m scheme=1,2,3,4 k1=20,40    a sweep of all combinations
+  python src/train.py experiment=fig9 scale=laptop  the runs of a figure
 
 A training sequence has k2 tokens; the next one starts k1 tokens further on. Windowed sampling \
 predicts each token from exactly the k2 tokens before it; progressive sampling reads the text once \
@@ -128,7 +128,8 @@ def _group(conf: Path, group: str) -> str:
     """A group: what it is, its options, and their fields."""
     how = "" if group == "schemes" else f"; {group}=NAME chooses one of"
     entries = [*_option_entries(conf, group), *_group_fields(conf, group)]
-    return "\n".join([f"Group {group}: {GROUPS[group]}{how}", *map(str, entries)])
+    heading = _wrapped(f"Group {group}: {GROUPS[group]}{how}", 0)
+    return "\n".join([heading, *map(str, entries)])
 
 
 def _options(conf: Path, group: str) -> list[str]:
