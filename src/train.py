@@ -1,6 +1,11 @@
-"""Trains one run, or with -m a sweep: `python src/train.py --help` tells all."""
+"""Trains one run, or with -m a sweep; see `python src/train.py --help`."""
 
-from charrnn.cli import train
+import sys
+
+try:
+    from charrnn.cli import train
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if __name__ == "__main__":
     train()

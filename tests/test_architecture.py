@@ -34,7 +34,8 @@ def imported(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             module = node.module or ""
-            inner = [f"charrnn.{alias.name}" for alias in node.names]
+            names_imported = [alias.name for alias in node.names if alias.name != "__version__"]
+            inner = [f"charrnn.{name}" for name in names_imported]
             names |= set(inner) if module == "charrnn" else {module}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from processes import ROOT, Command, run_command
 
+from charrnn import __version__
 from charrnn.config import scale_for_this_machine
 
 
@@ -25,8 +27,9 @@ def test_the_sweep_of_the_four_schemes(command, tmp_path):
     first = command("-m", "scheme=1,2,3,4", "k1=20,40", forked=False)
     assert first.returncode == 0, first.stderr
     lines = first.stderr.splitlines()
+    assert lines[0] == f"charrnn {__version__}: starting; loading PyTorch takes a few seconds"
     assert (
-        lines[0] == "scale=smoke (as asked for); to change it: scale=paper, laptop, quick or smoke"
+        lines[1] == "scale=smoke (as asked for); to change it: scale=paper, laptop, quick or smoke"
     )
     assert "scheme=3 k1=20: same training as scheme=1 k1=20, trained once" in lines
     assert "8 cells, 6 distinct runs, 6 of them to train" in lines
@@ -55,7 +58,7 @@ def test_one_run_with_the_default_scale_says_which_and_why(command, tmp_path):
     result = command("scale=auto", "num_batches=1", "backbone.hidden_size=4", "scheme=4")
     assert result.returncode == 0, result.stderr
     reason = {"quick": "no GPU was found", "paper": "a GPU was found"}[scale_for_this_machine()]
-    assert f"({reason}); to change it: scale=" in result.stderr.splitlines()[0]
+    assert f"({reason}); to change it: scale=" in result.stderr.splitlines()[1]
     assert len(runs(tmp_path)) == 1
 
 
@@ -95,12 +98,58 @@ def test_a_corpus_that_cannot_be_fetched_costs_its_cells_only(command, tmp_path,
     assert len(runs(tmp_path)) == 1
 
 
-def test_help_tells_the_commands_and_the_groups(command):
-    result = command("--help", defaults=False)
-    assert result.returncode == 0
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_shows_the_usage_and_the_common_fields_first(command, flag):
+    result = command(flag, defaults=False)
+    assert (result.returncode, result.stderr) == (0, "")
     assert "python src/train.py -m scheme=1,2,3,4 k1=20,40" in result.stdout
-    for word in ("k1=20", "Group scale:", "laptop:", "datamodule.order=equidistant"):
-        assert word in result.stdout
+    shown = re.findall(r"^    (\w+)=", result.stdout, re.MULTILINE)
+    assert shown[:5] == ["experiment", "scheme", "data", "k1", "k2"]
+    assert "docs/glossary.md" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_help_with_a_word_is_charrnn_help(command):
+    result = command("--help", "scale", defaults=False)
+    assert result.stdout.startswith("Group scale: ")
+    assert result.stdout == charrnn("help", "scale").stdout
+    wrong = charrnn("help", "hiden_size")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "it has to be a field, a group or an option, such as hidden_size, " in wrong.stderr
+
+
+def test_the_flags_of_hydra_go_on_to_hydra(command):
+    result = command("--cfg=job", "k1=7", defaults=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "k1: 7\n" in result.stdout
+    assert "Hydra" in charrnn("train", "--hydra-help").stdout
+
+
+def test_a_plan_without_an_experiment_is_refused():
+    result = charrnn("plan", "scale=smoke")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: charrnn plan needs the name of an experiment, such as")
+
+
+def test_the_status_of_runs_in_no_sweep(command, tmp_path):
+    nothing = charrnn("status", "--runs", tmp_path / "runs")
+    assert nothing.returncode == 2
+    assert nothing.stderr.startswith(f"error: {tmp_path / 'runs'} has no runs: train one first")
+    command("num_batches=2")
+    (run,) = runs(tmp_path)
+    alone = charrnn("status", "--runs", tmp_path / "runs")
+    assert alone.returncode == 0, alone.stderr
+    assert [line.split() for line in alone.stdout.splitlines()] == [
+        ["run", "state"],
+        [run, "finished"],
+    ]
+    command("-m", "scheme=2,4", "num_batches=2")
+    unfinished = tmp_path / "runs" / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "config.yaml").write_text("k1: 20\nnum_batches: 9\n")
+    both = charrnn("status", "--runs", "~/runs", HOME=str(tmp_path)).stdout.splitlines()
+    assert "2 cells of 2 runs: 2 finished" in both
+    assert [line.split() for line in both[-2:]] == [[run, "finished"], ["unfinished", "waiting"]]
 
 
 def test_the_console_script_is_the_same_command():
@@ -112,9 +161,14 @@ def test_the_console_script_is_the_same_command():
     assert result.stderr.startswith("usage: charrnn [-h]")
 
 
-def charrnn(*words):
-    script = Path(sys.executable).with_name("charrnn")
-    return subprocess.run([script, *words], capture_output=True, text=True, check=False)
+def charrnn(*words, **environment):
+    return subprocess.run(
+        [Path(sys.executable).with_name("charrnn"), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
 
 
 def test_corpora_are_built_from_midi_and_from_gutenberg(tmp_path):

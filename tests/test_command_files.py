@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -84,6 +85,23 @@ def test_a_tilde_is_the_home_folder(config, charrnn, monkeypatch, tmp_path):
     assert len((tmp_path / "a.txt").read_text()) == 4
 
 
+def test_files_that_nobody_named_go_beside_the_runs(config, charrnn, tmp_path):
+    folder = train(config(*SMALL))
+    digest = folder.path.name.rpartition("_")[2]
+    status, out, _ = charrnn("compare", digest, digest, "--runs", tmp_path / "runs")
+    assert status == 0
+    figure = tmp_path / "runs" / "figures" / f"compare-{digest}-{digest}.png"
+    assert out.endswith(f"{figure}\n{figure.with_suffix('.csv')}\n")
+    assert figure.exists()
+    (tmp_path / "runs" / "figures").rename(tmp_path / "elsewhere")
+    (tmp_path / "runs" / "figures").touch()
+    status, _, err = charrnn("compare", digest, digest, "--runs", tmp_path / "runs")
+    assert status == 2
+    assert err.startswith(
+        f"error: --runs={tmp_path / 'runs'} cannot be used: it has to be a folder"
+    )
+
+
 def ended(process: subprocess.Popen) -> bytes:
     """What a process without trouble complains of, once nobody reads what it says."""
     process.stdout.close()
@@ -157,3 +175,7 @@ def test_ctrl_c_keeps_music_as_far_as_it_is(config, charrnn, monkeypatch, tmp_pa
     # The tokens are the end of a line, 60 and 62; only notes are read back.
     assert read_notes(paths[0]) == [64, 60, 62, 60, 62]
     assert read_notes(paths[1]) == [64, 60, 62, 60, 62, 60]
+    status, out, _ = charrnn("sample", folder.path, *words[:4], "--runs", tmp_path / "runs")
+    digest = folder.path.name.rpartition("_")[2]
+    assert out == f"{tmp_path / 'runs' / 'samples' / f'sample-{digest}-0.mid'}\n"
+    assert read_notes(Path(out.strip())) == [64, 60, 62, 60, 62]

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from charrnn.config import conf_folder, scale_for_this_machine
 from charrnn.errors import CharRNNError
-from charrnn.help import help_text
+from charrnn.help import GROUPS as HELP_GROUPS
+from charrnn.help import everything, help_on, overview
 from charrnn.training.build import check
 from charrnn.training.lifecycle import prepare, train
 
@@ -87,13 +88,53 @@ def test_help_documents_every_field(config, group):
 
 
 def every_field_is_documented(cfg):
-    documented = re.findall(r"^    ([\w.]+)=.*\n        \S", help_text(conf_folder()), re.MULTILINE)
+    shown = everything(conf_folder())
+    documented = re.findall(r"^    ([\w.]+)=.*\n        \S", shown, re.MULTILINE)
     fields = set(leaves(cfg))
     # k1 and k2 are set at the top only, from where the parts take them.
     passed_on = {f for f in fields if f.startswith(("datamodule.k", "schemes.", "model."))}
     own = {f for f in fields if not f.endswith(("_target_", "_partial_", "scale.name"))} - passed_on
     assert own - set(documented) == set()
     assert len(own) > 30
+
+
+def test_help_has_every_group():
+    folders = {path.name for path in conf_folder().iterdir() if path.is_dir()}
+    assert folders - {"hydra"} == {*HELP_GROUPS}
+
+
+@pytest.mark.parametrize("option", ["suspects", "joblib", "local"])
+def test_help_shows_a_comment_of_several_lines_whole(option):
+    (file,) = conf_folder().rglob(f"{option}.yaml")
+    lines = [line[2:] for line in file.read_text().splitlines() if line.startswith("# ")]
+    text = " ".join(line for line in lines if not line.startswith("@"))
+    assert len(text) > 110  # it does not fit a line
+    assert text in " ".join(help_on(conf_folder(), [option]).split())
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_help_is_as_wide_as_the_terminal_and_breaks_no_word(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    words = everything(conf_folder()).split()
+    assert {"charrnn.backbone.initial_weights.load_arrays);", "linear-normalised"} <= {*words}
+    for text in (overview(conf_folder()), everything(conf_folder())):
+        for line in text.splitlines():
+            fits = len(line) <= columns or line.startswith("  python") or " " not in line.strip()
+            assert fits, line
+
+
+def test_help_explains_its_words_before_the_fields():
+    introduction = overview(conf_folder()).partition("Common fields")[0]
+    assert {"k1", "k2", "Windowed", "progressive", "scheme"} <= {*introduction.split()}
+
+
+def test_help_on_a_field_shows_its_values_by_option():
+    text = " ".join(help_on(conf_folder(), ["scale.num_batches"]).split())
+    values = "1600 (laptop), 12800 (paper), 250 (quick), 6 (smoke)"
+    assert text == f"scale.num_batches={values} training batches in a run"
+    assert help_on(conf_folder(), ["lr"]).startswith(
+        "    optimizer.lr=0.001\n        learning rate"
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,14 +175,14 @@ def every_field_is_documented(cfg):
         (["backbone.hidden_size=0"], r"^backbone.hidden_size=0 "),
         (["backbone.num_layers=0"], r"^backbone.num_layers=0 "),
         (["backbone.grad_clip=0"], r"^backbone.grad_clip=0"),
-        (["backbone.dropout=1"], r"^backbone.dropout=1"),
+        (["backbone.dropout=1"], r"^backbone.dropout=1 .*a number, at least 0 and below 1\.$"),
         (["sampling.choice.temperature=0"], r"^sampling.choice.temperature=0"),
         (["sampling.choice.temperature=warm"], r"^sampling.choice.temperature=warm"),
         (["datamodule.k1=40"], r"^datamodule.k1=40 .*k1=20: set k1"),
         (["schemes.s1.k2=40"], r"^model.k2=40 .*k2=100: set k2"),
         (["backbone.forget_bias=nan"], r"^backbone.forget_bias=nan "),
         (["backbone.forget_bias=abc"], r"^backbone.forget_bias=abc "),
-        (["optimizer.lr=abc"], r"^optimizer.lr=abc "),
+        (["optimizer.lr=abc"], r"^optimizer.lr=abc .*it has to be a number, at least 0\.$"),
         (["optimizer.betas=[0.9]"], r"^the optimizer cannot be set up"),
         (["seed=99999999999999999999999"], r"^seed=9+ "),
         (["sampling.log_length=-1"], r"^sampling.log_length=-1 .*a whole number, at least 0 token"),

@@ -41,8 +41,9 @@ SETTINGS = [
     ("precision", 16, ": precision=16 cannot be used: it has to be 32 or 64."),
     ("precision", [32], ": precision=[32] cannot be used: it has to be 32 or 64."),
     ("schemes", 3, ": schemes=3 cannot be used: it has to be schemes by name."),
-    ("backbone", 3, ": backbone._target_=None is no Backbone that can be had here."),
-    ("model", None, ": model._target_=None is no Scheme that can be had here."),
+    ("scale", None, ": scale=None cannot be used: it has to be a scale with its values."),
+    ("backbone", 3, ": backbone._target_=None is not a Backbone that can be imported here."),
+    ("model", None, ": model._target_=None is not a Scheme that can be imported here."),
 ]
 
 
@@ -102,8 +103,8 @@ def test_a_scheme_that_cannot_be_had_leaves_that_run_out_alone(config, charrnn, 
     configured(other, "schemes", {"s3": {"_target_": "elsewhere.Scheme"}})
     _, out, _ = charrnn("eval", "best", "scheme=3", "--runs", tmp_path / "runs")
     assert out.startswith(f"run: {whole.path.name}\n")
-    refusal = f"{other.path / 'config.yaml'}: schemes.s3._target_=elsewhere.Scheme is no Scheme"
-    assert caplog.messages.count(f"left out: {refusal} that can be had here.") == 1
+    refusal = f"{other.path / 'config.yaml'}: schemes.s3._target_=elsewhere.Scheme is not a Scheme"
+    assert caplog.messages.count(f"left out: {refusal} that can be imported here.") == 1
 
 
 def test_weights_that_are_none_are_damaged(config, charrnn):

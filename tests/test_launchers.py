@@ -16,7 +16,7 @@ from ray_cluster import ADDRESS, Network, node_of
 from watching import end, finished, training, wait_until
 
 from charrnn.config import conf_folder
-from charrnn.help import help_text
+from charrnn.help import everything
 from charrnn.training.lifecycle import prepare
 
 
@@ -81,7 +81,7 @@ def test_a_launcher_that_is_not_installed_names_what_to_install(tmp_path):
 
 
 def test_the_options_of_every_launcher_are_in_the_help():
-    text = help_text(conf_folder())
+    text = everything(conf_folder())
     for field in ("launcher.partition=null", "launcher.array_parallelism=64"):
         assert f"    {field}\n" in text
     assert "    launcher.ray.init.address=null\n" in text

@@ -1,10 +1,10 @@
-"""Where `charrnn` and `python -m charrnn` start. Ctrl-C may come before all is imported."""
+"""Where `charrnn` and `python -m charrnn` start."""
 
 import sys
 
 try:
     from charrnn.cli import main
-except KeyboardInterrupt:
+except KeyboardInterrupt:  # Ctrl-C may come before everything is imported
     sys.exit(130)
 
 if __name__ == "__main__":

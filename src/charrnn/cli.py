@@ -1,46 +1,42 @@
-"""The commands: `python src/train.py` and, installed, `charrnn train`."""
+"""The commands: `python src/train.py` and, installed, `charrnn`. Each imports only what it uses."""
 
 from __future__ import annotations
 
 import argparse
 import io
-import logging
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 
-import hydra
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
-from charrnn.commands import compare, evaluate, sample
-from charrnn.commands.tensorboard import serve
-from charrnn.config import announce_scale, conf_folder, register_resolvers
-from charrnn.console import ConsoleHandler, refuse
-from charrnn.data.catalogue import overview
-from charrnn.data.fetching.packages import no_fetching
-from charrnn.data.gutenberg import build_gutenberg
-from charrnn.data.music.midi import build as build_midi
+from charrnn import __version__
+from charrnn.config import conf_folder
 from charrnn.errors import CharRNNError
-from charrnn.sweeps.cells import Cell, check_all, expand
-from charrnn.sweeps.jobs import describe
-from charrnn.sweeps.plan import print_plan
-from charrnn.sweeps.status import print_status
-from charrnn.training.lifecycle import Taken
-from charrnn.training.lifecycle import train as train_run
-
-log = logging.getLogger(__name__)
-
+from charrnn.help import help_on
 
 INTERRUPTED = 130
-"""The status of a command that Ctrl-C has ended."""
+"""Exit status of a command that Ctrl-C has ended."""
+
+COMMANDS = {
+    "train": "train a run or a sweep: charrnn train --help",
+    "plan": "how long experiments would take; trains nothing",
+    "status": "the state of every run",
+    "sample": "text or music by a trained model",
+    "eval": "perplexity of a text under a trained model",
+    "compare": "where in the window two runs differ",
+    "tensorboard": "show the runs in a browser",
+    "data": "list, fetch or build corpora",
+    "help": "explain a field, a group of fields or an option",
+}
+"""Each is a module of charrnn.commands, except `train`."""
+MODULES = {"eval": "evaluate", "help": "explain"}
+"""Modules that do not have their command's name, which Python uses for something else."""
+
+HYDRA_ONLY = frozenset(
+    ("--hydra-help", "--version", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc")
+)
+"""Flags with which Hydra answers a question and trains nothing."""
 
 
 @contextmanager
@@ -57,119 +53,67 @@ def main() -> None:
     """The console script `charrnn`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not have a model's characters
-    if sys.argv[1:2] == ["train"]:
+    words = sys.argv[1:]
+    if words[:1] == ["train"]:
         del sys.argv[1]  # the rest is Hydra's
         train()
         return
-    parser = argparse.ArgumentParser(prog="charrnn")
-    commands = parser.add_subparsers(required=True)
-    commands.add_parser("train", help="train a run or a sweep: charrnn train --help")
-    plan = commands.add_parser("plan", help="what experiments would cost; trains nothing")
-    plan.add_argument("words", metavar="EXPERIMENT | FIELD=VALUE", nargs="+")
-    plan.set_defaults(command=_plan)
-    status = commands.add_parser("status", help="how far every cell of every grid is")
-    status.add_argument("--runs", default="multirun", type=Path, help="folder of all runs")
-    status.set_defaults(command=_status)
-    board = commands.add_parser("tensorboard", help="look at what has been trained, in a browser")
-    board.add_argument("--runs", default="multirun", type=Path, help="folder of all runs")
-    board.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    board.add_argument("--port", default=6006, type=int, help="port; 0: any that is free (6006)")
-    board.set_defaults(command=_tensorboard)
-    for command in (sample, evaluate, compare):
-        command.add_to(commands)
-    data = commands.add_parser("data", help="the corpora").add_subparsers(required=True)
-    listing = data.add_parser("list", help="fetch what this machine can reach, and say what it is")
-    listing.set_defaults(command=_list)
-    build = data.add_parser("build", help="make a corpus from its sources")
-    kinds = build.add_subparsers(required=True)
-    midi = kinds.add_parser("midi", help="notes of all MIDI files in a folder, as the paper did")
-    midi.add_argument("folder", metavar="FOLDER", type=Path)
-    midi.set_defaults(command=_build_midi)
-    gutenberg = kinds.add_parser("gutenberg", help="texts of Project Gutenberg, without licences")
-    gutenberg.add_argument("files", metavar="FILES", type=Path, nargs="+")
-    gutenberg.set_defaults(command=_build_gutenberg)
-    for kind in (midi, gutenberg):
-        kind.add_argument("out", metavar="OUT", type=Path)
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
-    try:
+    arguments = _parser(words).parse_args()
+    _log_plainly()
+    with refusing():
         arguments.command(arguments)
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all commands; only the chosen one's module is imported for its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="charrnn", epilog="docs/glossary.md explains the words of this project."
+    )
+    parser.add_argument("--version", action="version", version=f"charrnn {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name == chosen:
+            module = import_module(f"charrnn.commands.{MODULES.get(name, name)}")
+            module.add_arguments(command)
+    return parser
+
+
+def _log_plainly() -> None:
+    import logging
+
+    from charrnn.console import ConsoleHandler
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn a refusal into one sentence and status 2, and end quietly if the reader is gone."""
+    try:
+        yield
         sys.stdout.flush()
     except CharRNNError as error:
+        from charrnn.console import refuse
+
         refuse(error)
-    except BrokenPipeError:  # whoever read the output has had enough
+    except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _plan(arguments: argparse.Namespace) -> None:
-    """The plan of several experiments together, whose shared runs count once."""
-    overrides = [word for word in arguments.words if "=" in word]
-    register_resolvers()
-    experiments = {}
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"), no_fetching():
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        for name in (word for word in arguments.words if "=" not in word):
-            words = [f"experiment={name}", *overrides]
-            try:
-                cfg = hydra.compose_config("train", words, RunMode.MULTIRUN)
-                cells = expand(hydra.config_loader, cfg, cfg.hydra.overrides.task)
-            except HydraException as error:
-                raise CharRNNError(str(error)) from error
-            check_all(cells)
-            experiments[name] = cells
-        print_plan(experiments, cfg)
-
-
-def _status(arguments: argparse.Namespace) -> None:
-    print_status(arguments.runs)
-
-
-def _tensorboard(arguments: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
-        serve(arguments.runs, arguments.host, arguments.port)
-
-
-def _list(_: argparse.Namespace) -> None:
-    print(overview())
-
-
-def _build_midi(arguments: argparse.Namespace) -> None:
-    print(build_midi(arguments.folder, arguments.out))
-
-
-def _build_gutenberg(arguments: argparse.Namespace) -> None:
-    print(f"{build_gutenberg(arguments.files, arguments.out):,} characters: {arguments.out}")
 
 
 @interruptible()
 def train() -> None:
     """Train what the command line asks for: one run, or with -m a sweep."""
-    register_resolvers()
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_job)()
+    words = sys.argv[1:]
+    if {"-h", "--help"} & {*words}:  # answered before Hydra is imported, which takes a second
+        with refusing():
+            topics = [word for word in words if "=" not in word and not word.startswith("-")]
+            print(help_on(conf_folder(), topics))
+        return
+    if HYDRA_ONLY.isdisjoint(word.partition("=")[0] for word in words):
+        starting = "starting; loading PyTorch takes a few seconds"
+        print(f"charrnn {__version__}: {starting}", file=sys.stderr, flush=True)
+    from charrnn.commands.train import train as train_with_hydra
 
-
-def _job(cfg: DictConfig) -> None:
-    """One run. Alone it ends the program on an error; in a sweep Hydra goes on with the others."""
-    os.chdir(HydraConfig.get().runtime.cwd)  # a worker on another machine starts elsewhere
-    alone = HydraConfig.get().mode == RunMode.RUN
-    if alone:
-        announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
-    try:
-        if cfg.plan:
-            cells = [Cell([], cfg, "the run")]
-            check_all(cells)
-            print_plan({"": cells}, cfg)
-        else:
-            train_run(cfg)
-    except Taken as taken:
-        log.info("%s", taken)
-    except Exception as error:
-        if alone and isinstance(error, CharRNNError):
-            refuse(error)
-        log.error("failed: %s", describe(error))
-        if alone:
-            raise
-        # The error may have to travel between machines, which not every class survives.
-        raise CharRNNError(describe(error)) from error
+    train_with_hydra()

@@ -1,18 +1,24 @@
-"""Where the configuration lies, and the resolvers that its files use."""
+"""Where the configuration is, and the resolvers that its files use."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
+import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from omegaconf import DictConfig, OmegaConf
+from charrnn.help import overview
 
-from charrnn.help import help_text
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
+
+GPU_FILES = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""What Linux has if there is a GPU that torch can use: NVIDIA's driver, AMD's, Windows' (WSL)."""
 
 
 def conf_folder() -> Path:
@@ -22,9 +28,19 @@ def conf_folder() -> Path:
     return checkout if (checkout / "train.yaml").exists() else package / "conf"
 
 
+def has_gpu() -> bool:
+    """Whether torch can train on a GPU here."""
+    # Importing torch takes seconds: without a driver the answer is known before.
+    if sys.platform == "linux" and not any(map(os.path.exists, GPU_FILES)):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def scale_for_this_machine() -> str:
-    """The scale that `scale=auto` stands for here."""
-    return "paper" if torch.cuda.is_available() else "quick"
+    """The scale that `scale=auto` stands for on this machine."""
+    return "paper" if has_gpu() else "quick"
 
 
 def k2_times(share: str | float, _root_: DictConfig) -> int:
@@ -37,11 +53,16 @@ def k2_times(share: str | float, _root_: DictConfig) -> int:
 
 def register_resolvers() -> None:
     """Make the project's resolvers known; to be called before a configuration is composed."""
+    from omegaconf import OmegaConf
+
     OmegaConf.register_new_resolver(
         "charrnn.scale_for_this_machine", scale_for_this_machine, replace=True
     )
     OmegaConf.register_new_resolver("charrnn.k2_times", k2_times, replace=True)
-    OmegaConf.register_new_resolver("charrnn.help", lambda: help_text(conf_folder()), replace=True)
+    # Hydra fills in $NAME in its help, while a configuration's ${...} is to be shown as it is.
+    OmegaConf.register_new_resolver(
+        "charrnn.help", lambda: overview(conf_folder()).replace("$", "$$"), replace=True
+    )
 
 
 def announce_scale(name: str, choice: str) -> None:

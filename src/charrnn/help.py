@@ -1,63 +1,211 @@
-"""The text of `--help`, made from the configuration files: their comments are the documentation."""
+"""The text of `--help` and `charrnn help`, made from the comments in the configuration files."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-USAGE = """\
+from charrnn.errors import BadInput
+
+INTRODUCTION = """\
 How should a recurrent network be trained and sampled? (De Boom et al. 2018)
 
-  python src/train.py                                   one run
-  python src/train.py scheme=2 k1=40 data=shakespeare   one run, with other settings
-  python src/train.py -m scheme=1,2,3,4 k1=20,40        a sweep over all combinations
-  python src/train.py experiment=fig9 scale=laptop      the runs of a figure
+  python src/train.py                               one run
+  python src/train.py scheme=2 data=shakespeare     one run with other settings
+  python src/train.py -m scheme=1,2,3,4 k1=20,40    a sweep of all combinations
+  python src/train.py experiment=fig9 scale=laptop  the runs of a figure
 
-A run that is finished is never trained again. Results are in multirun/, a folder a run.
+A training sequence has k2 tokens; the next one starts k1 tokens further on. Windowed sampling \
+predicts each token from exactly the k2 tokens before it; progressive sampling reads the text once \
+and carries its state along. A scheme is a way to train together with a way to sample.
 
-Fields: name=value on the command line sets one.
-"""
+A finished run is not trained again. Results are in multirun/, one folder per run."""
+MORE = """\
+charrnn help NAME shows a field, a group or an option: charrnn help k1, charrnn help scheme, \
+charrnn help laptop. charrnn help all shows everything; --hydra-help shows what Hydra adds. \
+docs/glossary.md explains the words."""
+GROUPS = {
+    "backbone": "the network",
+    "data": "the corpus",
+    "datamodule": "the test split and the training batches",
+    "experiment": "the runs of a figure, or of another comparison",
+    "launcher": "where the runs of a sweep are trained",
+    "optimizer": "the optimizer",
+    "sampling": "the texts that a model writes",
+    "scale": "how large the network is, and how long it is trained",
+    "schemes": "the schemes, chosen by scheme=1, 2, 3, 4 or bptt",
+    "suspect": "one change that may make scheme 4 stable",
+}
+"""What each folder in `conf` is a choice of."""
+COMMON = ("experiment", "scheme", "data", "k1", "k2", "seed", "num_batches", "scale")
+"""What most commands set; shown first."""
+INTERNAL = ("(not to be set)", "(set by the sweep)")
+"""Ends of comments on fields that users do not set."""
+
 # A line `name: value  # comment`; a field without a comment is not for users to set.
 FIELD = re.compile(
     r"^(?P<indent> *)(?P<name>[a-z]\w*):\s*(?P<value>[^#]*?)(?:\s+# (?P<comment>.*))?$"
 )
+# A line `  - group: option` of the defaults.
+DEFAULT = re.compile(r"^  - (?P<group>\w+): (?P<option>\w+)$", re.MULTILINE)
 
 
-def help_text(conf: Path) -> str:
-    """The usage, every field of `train.yaml`, then every group, its options and their fields."""
-    parts = [USAGE, *documented_fields(conf / "train.yaml", ""), ""]
-    for group in sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra"):
-        parts.append(f"Group {group.name}: {_chosen_by(group.name)}")
-        for option in sorted(group.glob("*.yaml")):
-            parts.append(f"  {option.stem}: {_summary(option)}")
-            if group.name != "experiment":
-                place = f"schemes.{option.stem}" if group.name == "schemes" else group.name
-                parts += documented_fields(option, f"{place}.")
-        parts.append("")
-    # Hydra fills in $NAME here, while a configuration's ${...} is to be shown as it is.
-    return "\n".join(parts).replace("$", "$$")
+@dataclass(frozen=True)
+class Entry:
+    """One paragraph of the help.
+
+    Attributes:
+        heading: a field with its value, or an option.
+        text: what it means.
+        names: by which `charrnn help` finds it.
+    """
+
+    heading: str
+    text: str
+    names: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{_wrapped(self.heading, 4, 8)}\n{_wrapped(self.text, 8)}"
 
 
-def documented_fields(file: Path, prefix: str) -> list[str]:
-    """A line for every commented field of ``file``: full name, value, and what it means."""
-    lines = []
+def overview(conf: Path) -> str:
+    """The text of `--help`: the usage, the common fields, the others, and the groups."""
+    fields = {entry.heading.partition("=")[0]: entry for entry in _fields(conf / "train.yaml")}
+    defaults = dict(DEFAULT.findall((conf / "train.yaml").read_text()))
+    for group in (group for group in GROUPS if group in defaults):
+        options = f"{GROUPS[group]}: {', '.join(_options(conf, group))}"
+        fields[group] = Entry(f"{group}={defaults[group]}", options, frozenset())
+    shown = [name for name, entry in fields.items() if not entry.text.endswith(INTERNAL)]
+    own = [name for name in shown if name not in GROUPS and name not in COMMON]
+    groups = [name for name in shown if name in GROUPS and name not in COMMON]
+    parts = [_wrapped_paragraphs(INTRODUCTION)]
+    for title, names in (
+        ("Common fields; name=value on the command line sets one", COMMON),
+        ("Other fields", own),
+        ("Groups of fields; name=option chooses one", groups),
+    ):
+        parts.append("\n".join([f"{title}:", *(str(fields[name]) for name in names)]))
+    return "\n\n".join([*parts, _wrapped(MORE, 0)])
+
+
+def everything(conf: Path) -> str:
+    """The usage, every field of `train.yaml`, and every group with its options and fields."""
+    own = "\n".join(["Fields:", *map(str, _fields(conf / "train.yaml"))])
+    groups = (_group(conf, group) for group in sorted(GROUPS))
+    return "\n\n".join([_wrapped_paragraphs(INTRODUCTION), own, *groups])
+
+
+def help_on(conf: Path, topics: Sequence[str]) -> str:
+    """What the words after `charrnn help` ask for; the overview if there are none.
+
+    Raises:
+        BadInput: if a word is neither a field nor a group nor an option.
+    """
+    return "\n\n".join(_help_on(conf, topic) for topic in topics) or overview(conf)
+
+
+def _help_on(conf: Path, topic: str) -> str:
+    if topic == "all":
+        return everything(conf)
+    entries = [*_fields(conf / "train.yaml")]
+    for group in GROUPS:
+        entries += [*_option_entries(conf, group), *_group_fields(conf, group)]
+    found = [str(entry) for entry in entries if topic in entry.names]
+    found += [_group(conf, group) for group in GROUPS if topic in (group, group.removesuffix("s"))]
+    if not found:
+        known = sorted({name for entry in entries for name in entry.names} | GROUPS.keys())
+        near = ", ".join(get_close_matches(topic, known)) or "k1, scheme or backbone"
+        raise BadInput("help", topic, f"a field, a group or an option, such as {near}")
+    return "\n".join(found)
+
+
+def _group(conf: Path, group: str) -> str:
+    """A group: what it is, its options, and their fields."""
+    how = "" if group == "schemes" else f"; {group}=NAME chooses one of"
+    entries = [*_option_entries(conf, group), *_group_fields(conf, group)]
+    heading = _wrapped(f"Group {group}: {GROUPS[group]}{how}", 0)
+    return "\n".join([heading, *map(str, entries)])
+
+
+def _options(conf: Path, group: str) -> list[str]:
+    return [file.stem for file in sorted((conf / group).glob("*.yaml"))]
+
+
+def _option_entries(conf: Path, group: str) -> Iterator[Entry]:
+    for option in _options(conf, group):
+        shown = option if group == "schemes" else f"{group}={option}"
+        yield Entry(shown, _summary(conf / group / f"{option}.yaml"), frozenset([option]))
+
+
+def _group_fields(conf: Path, group: str) -> Iterator[Entry]:
+    """Every field of a group once, with the value that it has in each option."""
+    if group == "experiment":
+        return
+    values: dict[tuple[str, str], dict[str, list[str]]] = {}
+    options = _options(conf, group)
+    for option in options:
+        prefix = f"schemes.{option}." if group == "schemes" else f"{group}."
+        for name, value, comment in _documented(conf / group / f"{option}.yaml", prefix):
+            values.setdefault((name, comment), {}).setdefault(value, []).append(option)
+    for (name, comment), by_value in values.items():
+        everywhere = group == "schemes" or [*by_value.values()] == [options]
+        told = (
+            value if everywhere else f"{value} ({', '.join(having)})"
+            for value, having in by_value.items()
+        )
+        yield _field_entry(name, ", ".join(told), comment)
+
+
+def _fields(file: Path) -> Iterator[Entry]:
+    for name, value, comment in _documented(file, ""):
+        yield _field_entry(name, value, comment)
+
+
+def _field_entry(name: str, value: str, comment: str) -> Entry:
+    return Entry(f"{name}={value}", comment, frozenset([name, name.rpartition(".")[2]]))
+
+
+def _documented(file: Path, prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Full name, value and comment of every commented field of ``file``."""
     parents: list[str] = []
     for match in filter(None, map(FIELD.match, file.read_text().splitlines())):
         del parents[len(match["indent"]) // 2 :]
         if match["comment"]:
-            name = prefix + ".".join((*parents, match["name"]))
-            lines.append(f"    {name}={match['value']}\n        {match['comment']}")
+            yield prefix + ".".join((*parents, match["name"])), match["value"], match["comment"]
         parents.append(match["name"])
-    return lines
-
-
-def _chosen_by(group: str) -> str:
-    if group == "schemes":
-        return "chosen by scheme=1, 2, 3, 4 or bptt"
-    return f"{group}=NAME chooses one of"
 
 
 def _summary(file: Path) -> str:
-    """The comment at the top of a configuration file."""
-    comments = (line[2:] for line in file.read_text().splitlines() if line.startswith("# "))
-    return next(comment for comment in comments if not comment.startswith("@package"))
+    """The comment at the top of a configuration file, which may have several lines."""
+    lines = []
+    for line in file.read_text().splitlines():
+        if not line.startswith("# "):
+            break
+        if not line.startswith("# @package"):
+            lines.append(line.removeprefix("# "))
+    return " ".join(lines)
+
+
+def _wrapped(text: str, indent: int, then: int | None = None) -> str:
+    """``text`` in lines that fit the terminal, words whole; ``then`` indents all but the first."""
+    return textwrap.fill(
+        text,
+        max(40, min(shutil.get_terminal_size().columns, 100)),
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent if then is None else then),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _wrapped_paragraphs(text: str) -> str:
+    """Paragraphs wrapped, except indented lines, which are commands."""
+    return "\n".join(
+        line if line.startswith(" ") or not line else _wrapped(line, 0)
+        for line in text.splitlines()
+    )

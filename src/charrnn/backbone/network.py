@@ -59,7 +59,8 @@ class Backbone(nn.Module):
         if dense_size is not None:
             require_whole("backbone.dense_size", dense_size, 1, "unit, or null")
         require_whole("backbone.seed", seed, 0)
-        require_number("backbone.dropout", dropout, "at least 0 and below 1", lambda x: 0 <= x < 1)
+        wanted = "a number, at least 0 and below 1"
+        require_number("backbone.dropout", dropout, wanted, lambda x: 0 <= x < 1)
         self.layers = nn.ModuleList(
             PeepholeLSTM(
                 vocabulary_size if n == 0 else hidden_size,

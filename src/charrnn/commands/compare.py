@@ -7,41 +7,42 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 from rich.table import Table
 
-from charrnn.commands.output import path_of, require_writable, write_out
-from charrnn.commands.trained_run import TrainedRun
+from charrnn.commands.output import default_folder, path_of, require_writable, write_out
 from charrnn.commands.which_run import Reference, add_run_arguments, find_runs
 from charrnn.console import print_table
 from charrnn.errors import CharRNNError, require
-from charrnn.evaluation.by_position import perplexity_by_position
-from charrnn.schemes.scheme_4 import ConditionalMultiLoss
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from charrnn.commands.trained_run import TrainedRun
 
 DESCRIPTION = """\
-The perplexity of two runs after 1, 2, ..., k2 tokens from the initial state, over all windows
-of their test split: what single-loss training, say, buys at the end of the window and pays at
-its start. Of runs with different k2, windows have the smaller one. Both runs are read so,
-whatever their scheme; the final perplexity by each one's own procedure is said beside it. Writes
-a figure, and all positions as a table beside it."""
+The perplexity of two runs after 1, 2, ..., k2 tokens from the initial state, over all windows of k2
+tokens in their test split: for example, what single-loss training gains at the end of a window and
+loses at its start. If the runs have different k2, windows have the smaller one. Both runs are read
+this way, whatever their scheme; their final perplexity by their own sampling procedure is shown
+too. Writes a figure, and beside it a table of all positions."""
 PROTOCOL = "both read as windows of {k2} tokens, each from the initial state"
 ENDS = 5
 """Positions shown at either end of the window; between them every tenth."""
 NAMES = ("first", "second")
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its arguments."""
-    parser = commands.add_parser(
-        "compare", help="where in the window two runs differ", description=DESCRIPTION
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description = DESCRIPTION
     add_run_arguments(parser, "RUN RUN")
     parser.add_argument(
         "--out",
         type=path_of,
-        help="a .png (default: compare-HASH-HASH.png); the table is beside it, as .csv",
+        help="a .png (default: figures/compare-HASH-HASH.png in the folder of all runs); the "
+        "table goes beside it, as .csv",
     )
     parser.set_defaults(command=compare)
 
@@ -57,7 +58,10 @@ def compare(arguments: argparse.Namespace) -> None:
     references = find_runs(arguments, number=2)
     first, second = (reference.run for reference in references)
     digests = [str(run).rpartition("_")[2] for run in (first, second)]
-    figure, rows = _paths(arguments.out or Path(f"compare-{'-'.join(digests)}.png"))
+    out = arguments.out or default_folder(arguments.runs, "figures") / (
+        f"compare-{'-'.join(digests)}.png"
+    )
+    figure, rows = _paths(out)
     table = by_position(first, second)
     buffer = io.BytesIO()
     draw(table, references).savefig(buffer, format="png", dpi=150)
@@ -82,16 +86,19 @@ def by_position(first: TrainedRun, second: TrainedRun) -> pd.DataFrame:
     Raises:
         CharRNNError: if the runs have different test splits.
     """
+    from charrnn.evaluation.by_position import perplexity_by_position
+
     splits = [run.datamodule().test_tokens for run in (first, second)]
     corpora = [run.identity["corpus"] for run in (first, second)]
     if corpora[0] != corpora[1] or not splits[0].equal(splits[1]):
-        raise CharRNNError(f"{first} and {second} have different test splits: nothing to compare.")
+        raise CharRNNError(
+            f"{first} and {second} have different test splits and cannot be compared."
+        )
     k2 = min(first.k2, second.k2)
     columns: dict[str, list[float]] = {"position": list(range(1, k2 + 1))}
     for name, run in zip(NAMES, (first, second), strict=True):
-        backbone = run.backbone(len(run.vocabulary()))
-        tokens_N = splits[0].to(backbone.output.weight.device)
-        columns[name] = perplexity_by_position(backbone, tokens_N, k2).tolist()
+        tokens_N = splits[0].to(run.backbone.output.weight.device)
+        columns[name] = perplexity_by_position(run.backbone, tokens_N, k2).tolist()
     return pd.DataFrame(columns)
 
 
@@ -115,6 +122,8 @@ def caveats(references: Sequence[Reference]) -> list[str]:
 
 
 def _otherwise(reference: Reference) -> str | None:
+    from charrnn.schemes.scheme_4 import ConditionalMultiLoss
+
     if issubclass(reference.run.scheme, ConditionalMultiLoss):
         return "trained and sampled with one state carried along"
     if reference.procedure != "windowed":
@@ -136,6 +145,8 @@ def _print(table: pd.DataFrame, references: Sequence[Reference]) -> None:
 
 def draw(table: pd.DataFrame, references: Sequence[Reference]) -> Figure:
     """The columns of `by_position` as curves, and under them how both runs are read."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4.4), layout="constrained")
     axes = figure.subplots()
     for name, reference, colour in zip(NAMES, references, ("#1f66c1", "#2a9d3a"), strict=True):

@@ -4,60 +4,64 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from rich.table import Table
-from torch import Tensor
 
 from charrnn.commands.output import path_of
-from charrnn.commands.trained_run import TrainedRun
 from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.console import print_table
 from charrnn.data.corpora import read_text
-from charrnn.data.vocabulary import NOTES, Vocabulary
+from charrnn.data.vocabulary import NOTES
 from charrnn.errors import require
-from charrnn.evaluation.perplexity import PROCEDURES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from charrnn.commands.trained_run import TrainedRun
 
 DESCRIPTION = """\
-Perplexity and bits per token of a text, by default of the run's own test split. Both procedures
-score the tokens that follow the first k2. A text with tokens that the run's corpus does not
-have is refused."""
+Perplexity and bits per token of a text, by default of the run's own test split. Both sampling
+procedures score the tokens that follow the first k2 (the tokens in a training sequence): windowed
+sampling predicts each token from exactly the k2 before it, progressive sampling reads the text once
+and carries its state along. A text with tokens that the run's corpus does not have is refused."""
 PROTOCOL = {
     "windowed": "each token from exactly the {k2} before it, from the initial state (Algorithm 4)",
-    "progressive": "read once from the initial state, one state carried all along (Algorithm 5)",
+    "progressive": "the text read once, the state carried along (Algorithm 5)",
 }
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its arguments."""
-    parser = commands.add_parser(
-        "eval", help="perplexity of a text under a trained model", description=DESCRIPTION
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description = DESCRIPTION
     add_run_arguments(parser)
     parser.add_argument("--text", type=path_of, help="UTF-8 file (default: the run's test split)")
     parser.set_defaults(command=evaluate)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """Print a row a procedure, and what was scored how.
+    """Print a row per procedure, and what was scored how.
 
     Raises:
         CharRNNError: if the run or the text cannot be used.
     """
+    import torch
+
+    from charrnn.evaluation.perplexity import PROCEDURES
+
     (reference,) = find_runs(arguments, number=1)
-    run, vocabulary = reference.run, reference.run.vocabulary()
+    run = reference.run
     if arguments.text is None:
         tokens_N = run.datamodule().test_tokens
         what = f"test split of {run.identity['corpus']['name']}"
     else:
-        tokens_N = _read(arguments.text, run, vocabulary)
+        tokens_N = _read(arguments.text, run)
         what = str(arguments.text)
-    backbone = run.backbone(len(vocabulary))
-    tokens_N = tokens_N.to(backbone.output.weight.device)
-    unit = "note" if vocabulary.tokenization is NOTES else "character"
+    tokens_N = tokens_N.to(run.backbone.output.weight.device)
+    unit = "note" if run.vocabulary.tokenization is NOTES else "character"
     table = Table("procedure", "perplexity", f"bits per {unit}", "tokens scored")
     for procedure, measure in PROCEDURES.items():
-        perplexity, scored = measure(backbone, tokens_N, run.k2)
+        perplexity, scored = measure(run.backbone, tokens_N, run.k2)
         bits = torch.tensor(perplexity, dtype=torch.float64).log2().item()
         table.add_row(procedure, f"{perplexity:.9g}", f"{bits:.6g}", str(scored))
     print(f"run: {run}")
@@ -67,8 +71,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
         print(f"{procedure}: {words.format(k2=run.k2)}")
 
 
-def _read(path: Path, run: TrainedRun, vocabulary: Vocabulary) -> Tensor:
+def _read(path: Path, run: TrainedRun) -> Tensor:
+    import torch
+
     text = read_text(path, "--text")
-    tokens = vocabulary.encode(text, "--text", path)
+    tokens = run.vocabulary.encode(text, "--text", path)
     require(len(tokens) > run.k2, "--text", path, f"longer than k2={run.k2} tokens")
     return torch.from_numpy(tokens)

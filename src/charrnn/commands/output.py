@@ -1,7 +1,8 @@
-"""The paths of the command line, and the files that `--out` names."""
+"""The paths on the command line, and the files that `--out` names."""
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +12,30 @@ from charrnn.files import write_atomically
 
 
 def path_of(text: str) -> Path:
-    """A path as it is written on the command line; a shell leaves the ~ in --out=~/x alone."""
+    """A path as it is written on the command line; shells do not expand the ~ in --out=~/x."""
     return Path(os.path.expanduser(text))
+
+
+def add_runs_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--runs`, the folder of all runs."""
+    parser.add_argument(
+        "--runs", type=path_of, default="multirun", help="folder of all runs (default: multirun)"
+    )
+
+
+def default_folder(runs: Path, name: str) -> Path:
+    """A folder beside the runs for files that `--out` does not name; made if need be.
+
+    Raises:
+        BadInput: if it cannot be made.
+    """
+    folder = runs / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadInput("--runs", runs, f"a folder that can be written to ({reason})") from error
+    return folder
 
 
 def require_writable(paths: Iterable[Path]) -> None:

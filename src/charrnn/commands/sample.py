@@ -9,38 +9,41 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from charrnn.commands.output import path_of, require_writable, write_out
+from charrnn.commands.output import default_folder, path_of, require_writable, write_out
 from charrnn.commands.which_run import Reference, add_run_arguments, find_runs
 from charrnn.data.music.midi_writing import END_OF_LINE, as_midi
 from charrnn.data.vocabulary import NOTES, Vocabulary
 from charrnn.errors import LARGEST, BadInput, require, require_whole
-from charrnn.sampling.drawing import STREAMS, Choice
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
+
+if TYPE_CHECKING:
+    from charrnn.sampling.drawing import Choice
 
 log = logging.getLogger(__name__)
 
 MOST_SAMPLES = 1000
-"""At once: each has a state, or k2 of them, in memory."""
+"""At the same time: each has a state, or k2 of them, in memory."""
 
 DESCRIPTION = """\
-Let a trained model go on from a prompt. Text appears as it is written, prompt included; music
-becomes a MIDI file. Ctrl-C, or a pipe that is closed, ends all samples; the others are shown and
-files are written as far as they are. The prompt is read from the initial state: all of it in
-progressive sampling, its last k2 tokens in windowed and rolling sampling. A shorter one is read as
-it is. An empty prompt, or one with tokens that the corpus does not have, is refused."""
+Let a trained model continue a prompt. Text appears while it is written, prompt included; music
+becomes a MIDI file. Ctrl-C, or closing the pipe, ends all samples; what has been written by then is
+kept. The prompt is read from the initial state. Progressive sampling reads all of it and carries
+its state along; windowed sampling predicts each token from exactly the k2 before it (k2: tokens in
+a training sequence), so it reads the last k2 tokens of the prompt, as does rolling sampling. A
+shorter prompt is read as it is. An empty prompt, or one with tokens that the corpus does not have,
+is refused."""
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its arguments."""
-    parser = commands.add_parser(
-        "sample", help="text or music by a trained model", description=DESCRIPTION
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description = DESCRIPTION
     add_run_arguments(parser)
     parser.add_argument(
-        "--prompt", help="what to go on from; notes of music with spaces (default: an end of line)"
+        "--prompt", help="text to continue; for music, notes with spaces (default: an end of line)"
     )
     parser.add_argument("--length", type=int, default=500, help="tokens to write (default: 500)")
     parser.add_argument(
@@ -60,15 +63,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument(
         "--procedure",
-        choices=STREAMS,
-        help="default: the scheme's own, where rolling, of the same distributions and k2 times "
-        "fewer steps, stands for windowed",
+        choices=(*SAMPLING_PROCEDURES, "rolling"),
+        help="default: the scheme's own, with rolling in place of windowed: it draws from the same "
+        "distributions in k2 times fewer steps",
     )
     parser.add_argument(
         "--out",
         type=path_of,
-        help="file: text is written there too (default: to none), music as MIDI (default: "
-        "sample-HASH-SEED.mid, by run and seed); several samples are numbered: NAME-0.txt, ...",
+        help="file: text is written there too (default: no file), music as MIDI (default: "
+        "samples/sample-HASH-SEED.mid in the folder of all runs); several samples are numbered: "
+        "NAME-0.txt, ...",
     )
     parser.set_defaults(command=sample)
 
@@ -80,6 +84,10 @@ def sample(arguments: argparse.Namespace) -> None:
         CharRNNError: if the run or a file cannot be used, an argument is out of its range, or the
             run diverged.
     """
+    import torch
+
+    from charrnn.sampling.drawing import STREAMS
+
     require_whole("--length", arguments.length, 1, "token")
     number = arguments.num_samples
     require_whole("--num-samples", number, 1, "sample", MOST_SAMPLES)
@@ -87,20 +95,20 @@ def sample(arguments: argparse.Namespace) -> None:
     choice = _choice(arguments)
     paths = [] if arguments.out is None else _paths(arguments.out, number)
     (reference,) = find_runs(arguments, number=1)
-    run, vocabulary = reference.run, reference.run.vocabulary()
+    run, vocabulary = reference.run, reference.run.vocabulary
     is_music = vocabulary.tokenization is NOTES
     if is_music and not paths:
         digest = str(run).rpartition("_")[2]
-        paths = _paths(Path(f"sample-{digest}-{arguments.seed}.mid"), number)
+        folder = default_folder(arguments.runs, "samples")
+        paths = _paths(folder / f"sample-{digest}-{arguments.seed}.mid", number)
     prompt = _prompt(arguments.prompt, vocabulary)
     if len(prompt) < run.k2 and arguments.prompt is not None:
-        log.info("the prompt has %d tokens, k2 is %d: read as it is.", len(prompt), run.k2)
+        log.info("the prompt has %d tokens, fewer than k2=%d: read as it is.", len(prompt), run.k2)
     procedure = arguments.procedure or _default(reference)
     log.info("%s: %s sampling, k2=%d", run, procedure, run.k2)
-    backbone = run.backbone(len(vocabulary))
-    prompt_N = torch.from_numpy(prompt).to(backbone.output.weight.device)
-    streams = STREAMS[procedure](backbone, prompt_N, run.k2, choice, number)
-    first = next(streams)  # a model that has diverged is refused before anything is said
+    prompt_N = torch.from_numpy(prompt).to(run.backbone.output.weight.device)
+    streams = STREAMS[procedure](run.backbone, prompt_N, run.k2, choice, number)
+    first = next(streams)  # refuse a diverged model before anything is printed
     steps = itertools.chain([first], itertools.islice(streams, arguments.length - 1))
     samples = [prompt.tolist() for _ in range(number)]
     finish = (
@@ -110,7 +118,7 @@ def sample(arguments: argparse.Namespace) -> None:
     )
     try:
         _go_on(samples, steps, vocabulary, show=not is_music)
-    except (KeyboardInterrupt, BrokenPipeError):  # nobody has waited for what there is in vain
+    except (KeyboardInterrupt, BrokenPipeError):  # keep what has been written so far
         finish()
         raise
     finish()
@@ -125,6 +133,8 @@ def _paths(out: Path, number: int) -> list[Path]:
 
 
 def _choice(arguments: argparse.Namespace) -> Choice:
+    from charrnn.sampling.drawing import Choice
+
     try:
         return Choice(arguments.temperature, arguments.top_k, arguments.seed)
     except BadInput as error:
@@ -163,20 +173,20 @@ def _go_on(
 def _finish_text(
     samples: list[list[int]], paths: list[Path], vocabulary: Vocabulary, seed: int
 ) -> None:
-    """Show the samples that nobody has seen yet, and write all to their files, if any."""
+    """Show the samples that have not been shown, and write all of them to their files, if any."""
     texts = [vocabulary.decode(np.array(sample)) for sample in samples]
     try:
         _say("\n")
         for number, text in enumerate(texts[1:], start=1):
             _say(f"\n--- seed {seed + number}\n{text}\n")
-    finally:  # where nobody reads on, too
+    finally:  # also if the reader has closed the pipe
         for path, text in zip(paths, texts if paths else [], strict=True):
             write_out(path, text)
             log.info("%s", path)
 
 
 def _finish_music(samples: list[list[int]], paths: list[Path], vocabulary: Vocabulary) -> None:
-    """Write the samples to their files, and name those."""
+    """Write the samples to their files, and print the files' names."""
     for path, sample in zip(paths, samples, strict=True):
         write_out(path, as_midi(vocabulary.symbols[token] for token in sample))
     print(*paths, sep="\n")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from charrnn.commands.output import add_runs_argument
 from charrnn.errors import CharRNNError
-from charrnn.training.tensorboard_runs import EVENTS
+from charrnn.runs.folder import EVENTS
 
 REFRESH = 5
 """Seconds between two looks for new events."""
@@ -16,6 +20,21 @@ TEXTS = 50
 """Texts per run that can be browsed; TensorBoard's own default is 10."""
 SELECTED = 40
 """TensorBoard shows none of the runs when there are more than this, until they are selected."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_runs_argument(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", default=6006, type=int, help="port; 0: any free one (6006)")
+    parser.set_defaults(command=tensorboard)
+
+
+def tensorboard(arguments: argparse.Namespace) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        serve(arguments.runs, arguments.host, arguments.port)
 
 
 def serve(runs: Path, host: str, port: int) -> NoReturn:

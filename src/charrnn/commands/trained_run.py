@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +20,7 @@ from charrnn.data.corpora import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import CharRNNError, require, require_whole
-from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import Identity
 from charrnn.runs.sealed import MARK, DamagedRun
@@ -37,8 +39,8 @@ class TrainedRun:
     Attributes:
         folder: of the run.
         cfg: the configuration that trained it.
-        identity: what the run is.
-        scheme: as configured; others of the same training share the run.
+        identity: everything that determines its training.
+        scheme: as configured; other schemes with the same training share the run.
         perplexity: final, of the test split, by each sampling procedure that the run records.
     """
 
@@ -60,7 +62,7 @@ class TrainedRun:
         """The class of a scheme of its configuration, which may not be the run's own.
 
         Raises:
-            CharRNNError: if it is no scheme.
+            CharRNNError: if it is not a scheme.
         """
         schemes = OmegaConf.to_container(self.cfg.schemes)
         assert isinstance(schemes, dict)
@@ -69,23 +71,34 @@ class TrainedRun:
             return None
         return _class(self.folder.path / CONFIG, f"schemes.{field}", schemes[field], Scheme)
 
-    def vocabulary(self) -> Vocabulary:
-        """The tokens that it was trained on; of an old run, which did not keep them, the corpus's.
+    @property
+    def evaluations(self) -> pd.DataFrame:
+        """Perplexities during training; columns as in charrnn.runs.folder.Evaluation.
 
         Raises:
-            CharRNNError: if the corpus is needed, and cannot be had or is another one by now.
+            DamagedRun: if the table was changed after the run finished.
+        """
+        return self.folder.read_table()
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that it was trained on; an old run did not keep them: then its corpus's.
+
+        Raises:
+            CharRNNError: if the corpus is needed, but is not available or has changed.
         """
         kept = self.folder.read_vocabulary()
         return kept if kept is not None else self.datamodule().tokens.vocabulary
 
-    def backbone(self, vocabulary_size: int) -> Backbone:
+    @cached_property
+    def backbone(self) -> Backbone:
         """The trained network, in evaluation mode, on the GPU if there is one.
 
         Raises:
             DamagedRun: if the weights cannot be read, or do not fit the configuration.
         """
         prepare_cpu()
-        backbone: Backbone = build(self.cfg.backbone, vocabulary_size=vocabulary_size)
+        backbone: Backbone = build(self.cfg.backbone, vocabulary_size=len(self.vocabulary))
         backbone.to(DTYPES[self.cfg.precision])
         try:
             backbone.load_state_dict(self.folder.read_weights())
@@ -94,34 +107,34 @@ class TrainedRun:
         return backbone.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def datamodule(self) -> CharDataModule:
-        """Its corpus, split as it was for the training.
+        """Its corpus, split as it was for training.
 
         Raises:
-            CharRNNError: if the corpus cannot be had, or is another one by now.
+            CharRNNError: if the corpus is not available, or has changed.
         """
         datamodule = build_datamodule(self.cfg)
         if datamodule.tokens.sha256 != self.identity["corpus"]["sha256"]:
             raise CharRNNError(
-                f"{self} was trained on another text than {datamodule.tokens.name} is on this "
-                "machine by now: give a text of your own."
+                f"{self} was trained on a different text from the one that "
+                f"{datamodule.tokens.name} is on this machine now: give a text of your own."
             )
         datamodule.setup()
         return datamodule
 
 
 def open_run(folder: RunFolder) -> TrainedRun:
-    """The run of a finished folder.
+    """The run in a finished folder.
 
-    A folder may come from elsewhere. What its configuration describes is built only if it is of the
-    kind that it should be, and out of plain values. To see the kind, Python imports the module that
-    is named, which may be one of your own: have no folder of runs in PYTHONPATH.
+    A folder may come from somebody else. A part of its configuration is built only if its class is
+    of the expected kind, and only from plain values. To see the kind, Python imports the module
+    that is named, which may be one of your own: keep folders of runs out of PYTHONPATH.
 
     Raises:
-        CharRNNError: if it is no run's, not finished, damaged, of classes that are none of
-            charrnn's kinds, or if a value in it would be called or looked up.
+        CharRNNError: if the folder does not hold a run, or the run is not finished, is damaged, or
+            names classes of other kinds or values that would be called or looked up.
     """
     if not (folder.path / CONFIG).exists():
-        raise CharRNNError(f"{folder.path} is no run's folder: it has no {CONFIG}.")
+        raise CharRNNError(f"{folder.path} is not a run's folder: it has no {CONFIG}.")
     perplexity = _final_perplexity(folder)
     values = _mapping(folder, CONFIG, _read_config)
     identity = _mapping(folder, IDENTITY, json.loads)
@@ -136,9 +149,9 @@ def open_run(folder: RunFolder) -> TrainedRun:
 
 
 def _final_perplexity(folder: RunFolder) -> dict[str, float]:
-    """What the mark of the end says, of known procedures."""
+    """What `finished.json` says about the known procedures."""
     mark = folder.mark()
-    if mark is not None and mark["perplexity"].keys() <= PROCEDURES.keys():
+    if mark is not None and mark["perplexity"].keys() <= {*SAMPLING_PROCEDURES}:
         return mark["perplexity"]
     if (folder.path / MARK).exists():
         raise DamagedRun(folder.path / MARK)
@@ -146,11 +159,11 @@ def _final_perplexity(folder: RunFolder) -> dict[str, float]:
 
 
 def _mapping(folder: RunFolder, name: str, parse: Callable[[str], Any]) -> dict[str, Any]:
-    """The content of a file that has names and values."""
+    """The content of a file that maps names to values."""
     content = folder.read(name)
     try:
         found = parse(content.decode())
-    except Exception as error:  # of many kinds, by what is wrong with the text
+    except Exception as error:  # its type depends on what is wrong with the text
         raise DamagedRun(folder.path / name) from error
     if not isinstance(found, dict):
         raise DamagedRun(folder.path / name)
@@ -163,7 +176,7 @@ def _read_config(text: str) -> Any:
 
 
 def _require_identity(path: Path, identity: Identity) -> None:
-    """Refuse an identity without what a run is chosen and described by."""
+    """Refuse an identity that lacks what a run is chosen and described by."""
     match identity:
         case {
             "corpus": {"name": str(), "sha256": str()},
@@ -176,34 +189,35 @@ def _require_identity(path: Path, identity: Identity) -> None:
 
 
 def _require_settings(path: Path, values: dict[str, Any]) -> None:
-    """Refuse a configuration whose values, other than those of its parts, are of no use."""
+    """Refuse a configuration whose values outside its parts cannot be used."""
     for name in ("k1", "k2"):
         require_whole(f"{path}: {name}", values.get(name), 1, "token")
-    precision, schemes = values.get("precision"), values.get("schemes")
+    precision, schemes, scale = (values.get(name) for name in ("precision", "schemes", "scale"))
     known = isinstance(precision, int) and precision in DTYPES
     require(known, f"{path}: precision", precision, " or ".join(map(str, DTYPES)))
     require(isinstance(schemes, dict), f"{path}: schemes", schemes, "schemes by name")
+    require(isinstance(scale, dict), f"{path}: scale", scale, "a scale with its values")
 
 
 def _class(path: Path, name: str, node: Any, kind: type[Any]) -> type[Any]:
-    """The class that node ``name`` of the configuration at ``path`` is of."""
+    """The class of node ``name`` in the configuration at ``path``."""
     target: Any = node.get("_target_") if isinstance(node, dict) else None
     try:
         found = get_class(target)
         fits = issubclass(found, kind)
-    except Exception:  # of many kinds, by what is wrong with the name
+    except Exception:  # its type depends on what is wrong with the name
         fits = False
     if not fits:
-        wanted = f"{kind.__name__} that can be had here"
-        raise CharRNNError(f"{path}: {name}._target_={target} is no {wanted}.")
+        wanted = f"a {kind.__name__} that can be imported here"
+        raise CharRNNError(f"{path}: {name}._target_={target} is not {wanted}.")
     return found
 
 
 def _require_plain_values(path: Path, values: dict[str, Any]) -> None:
     for field in (field for part in PARTS for field in _live(part, values.get(part))):
         raise CharRNNError(
-            f"{path}: {field} would be called or looked up: the parts of a run "
-            "that is used have plain values only."
+            f"{path}: {field} would be called or looked up: the parts of a run may have plain "
+            "values only."
         )
 
 

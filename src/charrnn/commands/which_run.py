@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
-
-from charrnn.commands.output import path_of
-from charrnn.commands.trained_run import TrainedRun, open_run
+from charrnn.commands.output import add_runs_argument, path_of
 from charrnn.errors import BadInput, CharRNNError, require, require_choice, shortened
 from charrnn.runs.folder import RunFolder
+from charrnn.runs.identity import variant
+
+if TYPE_CHECKING:
+    from charrnn.commands.trained_run import TrainedRun
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,8 @@ BEST = "best"
 HELP = (
     "a run's folder; the beginning of its folder's name, or of the hash at the end of that; or "
     "'best', the lowest final perplexity of all finished runs, with fields that it has to have: "
-    "best corpus=shakespeare scheme=1 k1=20 k3=null. Of the runs of a scheme those come first that "
-    "depart least from its defaults, as by another k3, forget bias or dropout"
+    "best corpus=shakespeare scheme=1 k1=20 k3=null. Among the runs of a scheme, those with the "
+    "fewest settings that differ from the defaults come first, whatever their perplexity"
 )
 FIELDS = (
     "corpus, scheme or a field of `charrnn train --help`, such as k1, scale.name, "
@@ -36,8 +37,6 @@ FIELDS_GO_WITH_BEST = (
     "after 'best', which alone takes fields; how a run is sampled is chosen by --procedure of "
     "`charrnn sample`"
 )
-SIZES = {"_target_", "k1", "k2", "num_layers", "hidden_size", "dense_size", "seed"}
-"""Settings that make no variant of a scheme."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +54,16 @@ class Reference:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser, runs: str = "RUN") -> None:
-    """The arguments by which a command is told its runs, for `find_runs`."""
+    """Add the arguments that name a command's runs, for `find_runs`."""
     parser.add_argument("words", metavar=runs, nargs="+", help=HELP)
-    parser.add_argument(
-        "--runs", type=path_of, default="multirun", help="folder of all runs (default: multirun)"
-    )
+    add_runs_argument(parser)
 
 
 def find_runs(arguments: argparse.Namespace, number: int) -> list[Reference]:
     """The runs that the words of a command line name.
 
     Raises:
-        CharRNNError: if they are not ``number`` runs, or one of them is not to be found.
+        CharRNNError: if the words do not name ``number`` runs, or one of them cannot be found.
     """
     groups: list[list[str]] = []
     for word in arguments.words:
@@ -89,8 +86,12 @@ def _find(word: str, fields: Sequence[str], runs: Path) -> Reference:
     found = _folders(word, runs)
     if len(found) != 1:
         names = shortened([path.name for path in found])
-        of = names or f"none of the {len(_all(runs))} in {runs}"
-        raise BadInput("RUN", word, f"the beginning of one run's name or hash (it is of {of})")
+        matches = (
+            f"{names} match" if names else f"no run in {runs} matches, {len(_all(runs))} searched"
+        )
+        raise BadInput("RUN", word, f"the beginning of one run's name or hash ({matches})")
+    from charrnn.commands.trained_run import open_run
+
     run = open_run(RunFolder(found[0].resolve()))
     return Reference(run, run.scheme.sampling_procedure)
 
@@ -132,11 +133,13 @@ def _best(fields: Sequence[str], runs: Path) -> Reference:
         raise CharRNNError(f"no finished run in {runs} has {asked}.")
     _, _, procedure, run = min(candidates, key=lambda candidate: candidate[:2])
     if departures := _departures(run):
-        log.info("%s departs from the defaults: %s", run, " ".join(departures))
+        log.info("%s differs from the defaults: %s", run, " ".join(departures))
     return Reference(run, procedure)
 
 
 def _finished(runs: Path) -> Iterator[TrainedRun]:
+    from charrnn.commands.trained_run import open_run
+
     for path in sorted(runs.glob("*/finished.json")):
         try:
             yield open_run(RunFolder(path.parent))
@@ -167,6 +170,8 @@ def _fields(run: TrainedRun) -> dict[str, Any]:
             else:
                 yield f"{prefix}{name}", value
 
+    from omegaconf import OmegaConf
+
     values = OmegaConf.to_container(run.cfg)
     assert isinstance(values, dict)
     return {**dict(flat(values, "")), "corpus": run.identity["corpus"]["name"]}
@@ -183,6 +188,8 @@ def _has(run: TrainedRun, name: str, text: str) -> bool:
 
 def _read(name: str, text: str) -> Any:
     """A value as it is read from YAML: a number, true, null, a list, else text."""
+    from omegaconf import OmegaConf
+
     try:
         return OmegaConf.select(OmegaConf.from_dotlist([f"value={text}"]), "value")
     except Exception as error:  # of many kinds, by what is wrong with the text
@@ -190,13 +197,8 @@ def _read(name: str, text: str) -> Any:
 
 
 def _departures(run: TrainedRun) -> list[str]:
-    """In what the run is a variant: settings of scheme and network beyond their size."""
-    return [
-        f"{name}={value}"
-        for part in ("scheme", "backbone")
-        for name, value in run.identity.get(part, {}).items()
-        if name not in SIZES
-    ]
+    """The settings in which the run differs from the defaults at its scale."""
+    return list(variant(run.identity, run.cfg.scale))
 
 
 def _perplexity(run: TrainedRun, scheme: str | None) -> dict[str, float]:

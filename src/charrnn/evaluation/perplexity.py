@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.state import state_after
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 
 WINDOWS = 256
 """Windows that are read side by side, enough for efficient matrix products."""
@@ -92,10 +93,9 @@ def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Per
     return _perplexity(log_p, len(tokens_N) - k2)
 
 
-PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = {
-    "windowed": windowed_perplexity,
-    "progressive": progressive_perplexity,
-}
+PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = dict(
+    zip(SAMPLING_PROCEDURES, (windowed_perplexity, progressive_perplexity), strict=True)
+)
 
 
 def _log_likelihood(logits: Tensor, targets: Tensor) -> float:

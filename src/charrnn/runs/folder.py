@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from omegaconf import DictConfig
 
-from charrnn.data.corpora import Tokens
 from charrnn.data.vocabulary import TOKENIZATIONS, Vocabulary
 from charrnn.errors import BadInput, CharRNNError
 from charrnn.files import TEMPORARY
@@ -32,7 +30,10 @@ from charrnn.runs.lease import Leases
 from charrnn.runs.sealed import LONGER, MARK, CannotWrite, DamagedRun, SealedFolder, as_json
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
     from torch import Tensor
+
+    from charrnn.data.corpora import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class RunState(StrEnum):
     """Trained for more batches, and not evaluated at this number of them."""
 
 
+EVENTS = "tensorboard"
+"""Folder of TensorBoard's events, beside the runs' folders."""
 RESULTS = frozenset({RunState.FINISHED, RunState.DIVERGED})
 """The states of a run that has a result."""
 

@@ -12,12 +12,13 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
-from charrnn.data.corpora import Tokens
+    from charrnn.data.corpora import Tokens
+
 from charrnn.errors import CharRNNError
 
 FORMAT = 1
@@ -49,6 +50,8 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
     Raises:
         CharRNNError: if a class declares no name.
     """
+    from hydra.utils import get_class
+
     datamodule, scheme = _departures(cfg.datamodule), _departures(cfg.model)
     del datamodule["k1"], datamodule["k2"]
     scheme_class: Any = get_class(cfg.model._target_)
@@ -109,6 +112,8 @@ def declared_name(target: str) -> str:
     Raises:
         CharRNNError: if the class declares none; one that it inherits would be another class's.
     """
+    from hydra.utils import get_class
+
     found = get_class(target)
     if name := vars(found).get("identity_name"):
         return str(name)
@@ -156,6 +161,9 @@ def _word(value: object) -> str:
 
 def _departures(node: DictConfig) -> dict[str, Any]:
     """The arguments in ``node`` that are not the constructor's defaults."""
+    from hydra.utils import get_class
+    from omegaconf import OmegaConf
+
     parameters = inspect.signature(get_class(node._target_)).parameters
     arguments = OmegaConf.to_container(node, resolve=True)
     assert isinstance(arguments, dict)

@@ -19,6 +19,16 @@ class SingleLoss(MultiLoss):
 
 
 class Scheme2(SingleLoss):
-    """Single-loss training, windowed sampling (Section 3.5)."""
+    """Single-loss training, windowed sampling (Section 3.5).
+
+    Examples:
+        >>> from functools import partial
+        >>> from torch.optim import Adam
+        >>> from charrnn import Backbone, Scheme2
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=8, dense_size=None)
+        >>> scheme = Scheme2(backbone, partial(Adam, lr=0.001), k1=20, k2=100)
+        >>> scheme.training_procedure, scheme.sampling_procedure
+        ('single-loss', 'windowed')
+    """
 
     sampling_procedure = "windowed"

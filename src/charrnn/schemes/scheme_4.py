@@ -103,6 +103,16 @@ class ConditionalMultiLoss(Scheme):
 
 
 class Scheme4(ConditionalMultiLoss):
-    """Conditional multi-loss training, progressive sampling (Section 3.7)."""
+    """Conditional multi-loss training, progressive sampling (Section 3.7).
+
+    Examples:
+        >>> from functools import partial
+        >>> from torch.optim import Adam
+        >>> from charrnn import Backbone, Scheme4
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=8, dense_size=None)
+        >>> scheme = Scheme4(backbone, partial(Adam, lr=0.001), k1=20, k2=100)
+        >>> scheme.training_procedure, scheme.sampling_procedure
+        ('conditional-multi-loss', 'progressive')
+    """
 
     sampling_procedure = "progressive"

@@ -24,12 +24,32 @@ class MultiLoss(Scheme):
 
 
 class Scheme1(MultiLoss):
-    """Multi-loss training, windowed sampling (Section 3.4)."""
+    """Multi-loss training, windowed sampling (Section 3.4).
+
+    Examples:
+        >>> from functools import partial
+        >>> from torch.optim import Adam
+        >>> from charrnn import Backbone, Scheme1
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=8, dense_size=None)
+        >>> scheme = Scheme1(backbone, partial(Adam, lr=0.001), k1=20, k2=100)
+        >>> scheme.training_procedure, scheme.sampling_procedure
+        ('multi-loss', 'windowed')
+    """
 
     sampling_procedure = "windowed"
 
 
 class Scheme3(MultiLoss):
-    """Multi-loss training, progressive sampling (Section 3.6)."""
+    """Multi-loss training, progressive sampling (Section 3.6).
+
+    Examples:
+        >>> from functools import partial
+        >>> from torch.optim import Adam
+        >>> from charrnn import Backbone, Scheme3
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=8, dense_size=None)
+        >>> scheme = Scheme3(backbone, partial(Adam, lr=0.001), k1=20, k2=100)
+        >>> scheme.training_procedure, scheme.sampling_procedure
+        ('multi-loss', 'progressive')
+    """
 
     sampling_procedure = "progressive"

@@ -14,13 +14,14 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.config import conf_folder, register_resolvers
 from charrnn.data.catalogue import choose
 from charrnn.data.fetching.packages import FetchError
-from charrnn.errors import CannotRead
+from charrnn.errors import CannotRead, CharRNNError
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.sealed import DamagedRun
 from charrnn.training.build import build, check, scheme_class
@@ -133,23 +134,31 @@ def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> l
     ]
 
 
-def compose_cells(experiment: str, words: Sequence[str]) -> list[DictConfig]:
-    """The configuration of every cell, in the order of the sweep.
+def cells_of(experiment: str, words: Sequence[str]) -> list[Cell]:
+    """All cells of an experiment, in the order of the sweep.
 
     Args:
         experiment: name of a file in conf/experiment.
         words: further overrides, as on the command line.
 
     Raises:
-        BadInput: if the corpora cannot be chosen.
-        HydraException: if a word is no override that the configuration takes.
+        CharRNNError: if a word is not an override that the configuration takes, or the corpora
+            cannot be chosen.
     """
     register_resolvers()
     arguments = [f"experiment={experiment}", *words]
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        sweep = loader.load_configuration("train", arguments, run_mode=RunMode.MULTIRUN)
-        return [cell.cfg for cell in expand(loader, sweep, arguments)]
+        try:
+            sweep = loader.load_configuration("train", arguments, run_mode=RunMode.MULTIRUN)
+            return expand(loader, sweep, sweep.hydra.overrides.task)
+        except HydraException as error:
+            raise CharRNNError(str(error)) from error
+
+
+def compose_cells(experiment: str, words: Sequence[str]) -> list[DictConfig]:
+    """The configurations of `cells_of`."""
+    return [cell.cfg for cell in cells_of(experiment, words)]
 
 
 def check_all(cells: Sequence[Cell]) -> None:

@@ -6,13 +6,16 @@ import ast
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from filelock import FileLock
 
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
-from charrnn.sweeps.cells import Cell
+
+if TYPE_CHECKING:
+    from charrnn.sweeps.cells import Cell
 
 
 def grid_path(output_dir: str, sweep: str, scale: str) -> Path:

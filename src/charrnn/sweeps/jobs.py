@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from charrnn.config import has_gpu
 from charrnn.errors import CharRNNError, require
 from charrnn.runs.folder import RESULTS, RunState, RunStatus
 from charrnn.sweeps.cells import Cell
@@ -82,7 +82,7 @@ def workers(cfg: DictConfig) -> int:
         BadInput: if `jobs` is neither `auto` nor a number.
     """
     if cfg.jobs == "auto":
-        return cores() if cfg.threads == 1 and not torch.cuda.is_available() else 1
+        return cores() if cfg.threads == 1 and not has_gpu() else 1
     whole = isinstance(cfg.jobs, int) and not isinstance(cfg.jobs, bool) and cfg.jobs >= 1
     require(whole, "jobs", cfg.jobs, "auto, or a whole number, at least 1 run")
     return cfg.jobs

@@ -45,7 +45,7 @@ def print_status(output_dir: Path) -> None:
         for _, cell in read_grid(grid).iterrows():
             run, of = str(cell["run"]), str(cell["num_batches"])
             if (run, of) not in words:
-                words[run, of] = _words(output_dir / run, of) if run else (NO_CORPUS, "")
+                words[run, of] = state_in_words(output_dir / run, of) if run else (NO_CORPUS, "")
             word, more = words[run, of]
             counts[word] += 1
             columns = (str(cell[name]) for name in COLUMNS)
@@ -62,7 +62,7 @@ def _own(cell: pd.Series) -> str:
     return " ".join([*(f"{name}={cell[name]}" for name in own), cell["settings"]]).strip()
 
 
-def _words(path: Path, of: str) -> tuple[str, str]:
+def state_in_words(path: Path, of: str) -> tuple[str, str]:
     """A run's state in a word, and details.
 
     Args:

@@ -72,7 +72,7 @@ def check(cfg: DictConfig) -> None:
     why = f"in scheme {cfg.scheme}, which carries the state from batch to batch"
     require(order in orders, "datamodule.order", order, f"{' or '.join(orders)} {why}")
     if "lr" in cfg.optimizer:
-        require_number("optimizer.lr", cfg.optimizer.lr, "at least 0", lambda x: x >= 0)
+        require_number("optimizer.lr", cfg.optimizer.lr, "a number, at least 0", lambda x: x >= 0)
     with torch.device("meta"):  # shapes without values
         backbone = build(cfg.backbone, vocabulary_size=2)
     build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))

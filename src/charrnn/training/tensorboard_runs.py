@@ -7,11 +7,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from charrnn.runs.folder import EVENTS
 from charrnn.runs.identity import Identity, shortened_to, variant
 from charrnn.training.build import scheme_class, scheme_names
 
-EVENTS = "tensorboard"
-"""Folder of all events, beside the runs' folders."""
 LONGEST = 200
 """Bytes of a name, at most; file systems allow 255."""
 

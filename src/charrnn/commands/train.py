@@ -1,0 +1,60 @@
+"""`charrnn train` and `python src/train.py`, from where Hydra takes over."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from charrnn.config import announce_scale, conf_folder, register_resolvers
+from charrnn.console import refuse
+from charrnn.errors import CharRNNError
+from charrnn.sweeps.cells import Cell, check_all
+from charrnn.sweeps.jobs import describe
+from charrnn.sweeps.plan import print_plan
+from charrnn.training.lifecycle import Taken
+from charrnn.training.lifecycle import train as train_run
+
+log = logging.getLogger(__name__)
+
+
+def train() -> None:
+    """Train what the command line asks for: one run, or with -m a sweep."""
+    register_resolvers()
+    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(job)()
+
+
+def job(cfg: DictConfig) -> None:
+    """Train one run. A single run ends the program on an error; in a sweep Hydra runs the others.
+
+    Args:
+        cfg: the run's configuration.
+
+    Raises:
+        CharRNNError: in a sweep, for any error.
+    """
+    os.chdir(HydraConfig.get().runtime.cwd)  # a worker on another machine starts elsewhere
+    alone = HydraConfig.get().mode == RunMode.RUN
+    if alone:
+        announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
+    try:
+        if cfg.plan:
+            cells = [Cell([], cfg, "the run")]
+            check_all(cells)
+            print_plan({"": cells}, cfg)
+        else:
+            train_run(cfg)
+    except Taken as taken:
+        log.info("%s", taken)
+    except Exception as error:
+        if alone and isinstance(error, CharRNNError):
+            refuse(error)
+        log.error("failed: %s", describe(error))
+        if alone:
+            raise
+        # The error may have to travel between machines, which not every class survives.
+        raise CharRNNError(describe(error)) from error
