@@ -82,13 +82,12 @@ class TrainedRun:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The tokens that it was trained on; an old run did not keep them: then its corpus's.
+        """The tokens that it was trained on.
 
         Raises:
-            CharRNNError: if the corpus is needed, but is not available or has changed.
+            DamagedRun: if they were changed after the run finished.
         """
-        kept = self.folder.read_vocabulary()
-        return kept if kept is not None else self.datamodule().tokens.vocabulary
+        return self.folder.read_vocabulary()
 
     @cached_property
     def backbone(self) -> Backbone:
