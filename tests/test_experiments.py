@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from processes import ROOT
 
+from charrnn.config import build
 from charrnn.data import catalogue
 from charrnn.data.corpora import Source, Tokens
 from charrnn.data.vocabulary import CHARACTERS, Vocabulary
 from charrnn.errors import BadInput
 from charrnn.runs.identity import run_identity, run_name
 from charrnn.sweeps.cells import compose_cells
-from charrnn.training.build import build, check
+from charrnn.training.build import check
 
 PAPER = ["scale=paper", "corpora=authors"]
 CORPORA = {"english", "finnish", "linux", "music"}

@@ -119,7 +119,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(notebook, call, message)
 
 
 def test_a_corpus_is_the_one_of_the_command_line(config):
-    from charrnn.training.build import build
+    from charrnn.config import build
 
     assert charrnn.corpus("stdlib") == build(config("data=stdlib").data)
     assert charrnn.corpus("shakespeare") == build(config("data=shakespeare").data)

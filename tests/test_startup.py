@@ -109,3 +109,14 @@ def test_the_first_line_of_a_run_comes_before_anything_slow(tmp_path):
     first, *rest = result.stderr.splitlines()
     assert first.endswith(": starting; loading PyTorch takes a few seconds")
     assert rest[-1].startswith("ModuleNotFoundError: import of hydra halted")
+
+
+@pytest.mark.parametrize("words", [[], ["-m"]], ids=["run", "sweep"])
+def test_a_finished_run_is_reused_without_what_training_takes(imported, text_file, tmp_path, words):
+    asked = [*words, "scheme=1,3,4" if words else "scheme=4", "data=textfile"]
+    asked += [f"data.path={text_file}", "scale=smoke", "num_batches=1", "sampling.length=0"]
+    command = (ROOT / "src" / "train.py", *asked, f"output_dir={tmp_path / 'runs'}")
+    status, slow = imported(*command)
+    assert status == 0
+    assert {"torch", "pytorch_lightning"} <= slow
+    assert imported(*command) == (0, {"hydra"})

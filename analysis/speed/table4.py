@@ -21,12 +21,13 @@ from omegaconf import DictConfig
 from rich.progress import track
 
 from analysis.speed.timing import Measure, measure
+from charrnn.config import build
 from charrnn.console import ConsoleHandler, console, refuse
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
 from charrnn.sweeps.cells import compose_cells
-from charrnn.training.build import build, check
+from charrnn.training.build import check
 
 PAPER: dict[Measure, tuple[float, ...]] = {
     ("training", 1): (60.5, 138.8, 106.5, 267.4),

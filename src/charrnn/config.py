@@ -8,8 +8,9 @@ import os
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from charrnn.errors import CharRNNError, require
 from charrnn.help import overview
 
 if TYPE_CHECKING:
@@ -76,3 +77,21 @@ def announce_scale(name: str, choice: str) -> None:
     if choice == "auto":
         reason = "a GPU was found" if name == "paper" else "no GPU was found"
     log.info("scale=%s (%s); to change it: scale=paper, laptop, quick or smoke", name, reason)
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """The object that ``node`` describes, with further arguments that are not configured.
+
+    Raises:
+        CharRNNError: if an argument is out of its range, missing or unknown.
+    """
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    missing = sorted(OmegaConf.missing_keys(node))
+    require(not missing, ", ".join(missing), "???", "given: there is no default")
+    make = instantiate(node, _partial_=True, _convert_="all")
+    try:
+        return make(**arguments)
+    except TypeError as error:
+        raise CharRNNError(f"the settings do not fit {node._target_}: {error}.") from error

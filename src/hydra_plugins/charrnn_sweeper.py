@@ -18,7 +18,7 @@ from charrnn.config import announce_scale, register_resolvers
 from charrnn.console import refuse
 from charrnn.data.fetching.packages import no_fetching
 from charrnn.errors import CharRNNError, require
-from charrnn.sweeps.cells import Cell, check_all, expand, locate
+from charrnn.sweeps.cells import Cell, check_all, expand, locate, recognise, remember
 from charrnn.sweeps.grids import grid_path, write_grid
 from charrnn.sweeps.jobs import (
     cores,
@@ -34,7 +34,6 @@ from charrnn.sweeps.jobs import (
     to_train,
     workers,
 )
-from charrnn.sweeps.plan import print_plan
 
 log = logging.getLogger(__name__)
 
@@ -77,17 +76,22 @@ class GridSweeper(BasicSweeper):
         try:
             with no_fetching() if cfg.plan else nullcontext():
                 cells = expand(self.hydra_context.config_loader, cfg, arguments)
-            check_all(cells)
             if cfg.plan:
+                from charrnn.sweeps.plan import print_plan  # imports torch
+
+                check_all(cells)
                 print_plan({name: cells}, cfg)
                 return []
-            locate(cells)
+            unknown = recognise(cells)
+            check_all(unknown)
+            locate(unknown)
         except CharRNNError as error:
             refuse(error)
         scales = "+".join(dict.fromkeys(cell.cfg.scale.name for cell in cells))
         write_grid(cells, grid_path(cfg.output_dir, name, scales))
         if chosen := to_train(cells):
             self._train(cells, chosen)
+        remember(cells)
         failed = [cell for cell in cells if cell.error]
         for cell in failed:
             log.error("failed: %s: %s", cell, cell.error)

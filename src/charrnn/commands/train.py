@@ -10,14 +10,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from charrnn.config import announce_scale, conf_folder, register_resolvers
+from charrnn.config import announce_scale, build, conf_folder, register_resolvers
 from charrnn.console import refuse
 from charrnn.errors import CharRNNError
-from charrnn.sweeps.cells import Cell, check_all
+from charrnn.runs.known import recall, report_reuse
 from charrnn.sweeps.jobs import describe
-from charrnn.sweeps.plan import print_plan
-from charrnn.training.lifecycle import Taken
-from charrnn.training.lifecycle import train as train_run
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +40,9 @@ def job(cfg: DictConfig) -> None:
         announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
     try:
         if cfg.plan:
-            cells = [Cell([], cfg, "the run")]
-            check_all(cells)
-            print_plan({"": cells}, cfg)
-        else:
-            train_run(cfg)
-    except Taken as taken:
-        log.info("%s", taken)
+            _plan(cfg)
+        elif not (alone and _is_known(cfg)):
+            _train(cfg)
     except Exception as error:
         if alone and isinstance(error, CharRNNError):
             refuse(error)
@@ -58,3 +51,30 @@ def job(cfg: DictConfig) -> None:
             raise
         # The error may have to travel between machines, which not every class survives.
         raise CharRNNError(describe(error)) from error
+
+
+def _plan(cfg: DictConfig) -> None:
+    from charrnn.sweeps.cells import Cell, check_all
+    from charrnn.sweeps.plan import print_plan
+
+    cells = [Cell([], cfg, "the run")]
+    check_all(cells)
+    print_plan({"": cells}, cfg)
+
+
+def _is_known(cfg: DictConfig) -> bool:
+    """Whether the run was asked for before and is finished; reports that it is reused."""
+    if not (known := recall(cfg)):
+        return False
+    folder, _ = known
+    report_reuse(cfg, folder, f"scheme {cfg.scheme}, {build(cfg.data).name}, k1={cfg.k1}")
+    return True
+
+
+def _train(cfg: DictConfig) -> None:
+    from charrnn.training.lifecycle import Taken, train  # imports torch
+
+    try:
+        train(cfg)
+    except Taken as taken:
+        log.info("%s", taken)

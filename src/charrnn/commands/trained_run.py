@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.recurrence import prepare_cpu
+from charrnn.config import build
 from charrnn.data.corpora import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.datamodule.module import CharDataModule
@@ -25,7 +26,7 @@ from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import Identity
 from charrnn.runs.sealed import MARK, DamagedRun
 from charrnn.schemes.base import Scheme
-from charrnn.training.build import DTYPES, build, build_datamodule
+from charrnn.training.build import DTYPES, build_datamodule
 
 CONFIG, IDENTITY = "config.yaml", "identity.json"
 PARTS = {"backbone": Backbone, "data": Corpus, "datamodule": CharDataModule, "model": Scheme}

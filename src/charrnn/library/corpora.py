@@ -6,10 +6,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from charrnn.config import conf_folder
+from charrnn.config import build, conf_folder
 from charrnn.data.corpora import Corpus
 from charrnn.errors import require_choice
-from charrnn.training.build import build
 
 
 def corpus(name: str, **arguments: Any) -> Corpus:

@@ -79,7 +79,6 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
 
 def run_name(identity: Identity, cfg: DictConfig) -> str:
     """The folder's name: readable, and made unique by the identity's hash."""
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     corpus = identity["corpus"]["name"].replace(" ", "-")
     readable = "_".join(
         (
@@ -92,7 +91,12 @@ def run_name(identity: Identity, cfg: DictConfig) -> str:
             f"seed{cfg.seed}",
         )
     )
-    return f"{readable}_{digest[:10]}"
+    return f"{readable}_{digest_of(identity)}"
+
+
+def digest_of(identity: Identity) -> str:
+    """The ten hexadecimal digits with which a run's name ends."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def shortened_to(size: int, name: str) -> str:

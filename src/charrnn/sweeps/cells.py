@@ -18,14 +18,13 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from charrnn.config import conf_folder, register_resolvers
+from charrnn.config import build, conf_folder, register_resolvers
 from charrnn.data.catalogue import choose
 from charrnn.data.fetching.packages import FetchError
 from charrnn.errors import CannotRead, CharRNNError
-from charrnn.runs.folder import RunFolder
+from charrnn.runs.folder import RESULTS, RunFolder
+from charrnn.runs.known import note, recall
 from charrnn.runs.sealed import DamagedRun
-from charrnn.training.build import build, check, scheme_class
-from charrnn.training.lifecycle import prepare
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +51,7 @@ class Cell:
         folder: the folder of its run, which other cells may share; None before `locate`, and if
             the corpus is not available.
         error: why the cell has no result, in one sentence.
+        known: the sampling procedure of its scheme, if `recognise` has found its run.
     """
 
     overrides: list[str]
@@ -59,6 +59,16 @@ class Cell:
     label: str
     folder: RunFolder | None = None
     error: str | None = None
+    known: str | None = None
+
+    @property
+    def procedure(self) -> str:
+        """The sampling procedure of its scheme."""
+        if self.known is None:
+            from charrnn.training.build import scheme_class  # imports torch
+
+            self.known = scheme_class(self.cfg).sampling_procedure
+        return self.known
 
     def __str__(self) -> str:
         return self.label
@@ -69,7 +79,7 @@ class Cell:
         return {
             "corpus": build(cfg.data).name,
             "scheme": cfg.scheme,
-            "procedure": scheme_class(cfg).sampling_procedure,
+            "procedure": self.procedure,
             "k1": cfg.k1,
             "k2": cfg.k2,
             "num_layers": cfg.backbone.num_layers,
@@ -161,14 +171,32 @@ def compose_cells(experiment: str, words: Sequence[str]) -> list[DictConfig]:
     return [cell.cfg for cell in cells_of(experiment, words)]
 
 
+def recognise(cells: Sequence[Cell]) -> list[Cell]:
+    """Find the runs that were asked for before and are finished. Returns the other cells."""
+    for cell in cells:
+        if found := recall(cell.cfg):
+            cell.folder, cell.known = found
+    return [cell for cell in cells if cell.folder is None]
+
+
+def remember(cells: Sequence[Cell]) -> None:
+    """Note the runs of all cells that have a result, which `recognise` finds the next time."""
+    for cell in cells:
+        if cell.folder and cell.folder.status(cell.cfg.num_batches).state in RESULTS:
+            note(cell.cfg, cell.procedure, cell.folder)
+
+
 def check_all(cells: Sequence[Cell]) -> None:
     """Refuse the sweep if one of its cells cannot be run.
 
     Raises:
         BadInput: for the first such cell.
     """
-    for cell in cells:
-        check(cell.cfg)
+    if cells:
+        from charrnn.training.build import check  # imports torch
+
+        for cell in cells:
+            check(cell.cfg)
 
 
 def locate(cells: Sequence[Cell]) -> None:
@@ -181,6 +209,10 @@ def locate(cells: Sequence[Cell]) -> None:
         BadInput: if a file named by the user cannot be used, or a longer run was not evaluated at
             a cell's number of batches: the sweep is refused, as in check_all.
     """
+    if not cells:
+        return
+    from charrnn.training.lifecycle import prepare  # imports torch
+
     for cell in cells:
         try:
             cell.folder = prepare(cell.cfg).folder

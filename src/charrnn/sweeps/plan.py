@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from rich.progress import track
 from rich.table import Table
 
+from charrnn.config import build
 from charrnn.console import console, duration, print_table
 from charrnn.data.corpora import Corpus, Source, Tokens, load_once
 from charrnn.data.fetching.packages import FetchError, no_fetching
@@ -24,7 +25,7 @@ from charrnn.runs.sealed import DamagedRun
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.jobs import cores, distinct, states, workers
 from charrnn.sweeps.step_time import Step, measure, seconds_of_runs, step_of
-from charrnn.training.build import build, check_initial_weights, scheme_class
+from charrnn.training.build import check_initial_weights, scheme_class
 from charrnn.training.schedule import evaluation_counts
 
 TYPICAL_VOCABULARY = 90

@@ -13,9 +13,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.backbone.recurrence import prepare_cpu
+from charrnn.config import build
 from charrnn.datamodule.batches import Batch
 from charrnn.runs.folder import RunFolder
-from charrnn.training.build import DTYPES, build, optimizer, scheme_class
+from charrnn.training.build import DTYPES, optimizer, scheme_class
 from charrnn.training.timed_step import make_step, seconds
 
 MEASURED_SECONDS = 0.5

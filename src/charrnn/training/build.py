@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.recurrence import prepare_cpu
+from charrnn.config import build
 from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import (
     BadInput,
@@ -151,18 +152,3 @@ def read_initial_weights(path: str) -> dict[str, np.ndarray]:
             return dict(arrays)
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise BadInput("initial_weights", path, f"a readable .npz file ({error})") from error
-
-
-def build(node: DictConfig, **arguments: Any) -> Any:
-    """The object that ``node`` describes, with further arguments that are not configured.
-
-    Raises:
-        CharRNNError: if an argument is out of its range, missing or unknown.
-    """
-    missing = sorted(OmegaConf.missing_keys(node))
-    require(not missing, ", ".join(missing), "???", "given: there is no default")
-    make = instantiate(node, _partial_=True, _convert_="all")
-    try:
-        return make(**arguments)
-    except TypeError as error:
-        raise CharRNNError(f"the settings do not fit {node._target_}: {error}.") from error

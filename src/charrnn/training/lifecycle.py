@@ -10,14 +10,16 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.callbacks.progress import RunProgress
+from charrnn.config import build
 from charrnn.console import duration
 from charrnn.errors import CharRNNError
 from charrnn.runs.checkpoints import batches_in, batches_kept
 from charrnn.runs.folder import RunFolder, locate_run
+from charrnn.runs.known import note, report_reuse
 from charrnn.runs.provenance import provenance
 from charrnn.sampling.drawing import Diverged, Text
 from charrnn.schemes.base import Scheme
-from charrnn.training.build import build, build_datamodule, check, check_initial_weights
+from charrnn.training.build import build_datamodule, check, check_initial_weights, scheme_class
 from charrnn.training.fit import Prepared, fit
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,9 @@ def train(cfg: DictConfig) -> RunFolder:
         torch.set_num_threads(cfg.threads)
     title = f"scheme {cfg.scheme}, {run.datamodule.tokens.name}, k1={cfg.k1}"
     if run.folder.covers(cfg.num_batches) and not run.folder.is_being_replaced:
-        return _reuse(cfg, run.folder, title)
+        note(cfg, scheme_class(cfg).sampling_procedure, run.folder)
+        report_reuse(cfg, run.folder, title)
+        return run.folder
 
     def wait() -> None:
         if not cfg.job.wait:
@@ -80,23 +84,15 @@ def train(cfg: DictConfig) -> RunFolder:
         run.folder.replace_result()
         if run.folder.covers(cfg.num_batches):
             run.folder.require_evaluated(cfg.num_batches)
-            return _reuse(cfg, run.folder, title)
+            report_reuse(cfg, run.folder, title)
+            return run.folder
         error = run.folder.error()
         if error and cfg.job.of and not cfg.retry_failed:
             raise CharRNNError(f"failed before: {error} (retry_failed=true tries it again)")
         _train(cfg, run, title)
         run.folder.tidy(cfg.keep_last)
+    note(cfg, scheme_class(cfg).sampling_procedure, run.folder)
     return run.folder
-
-
-def _reuse(cfg: DictConfig, folder: RunFolder, title: str) -> RunFolder:
-    """Say that a run is finished already, and at which batch counts it was not evaluated."""
-    log.info("%s: trained before, reused: %s", title, folder.path)
-    not_measured = set(cfg.evaluate_at or []) - set(folder.read_table()["batches"])
-    if not_measured:
-        log.warning("it was not evaluated at batches %s then.", sorted(not_measured))
-    folder.tidy(cfg.keep_last)
-    return folder
 
 
 def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
