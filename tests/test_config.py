@@ -208,7 +208,10 @@ def test_what_cannot_be_run_is_refused_before_anything_is_read(config, overrides
             ["datamodule.test_size=19990"],
             r"^k2=100 .*less than the 10 train tokens; or take a longer corpus",
         ),
-        (["datamodule.batch_size=500"], r"^datamodule.batch_size=500 .*at most 195 "),
+        (
+            ["datamodule.batch_size=985"],
+            r"^datamodule.batch_size=985 .*holds k2 \+ 1 = 101 tokens, not 20",
+        ),
         (
             ["datamodule.order=shuffled", "k1=1000"],
             r"^k1=1000 .*64 sequences in 19700 train tokens",
