@@ -239,7 +239,8 @@ def test_only_who_asks_for_it_is_bound_elsewhere():
 @contextmanager
 def serving(runs: Path) -> Iterator[str]:
     """TensorBoard's address, as the command prints it."""
-    with Command("charrnn", ["tensorboard", "--runs", runs, "--port", "0"]) as process:
+    words = ["tensorboard", "--runs", runs, "--port", "0"]
+    with Command("charrnn", words, read=["stdout"]) as process:
         yield process.stdout.readline().split()[1]
         process.terminate()
         assert process.wait() == 0
