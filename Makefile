@@ -106,7 +106,7 @@ format: $(FOR_TESTS) ## format the code
 	$(BIN)/ruff format
 
 docs: $(FOR_DOCS) ## build the documentation in site/; a broken link is an error
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=)
 	$(BIN)/python -m charrnn.benchmark --out $(OUT)

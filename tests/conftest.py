@@ -94,7 +94,7 @@ def start(tmp_path, text_file):
             given = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
             given += ["scale=smoke", "sampling.length=0"]
             words = [*words[:1], *given, *words[1:]]
-            return started.enter_context(processes.Command("src/train.py", words))
+            return started.enter_context(processes.Command("src/train.py", words, read=["stderr"]))
 
         yield sweep
 

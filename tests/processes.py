@@ -47,7 +47,9 @@ class Command:
     Args:
         program: a path such as `src/train.py`, or a module as after `python -m`.
         words: its arguments.
-        text: whether its streams are read as text.
+        read: the streams that the test reads, from pipes; a pipe that nobody reads fills up, and
+            then stops the process. What is written to others is lost.
+        text: whether streams are read as text.
         environment: variables that replace this process's own.
     """
 
@@ -55,25 +57,36 @@ class Command:
         self,
         program: str,
         words: Sequence[object],
+        read: Sequence[str] = ("stdout", "stderr"),
         text: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.args = [program, *map(str, words)]
         environment = {**os.environ, **(environment or {})}
-        pipes = [FORKS.Pipe(duplex=False) for _ in ("stdout", "stderr")]
-        theirs = [end for _, end in pipes]
+        pipes = {name: FORKS.Pipe(duplex=False) for name in read}
+        theirs = {name: end for name, (_, end) in pipes.items()}
         self._process = FORKS.Process(target=_be, args=(self.args, theirs, environment))
         self._process.start()
-        for end in theirs:
+        for end in theirs.values():
             end.close()
         mode = {"mode": "r", "encoding": "utf-8"} if text else {"mode": "rb"}
-        self.stdout, self.stderr = (_stream(ours, mode) for ours, _ in pipes)
+        self._streams = {name: _stream(ours, mode) for name, (ours, _) in pipes.items()}
 
     def __enter__(self) -> Command:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def stdout(self) -> IO:
+        """Standard output, if it is read."""
+        return self._streams["stdout"]
+
+    @property
+    def stderr(self) -> IO:
+        """Standard error, if it is read."""
+        return self._streams["stderr"]
 
     @property
     def pid(self) -> int:
@@ -101,7 +114,8 @@ class Command:
     def communicate(self, timeout: float = DEADLINE) -> tuple[str, str]:
         """Wait for the end of the process; what it has written and was not read yet."""
         with ThreadPoolExecutor(2) as pool:
-            both = [pool.submit(_rest, stream) for stream in (self.stdout, self.stderr)]
+            streams = (self._streams.get(name) for name in ("stdout", "stderr"))
+            both = [pool.submit(_rest, stream) for stream in streams]
             try:
                 out, err = (future.result(timeout) for future in both)
             except BaseException:
@@ -129,7 +143,7 @@ class Command:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()  # it may not lead its group yet
         self._process.join()
-        for stream in (self.stdout, self.stderr):
+        for stream in self._streams.values():
             stream.close()
 
 
@@ -139,8 +153,8 @@ def _stream(connection: Connection, mode: dict[str, str]) -> IO:
     return stream
 
 
-def _rest(stream: IO) -> str | bytes:
-    return "" if stream.closed else stream.read()
+def _rest(stream: IO | None) -> str | bytes:
+    return "" if stream is None or stream.closed else stream.read()
 
 
 def run_command(
@@ -152,13 +166,14 @@ def run_command(
     return subprocess.CompletedProcess(command.args, command.returncode, out, err)
 
 
-def _be(args: list[str], streams: list[Connection], environment: dict[str, str]) -> None:
+def _be(args: list[str], pipes: dict[str, Connection], environment: dict[str, str]) -> None:
     """Become the program."""
     os.setsid()
-    for number, stream in enumerate(streams, start=1):
-        os.dup2(stream.fileno(), number)
-        stream.close()
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        os.dup2(pipes[name].fileno() if name in pipes else nowhere, number)
+    for pipe in pipes.values():
+        pipe.close()
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
     # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.

@@ -236,7 +236,7 @@ def test_figure_9_from_its_experiment_to_its_files(command, tmp_path):
 def test_an_interrupted_run_is_no_success_and_no_result(tmp_path, text_file, sent, status):
     words = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
     words += ["scale=smoke", "num_batches=100000", "evaluate_at=[3]", "checkpoint_share=1000"]
-    with Command("src/train.py", words) as process:
+    with Command("src/train.py", words, read=["stderr"]) as process:
         assert any("batch      3" in line for line in process.stderr)
         process.send_signal(sent)
         _, rest = process.communicate()

@@ -234,7 +234,8 @@ def test_only_who_asks_for_it_is_bound_elsewhere():
 @contextmanager
 def serving(runs: Path) -> Iterator[str]:
     """TensorBoard's address, as the command prints it."""
-    with Command("charrnn", ["tensorboard", "--runs", runs, "--port", "0"]) as process:
+    words = ["tensorboard", "--runs", runs, "--port", "0"]
+    with Command("charrnn", words, read=["stdout"]) as process:
         lines = iter(process.stdout.readline, "")
         yield next(line.split()[1] for line in lines if line.startswith("TensorBoard: "))
         process.terminate()
