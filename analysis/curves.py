@@ -13,7 +13,7 @@ import pandas as pd
 from pandas.api.typing import SeriesGroupBy
 
 from analysis.results import CELL
-from charrnn.data.catalogue import STANDS_FOR
+from charrnn.data.corpora.for_figures import STANDS_FOR
 
 KEY = ["sweep", *CELL]
 """Columns that tell cells apart; `sweep` is the experiment that asked for them."""

@@ -225,7 +225,7 @@ def run(cfg: DictConfig, log: Path | None = None) -> int:
 def _train(plain: dict, log: Path | None, killed_at: Moment | None) -> None:
     import logging
 
-    from charrnn.training.lifecycle import train
+    from charrnn.training.train_run import train
 
     file = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)

@@ -20,7 +20,7 @@ from test_analysis import COMMON, finish, write_grid
 
 from charrnn.runs.folder import Evaluation, RunFolder
 from charrnn.sweeps.cells import compose_cells
-from charrnn.training.lifecycle import train
+from charrnn.training.train_run import train
 
 NUMBERS = itertools.count()
 
@@ -234,7 +234,7 @@ def test_diagnostics_are_those_of_the_last_batch(config):
     folder = train(cfg)
     (row,) = folder.read_diagnostics().to_dict("records")
     from charrnn.training.build import build_scheme
-    from charrnn.training.lifecycle import prepare
+    from charrnn.training.train_run import prepare
 
     datamodule = prepare(cfg).datamodule
     scheme = build_scheme(cfg, 9)

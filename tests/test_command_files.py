@@ -15,10 +15,10 @@ import torch
 from conftest import started
 from processes import DEADLINE
 
-from charrnn.data.music.midi import read_notes
+from charrnn.data.music.midi_reading import read_notes
 from charrnn.data.music.midi_writing import as_midi
-from charrnn.sampling.drawing import STREAMS, Diverged
-from charrnn.training.lifecycle import train
+from charrnn.sampling.samplers import STREAMS, Diverged
+from charrnn.training.train_run import train
 
 SMALL = ("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]")
 

@@ -28,13 +28,13 @@ from processes import DEADLINE, Command
 from charrnn.commands.compare import draw
 from charrnn.commands.trained_run import open_run
 from charrnn.commands.which_run import Reference
-from charrnn.data.music.midi import read_notes
+from charrnn.data.music.midi_reading import read_notes
 from charrnn.data.music.midi_writing import as_midi
 from charrnn.evaluation.by_position import perplexity_by_position
 from charrnn.evaluation.perplexity import windowed_perplexity
 from charrnn.runs.folder import RunFolder
-from charrnn.sampling.drawing import SAMPLERS, STREAMS, Choice
-from charrnn.training.lifecycle import train
+from charrnn.sampling.samplers import SAMPLERS, STREAMS, Choice
+from charrnn.training.train_run import train
 
 
 def values(out: str) -> dict[str, float]:
@@ -76,7 +76,7 @@ def test_eval_gives_the_runs_own_table_and_that_of_the_same_text(config, charrnn
 def test_a_run_is_used_without_its_corpus(config, charrnn, text_file):
     folder = train(config("num_batches=2"))
     text_file.write_text("another text")
-    from charrnn.data.corpora import load_once
+    from charrnn.data.corpora.base import load_once
 
     load_once.cache_clear()
     assert (

@@ -13,7 +13,7 @@ from charrnn.errors import CharRNNError
 from charrnn.help import GROUPS as HELP_GROUPS
 from charrnn.help import everything, help_on, overview
 from charrnn.training.build import check
-from charrnn.training.lifecycle import prepare, train
+from charrnn.training.train_run import prepare, train
 
 GROUPS = ("backbone", "data", "datamodule", "launcher", "optimizer", "sampling", "scale", "suspect")
 OPTIONS = [

@@ -19,9 +19,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from charrnn.data import catalogue
 from charrnn.data.cache import read_cached, write_cached
-from charrnn.data.corpora import Corpus, Source, TextFile
+from charrnn.data.corpora import for_figures as catalogue
+from charrnn.data.corpora.base import Corpus, Source, TextFile
+from charrnn.data.corpora.paper import AuthorsCorpus, English, Finnish, Linux, Music
+from charrnn.data.corpora.substitutes import Chorales, Kalevala, Linux61, MidiFolder, Shakespeare
 from charrnn.data.fetching import archives
 from charrnn.data.fetching.archives import (
     BadArchive,
@@ -34,8 +36,6 @@ from charrnn.data.fetching.download import RemoteFile
 from charrnn.data.fetching.packages import FetchError
 from charrnn.data.gutenberg import build_gutenberg, strip_licence
 from charrnn.data.music.musicxml import score_pitches
-from charrnn.data.paper_corpora import AuthorsCorpus, English, Finnish, Linux, Music
-from charrnn.data.substitute_corpora import Chorales, Kalevala, Linux61, MidiFolder, Shakespeare
 from charrnn.data.vocabulary import CHARACTERS, NOTES
 from charrnn.errors import BadInput, CharRNNError
 
@@ -123,7 +123,7 @@ def test_a_wheels_scores_are_a_line_each_compressed_or_not(cache, monkeypatch):
     ],
 )
 def test_substitutes_train(config, cache, monkeypatch, corpus, member):
-    from charrnn.training.lifecycle import train
+    from charrnn.training.train_run import train
 
     wheel_of(corpus, dict([member]), cache, monkeypatch)
     folder = train(config(f"data={corpus.name}", "scheme=1"))
@@ -187,7 +187,7 @@ def test_other_counts_than_the_papers_are_refused(cache, tmp_path):
 
 
 def test_without_a_route_the_authors_files_are_one_sentence(cache):
-    code = "from charrnn.data.paper_corpora import English; English().load()"
+    code = "from charrnn.data.corpora.paper import English; English().load()"
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if result.returncode == 0:

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from charrnn.commands.trained_run import open_run
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
-from charrnn.training.lifecycle import train
+from charrnn.training.train_run import train
 
 SMALL = ("scheme=3", "num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]")
 DAMAGED = "is damaged, or was changed by hand: restore it, or remove "

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from helpers import fit
 
-from charrnn.data.corpora import StandardLibrary, TextFile
+from charrnn.data.corpora.base import StandardLibrary, TextFile
 from charrnn.data.vocabulary import CHARACTERS, NOTES
 from charrnn.datamodule.batches import TrainBatches
 from charrnn.datamodule.module import CharDataModule

@@ -22,7 +22,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from charrnn.backbone.network import Backbone
-from charrnn.data.corpora import TextFile
+from charrnn.data.corpora.base import TextFile
 from charrnn.datamodule.module import CharDataModule
 
 DOCS = ROOT / "docs"

@@ -15,13 +15,13 @@ MODULES = [
     if ">>> " in path.read_text()
 ]
 HAVE_EXAMPLES = {
-    *("charrnn.backbone.network.Backbone", "charrnn.data.corpora.TextFile"),
+    *("charrnn.backbone.network.Backbone", "charrnn.data.corpora.base.TextFile"),
     *("charrnn.data.vocabulary.Vocabulary", "charrnn.datamodule.split.split"),
     *("charrnn.datamodule.batches.TrainBatches", "charrnn.datamodule.module.CharDataModule"),
-    *("charrnn.evaluation.perplexity.windowed_perplexity", "charrnn.sampling.drawing.Choice"),
+    *("charrnn.evaluation.perplexity.windowed_perplexity", "charrnn.sampling.samplers.Choice"),
     *("charrnn.evaluation.perplexity.progressive_perplexity", "charrnn.schemes.base.Scheme"),
-    *("charrnn.sampling.drawing.windowed_sampling", "charrnn.sampling.drawing.rolling_sampling"),
-    *("charrnn.sampling.drawing.progressive_sampling", "charrnn.data.catalogue.choose"),
+    *("charrnn.sampling.samplers.windowed_sampling", "charrnn.sampling.samplers.rolling_sampling"),
+    *("charrnn.sampling.samplers.progressive_sampling", "charrnn.data.corpora.for_figures.choose"),
     "charrnn.schemes.losses.weighted_cross_entropy",
 }
 """What a newcomer meets first."""

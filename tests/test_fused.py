@@ -13,8 +13,9 @@ import torch
 from conftest import ROOT
 from torch.utils import cpp_extension
 
-from charrnn.backbone import eager, fused
-from charrnn.backbone.recurrence import eager_only, prepare_cpu, run
+from charrnn.backbone import lstm_eager as eager
+from charrnn.backbone import lstm_fused as fused
+from charrnn.backbone.lstm_autograd import eager_only, prepare_cpu, run
 
 needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 
@@ -25,7 +26,7 @@ def compiled():
 
 
 def layer(inputs, hidden, dtype, seed=0):
-    """Weights of a layer, named as in charrnn.backbone.recurrence."""
+    """Weights of a layer, named as in charrnn.backbone.lstm_autograd."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*shape):
@@ -112,7 +113,7 @@ def test_a_token_beyond_the_vocabulary_is_refused(compiled, token):
 
 PROGRAM = """
 import logging, sys, torch
-from charrnn.backbone import fused
+from charrnn.backbone import lstm_fused as fused
 from charrnn.backbone.network import Backbone
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 if sys.argv[1:]:  # a library that is copied instead of compiled

@@ -8,7 +8,7 @@ import pytest
 from charrnn.errors import CharRNNError
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.grids import read_grid, write_grid
-from charrnn.training.lifecycle import prepare
+from charrnn.training.train_run import prepare
 
 
 def cell(cfg, *overrides: str) -> Cell:

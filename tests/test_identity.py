@@ -14,7 +14,7 @@ from charrnn.errors import CharRNNError
 from charrnn.optimizer.adam_lasagne import AdamLasagne
 from charrnn.runs.identity import declared_name, variant
 from charrnn.schemes.scheme_4 import Scheme4
-from charrnn.training.lifecycle import prepare, train
+from charrnn.training.train_run import prepare, train
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from charrnn.runs.known import NOTES, recall
-from charrnn.training.lifecycle import train
+from charrnn.runs.reuse import NOTES, recall
+from charrnn.training.train_run import train
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_note_that_names_another_run_is_not_taken(config, finished):
 
 
 def test_another_text_is_another_question(config, finished, text_file):
-    from charrnn.data.corpora import load_once
+    from charrnn.data.corpora.base import load_once
 
     _, words = finished
     text_file.write_text(text_file.read_text()[1:])
@@ -65,7 +65,7 @@ def test_another_text_is_another_question(config, finished, text_file):
 def test_other_code_is_another_question(config, finished, monkeypatch):
     _, words = finished
     assert recall(config(*words)) is not None
-    monkeypatch.setattr("charrnn.runs.known._code", lambda: ["changed"])
+    monkeypatch.setattr("charrnn.runs.reuse._code", lambda: ["changed"])
     assert recall(config(*words)) is None
 
 

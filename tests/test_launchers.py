@@ -17,7 +17,7 @@ from watching import end, finished, training, wait_until
 
 from charrnn.config import conf_folder
 from charrnn.help import everything
-from charrnn.training.lifecycle import prepare
+from charrnn.training.train_run import prepare
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from charrnn.files import create_atomically
 from charrnn.runs import lease
 from charrnn.runs.folder import RunFolder, RunState
 from charrnn.runs.lease import LeaseLost, Leases
-from charrnn.training.lifecycle import prepare, train
+from charrnn.training.train_run import prepare, train
 
 HOLD = """
 import sys, time

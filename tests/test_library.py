@@ -15,7 +15,7 @@ import charrnn
 from charrnn import CharDataModule, load_run, perplexity, results, sample
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.perplexity import PROCEDURES
-from charrnn.training.lifecycle import train
+from charrnn.training.train_run import train
 
 SMALL = ("k2=100", "backbone.hidden_size=4", "backbone.dense_size=4", "data.path=text.txt")
 DOCUMENTED = sorted({*charrnn.__all__} - {"__version__"})

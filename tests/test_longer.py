@@ -17,7 +17,7 @@ from charrnn.errors import BadInput
 from charrnn.runs.checkpoints import NEWEST, batches_in, batches_kept
 from charrnn.runs.folder import RunFolder, RunState, RunStatus
 from charrnn.schemes.scheme_4 import Scheme4
-from charrnn.training.lifecycle import prepare, train
+from charrnn.training.train_run import prepare, train
 
 # In the order in which a longer training ends: its last files, its mark, and the replacement of
 # the shorter result, file by file, the mark last.

@@ -7,10 +7,10 @@ import reference
 import torch
 from helpers import gradients, model_and_parameters
 
-from charrnn.backbone import fused
+from charrnn.backbone import lstm_fused as fused
 from charrnn.backbone.lstm import PeepholeLSTM
+from charrnn.backbone.lstm_autograd import eager_only
 from charrnn.backbone.network import Backbone
-from charrnn.backbone.recurrence import eager_only
 from charrnn.backbone.state import state_after
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.schemes_1_and_3 import Scheme1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mido import Message, MetaMessage, MidiFile, MidiTrack
 
-from charrnn.data.music.midi import Summary, UnreadableMidi, build, music_text, read_notes
+from charrnn.data.music.midi_reading import Summary, UnreadableMidi, build, music_text, read_notes
 from charrnn.errors import BadInput
 
 C, D, E, F, G, A = 60, 62, 64, 65, 67, 69

@@ -15,7 +15,7 @@ from charrnn.backbone.network import Backbone
 from charrnn.errors import BadInput
 from charrnn.evaluation import perplexity
 from charrnn.evaluation.perplexity import PROCEDURES
-from charrnn.sampling.drawing import (
+from charrnn.sampling.samplers import (
     SAMPLERS,
     Choice,
     Diverged,

@@ -18,7 +18,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from charrnn.runs.checkpoints import BEFORE, NEWEST, NEXT, batches_in, batches_kept
 from charrnn.runs.folder import RunFolder
-from charrnn.training.lifecycle import prepare
+from charrnn.training.train_run import prepare
 
 # 3 batches are an epoch; dropout draws random numbers; evaluations and checkpoints take about
 # as much of the time as training, so that random moments lie in all of them.

@@ -19,7 +19,7 @@ from charrnn.runs.checkpoints import BEFORE, NEWEST
 from charrnn.runs.folder import RunFolder, RunState, RunStatus
 from charrnn.runs.sealed import CannotWrite, DamagedRun
 from charrnn.schemes.schemes_1_and_3 import Scheme1
-from charrnn.training.lifecycle import prepare, train
+from charrnn.training.train_run import prepare, train
 
 
 @pytest.fixture

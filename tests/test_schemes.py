@@ -15,7 +15,7 @@ from torch import nn
 
 from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.network import Backbone
-from charrnn.data.corpora import TextFile
+from charrnn.data.corpora.base import TextFile
 from charrnn.datamodule.batches import Batch
 from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import BadInput
@@ -176,7 +176,7 @@ def test_k3_goes_from_single_to_multi_loss_gradient_for_gradient(k3):
 
 
 def test_the_last_position_alone_trains_as_scheme_2_does_to_the_bit(config):
-    from charrnn.training.lifecycle import train
+    from charrnn.training.train_run import train
 
     last = train(config("scheme=1", "k3=1"))
     single = train(config("scheme=2"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from charrnn.training.lifecycle import train
+from charrnn.training.train_run import train
 
 SLOW = ("torch", "pytorch_lightning", "matplotlib", "tensorboard", "hydra", "scipy")
 RUNNER = """

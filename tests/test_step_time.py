@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from charrnn.schemes.base import Scheme
-from charrnn.sweeps.step_time import measure, seconds_of_runs, step_of
-from charrnn.training.lifecycle import train
+from charrnn.sweeps.seconds_per_batch import measure, seconds_of_runs, step_of
+from charrnn.training.train_run import train
 
 
 def test_k3_is_part_of_a_step_and_resolved(config):

@@ -13,7 +13,7 @@ from watching import end, finished, training, wait_until
 from charrnn.runs.folder import RunState
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.grids import write_grid
-from charrnn.training.lifecycle import prepare, train
+from charrnn.training.train_run import prepare, train
 
 EIGHT = ("-m", "scheme=2,4", "k1=20,40,60,80")
 

@@ -20,14 +20,14 @@ from processes import ROOT, Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from watching import wait_until
 
-from charrnn.backbone.recurrence import eager_only
+from charrnn.backbone.lstm_autograd import eager_only
 from charrnn.callbacks.state_size import state_size
 from charrnn.callbacks.tensorboard_events import Events
 from charrnn.commands.tensorboard import serve
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
 from charrnn.training.build import build_scheme
-from charrnn.training.lifecycle import prepare, train
+from charrnn.training.train_run import prepare, train
 
 
 def events(folder: Path) -> EventAccumulator:

@@ -13,14 +13,14 @@ from helpers import random_arrays
 from omegaconf import OmegaConf
 
 from charrnn.backbone.network import Backbone
-from charrnn.data.corpora import TextFile
+from charrnn.data.corpora.base import TextFile
 from charrnn.data.vocabulary import NOTES
 from charrnn.errors import BadInput
 from charrnn.evaluation.perplexity import PROCEDURES
 from charrnn.runs.identity import run_identity
 from charrnn.schemes.schemes_1_and_3 import Scheme1
-from charrnn.training.lifecycle import prepare, train
-from charrnn.training.schedule import log_spaced
+from charrnn.training.evaluation_schedule import log_spaced
+from charrnn.training.train_run import prepare, train
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
@@ -171,7 +171,7 @@ def test_the_identity_is_what_changes_the_training(config, override, same):
 def test_the_identity_tells_corpora_of_one_name_apart(config, text_file):
     before = prepare(config()).folder.path
     text_file.write_text(text_file.read_text()[1:])
-    from charrnn.data.corpora import load_once
+    from charrnn.data.corpora.base import load_once
 
     load_once.cache_clear()
     assert prepare(config()).folder.path != before

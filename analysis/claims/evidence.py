@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.results import Results, read_results
 from charrnn.config import conf_folder
-from charrnn.data.catalogue import STANDS_FOR
+from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.errors import require_choice
 from charrnn.sweeps.grids import grid_path
 

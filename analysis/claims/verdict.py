@@ -12,7 +12,7 @@ from analysis.claims.evidence import TABLE4, Evidence
 from analysis.claims.rules import Finding
 from analysis.results import PENDING, STATES, name_cells
 from analysis.statistics.intervals import Outcome
-from charrnn.data.catalogue import STANDS_FOR
+from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.runs.folder import RESULTS
 
 PAPER_BATCHES = 12_800

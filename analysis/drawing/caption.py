@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.results import STATES, Results, name_cells
 from analysis.statistics.effects import against
-from charrnn.data.catalogue import STANDS_FOR
+from charrnn.data.corpora.for_figures import STANDS_FOR
 
 
 def caption(results: Results, limit: float, place: str | None = None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from analysis.drawing import colours
 from analysis.drawing.caption import caption, finding
 from analysis.results import Results
-from charrnn.data.catalogue import STANDS_FOR, choose
+from charrnn.data.corpora.for_figures import STANDS_FOR, choose
 
 AXES = {
     "train_sequences": ("Number of input train sequences", "log"),

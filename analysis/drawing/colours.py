@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 
-from charrnn.data.catalogue import STANDS_FOR
+from charrnn.data.corpora.for_figures import STANDS_FOR
 
 BLUE, GREEN, RED, YELLOW, MAGENTA = "#1f66c1", "#2a9d3a", "#d62728", "#c08400", "#c22fb4"
 """The paper's five."""

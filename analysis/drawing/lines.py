@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.drawing.catalogue import Figure
 from analysis.drawing.colours import choose_colours
 from analysis.results import Results
-from charrnn.data.catalogue import STANDS_FOR
+from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.runs.folder import Evaluation
 
 VALUES = {

@@ -14,7 +14,7 @@ from analysis.instability.verdict import verdict
 from analysis.results import read_results
 from charrnn.config import scale_for_this_machine
 from charrnn.console import refuse
-from charrnn.data.catalogue import choose
+from charrnn.data.corpora.for_figures import choose
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.sweeps.grids import grid_path

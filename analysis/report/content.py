@@ -28,7 +28,7 @@ from analysis.report.table2 import MODELS
 from analysis.results import STATES
 from analysis.speed.table4 import by_architecture
 from analysis.statistics.intervals import Outcome
-from charrnn.data.catalogue import STANDS_FOR
+from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.sweeps.grids import read_grid
 
 CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from charrnn.benchmark.measure import Effort, Entry, alternate
 from charrnn.datamodule.batches import Batch
-from charrnn.sampling.drawing import SAMPLERS, Choice
+from charrnn.sampling.samplers import SAMPLERS, Choice
 from charrnn.training.build import build_datamodule, build_scheme
 from charrnn.training.timed_step import make_step
 

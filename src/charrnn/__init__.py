@@ -13,11 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from charrnn.api.corpora import corpus
+    from charrnn.api.models import load_run, perplexity, sample
+    from charrnn.api.results import results
     from charrnn.backbone.network import Backbone
     from charrnn.datamodule.module import CharDataModule
-    from charrnn.library.corpora import corpus
-    from charrnn.library.models import load_run, perplexity, sample
-    from charrnn.library.tables import results
     from charrnn.schemes.scheme_2 import Scheme2
     from charrnn.schemes.scheme_4 import Scheme4
     from charrnn.schemes.schemes_1_and_3 import Scheme1, Scheme3
@@ -46,11 +46,11 @@ _MODULES = {
     "Scheme2": "charrnn.schemes.scheme_2",
     "Scheme3": "charrnn.schemes.schemes_1_and_3",
     "Scheme4": "charrnn.schemes.scheme_4",
-    "corpus": "charrnn.library.corpora",
-    "load_run": "charrnn.library.models",
-    "perplexity": "charrnn.library.models",
-    "results": "charrnn.library.tables",
-    "sample": "charrnn.library.models",
+    "corpus": "charrnn.api.corpora",
+    "load_run": "charrnn.api.models",
+    "perplexity": "charrnn.api.models",
+    "results": "charrnn.api.results",
+    "sample": "charrnn.api.models",
 }
 
 

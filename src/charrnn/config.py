@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import CharRNNError, require
-from charrnn.help import overview
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -60,10 +59,6 @@ def register_resolvers() -> None:
         "charrnn.scale_for_this_machine", scale_for_this_machine, replace=True
     )
     OmegaConf.register_new_resolver("charrnn.k2_times", k2_times, replace=True)
-    # Hydra fills in $NAME in its help, while a configuration's ${...} is to be shown as it is.
-    OmegaConf.register_new_resolver(
-        "charrnn.help", lambda: overview(conf_folder()).replace("$", "$$"), replace=True
-    )
 
 
 def announce_scale(name: str, choice: str) -> None:

@@ -12,7 +12,7 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from charrnn.backbone import recurrence
+from charrnn.backbone import lstm_autograd as recurrence
 from charrnn.backbone.state import Peepholes, State
 from charrnn.errors import require_choice, require_number, require_whole
 
@@ -34,7 +34,7 @@ class PeepholeLSTM(nn.Module):
 
     Attributes:
         num_clipped: a tensor in which backward passes count the clipped elements (see
-            charrnn.backbone.recurrence.run), or None.
+            charrnn.backbone.lstm_autograd.run), or None.
 
     Raises:
         BadInput: if an argument is out of its range.

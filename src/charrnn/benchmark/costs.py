@@ -29,7 +29,7 @@ from charrnn.callbacks.training_log import LogTraining
 from charrnn.config import conf_folder
 from charrnn.datamodule.batches import TrainBatches
 from charrnn.schemes.schemes_1_and_3 import Scheme1
-from charrnn.training.schedule import log_spaced
+from charrnn.training.evaluation_schedule import log_spaced
 from charrnn.training.timed_step import make_step, seconds
 
 SCALES = ("paper", "laptop", "quick")

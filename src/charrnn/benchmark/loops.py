@@ -9,15 +9,15 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from charrnn.backbone.lstm_autograd import eager_only, prepare_cpu
 from charrnn.backbone.network import Backbone
-from charrnn.backbone.recurrence import eager_only, prepare_cpu
 from charrnn.benchmark import floors, peers
 from charrnn.benchmark.case import Case
 from charrnn.benchmark.measure import Entry
 from charrnn.config import conf_folder
 from charrnn.datamodule.batches import Batch
 from charrnn.evaluation.perplexity import PROCEDURES, WINDOWS
-from charrnn.sampling.drawing import SAMPLERS, Choice
+from charrnn.sampling.samplers import SAMPLERS, Choice
 from charrnn.schemes.base import MakeOptimizer, Scheme
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.schemes_1_and_3 import Scheme1

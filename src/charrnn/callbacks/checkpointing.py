@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins import CheckpointIO
 
-from charrnn.backbone import fused
+from charrnn.backbone import lstm_fused as fused
 from charrnn.callbacks.clock import Clock, finish_queued_work
 from charrnn.runs.checkpoints import NEWEST, write_checkpoint
 from charrnn.runs.folder import RunFolder

@@ -14,7 +14,7 @@ from charrnn.callbacks.tensorboard_events import Events
 from charrnn.datamodule.module import CharDataModule
 from charrnn.evaluation.perplexity import PROCEDURES
 from charrnn.runs.folder import Evaluation, RunFolder
-from charrnn.sampling.drawing import FASTEST, Diverged, Text
+from charrnn.sampling.samplers import FASTEST, Diverged, Text
 from charrnn.schemes.base import Scheme
 
 log = logging.getLogger(__name__)

@@ -26,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show(_: argparse.Namespace) -> None:
     """Print a row per corpus, and why any is not available."""
-    from charrnn.data.catalogue import overview
+    from charrnn.data.corpora.for_figures import overview
 
     print(overview())
 
 
 def build_midi(arguments: argparse.Namespace) -> None:
     """Write the notes of MIDI files as a corpus."""
-    from charrnn.data.music.midi import build
+    from charrnn.data.music.midi_reading import build
 
     print(build(arguments.folder, arguments.out))
 

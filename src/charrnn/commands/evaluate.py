@@ -11,7 +11,7 @@ from rich.table import Table
 from charrnn.commands.output import path_of
 from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.console import print_table
-from charrnn.data.corpora import read_text
+from charrnn.data.corpora.base import read_text
 from charrnn.data.vocabulary import NOTES
 from charrnn.errors import require
 

@@ -21,7 +21,7 @@ from charrnn.errors import LARGEST, BadInput, require, require_whole
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 
 if TYPE_CHECKING:
-    from charrnn.sampling.drawing import Choice
+    from charrnn.sampling.samplers import Choice
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def sample(arguments: argparse.Namespace) -> None:
     """
     import torch
 
-    from charrnn.sampling.drawing import STREAMS
+    from charrnn.sampling.samplers import STREAMS
 
     require_whole("--length", arguments.length, 1, "token")
     number = arguments.num_samples
@@ -133,7 +133,7 @@ def _paths(out: Path, number: int) -> list[Path]:
 
 
 def _choice(arguments: argparse.Namespace) -> Choice:
-    from charrnn.sampling.drawing import Choice
+    from charrnn.sampling.samplers import Choice
 
     try:
         return Choice(arguments.temperature, arguments.top_k, arguments.seed)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from charrnn.config import announce_scale, build, conf_folder, register_resolvers
 from charrnn.console import refuse
 from charrnn.errors import CharRNNError
-from charrnn.runs.known import recall, report_reuse
+from charrnn.runs.reuse import recall, report_reuse
 from charrnn.sweeps.jobs import describe
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def _is_known(cfg: DictConfig) -> bool:
 
 
 def _train(cfg: DictConfig) -> None:
-    from charrnn.training.lifecycle import Taken, train  # imports torch
+    from charrnn.training.train_run import Taken, train  # imports torch
 
     try:
         train(cfg)

@@ -14,10 +14,10 @@ import torch
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
+from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.backbone.network import Backbone
-from charrnn.backbone.recurrence import prepare_cpu
 from charrnn.config import build
-from charrnn.data.corpora import Corpus
+from charrnn.data.corpora.base import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import CharRNNError, require, require_whole

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from charrnn.data.corpora import read_text
+from charrnn.data.corpora.base import read_text
 from charrnn.errors import BadInput
 from charrnn.files import require_writable, write_output
 

@@ -7,7 +7,7 @@ from typing import get_args
 import pytorch_lightning as pl
 import torch
 
-from charrnn.data.corpora import Corpus, Tokens, load_once
+from charrnn.data.corpora.base import Corpus, Tokens, load_once
 from charrnn.datamodule.batches import Order, TrainBatches
 from charrnn.datamodule.split import split
 from charrnn.errors import require_choice, require_whole
@@ -35,7 +35,7 @@ class CharDataModule(pl.LightningDataModule):
         BadInput: if an argument is out of its range.
 
     >>> import tempfile
-    >>> from charrnn.data.corpora import TextFile
+    >>> from charrnn.data.corpora.base import TextFile
     >>> with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
     ...     print("to be or not to be\n" * 50, end="", file=file, flush=True)
     ...     data = CharDataModule(TextFile(file.name), k1=4, k2=10, batch_size=8, test_size=100)

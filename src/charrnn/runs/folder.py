@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import Tensor
 
-    from charrnn.data.corpora import Tokens
+    from charrnn.data.corpora.base import Tokens
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from charrnn.backbone.lstm import PeepholeLSTM
+from charrnn.backbone.lstm_autograd import step_
 from charrnn.backbone.network import Backbone
-from charrnn.backbone.recurrence import step_
 from charrnn.backbone.state import State
 
 

@@ -19,11 +19,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.config import build, conf_folder, register_resolvers
-from charrnn.data.catalogue import choose
+from charrnn.data.corpora.for_figures import choose
 from charrnn.data.fetching.packages import FetchError
 from charrnn.errors import CannotRead, CharRNNError
 from charrnn.runs.folder import RESULTS, RunFolder
-from charrnn.runs.known import note, recall
+from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
 
 log = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ def locate(cells: Sequence[Cell]) -> None:
     """
     if not cells:
         return
-    from charrnn.training.lifecycle import prepare  # imports torch
+    from charrnn.training.train_run import prepare  # imports torch
 
     for cell in cells:
         try:

@@ -17,16 +17,16 @@ from rich.table import Table
 
 from charrnn.config import build
 from charrnn.console import console, duration, print_table
-from charrnn.data.corpora import Corpus, Source, Tokens, load_once
+from charrnn.data.corpora.base import Corpus, Source, Tokens, load_once
 from charrnn.data.fetching.packages import FetchError, no_fetching
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.runs.folder import RESULTS, RunState, RunStatus, locate_run
 from charrnn.runs.sealed import DamagedRun
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.jobs import cores, distinct, states, workers
-from charrnn.sweeps.step_time import Step, measure, seconds_of_runs, step_of
+from charrnn.sweeps.seconds_per_batch import Step, measure, seconds_of_runs, step_of
 from charrnn.training.build import check_initial_weights, scheme_class
-from charrnn.training.schedule import evaluation_counts
+from charrnn.training.evaluation_schedule import evaluation_counts
 
 TYPICAL_VOCABULARY = 90
 """Unique tokens assumed for a corpus that has not been fetched."""

@@ -12,8 +12,8 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.backbone.initial_weights import load_arrays
+from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.backbone.network import Backbone
-from charrnn.backbone.recurrence import prepare_cpu
 from charrnn.config import build
 from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import (

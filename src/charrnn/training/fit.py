@@ -26,11 +26,11 @@ from charrnn.datamodule.module import CharDataModule
 from charrnn.runs.checkpoints import batches_in
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import Identity
-from charrnn.sampling.drawing import Text
+from charrnn.sampling.samplers import Text
 from charrnn.schemes.base import Scheme
 from charrnn.training.build import build_scheme, scheme_class, scheme_names
-from charrnn.training.schedule import evaluation_counts
-from charrnn.training.tensorboard_runs import event_folders
+from charrnn.training.evaluation_schedule import evaluation_counts
+from charrnn.training.tensorboard_names import event_folders
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _question(cfg: DictConfig) -> str | None:
     from omegaconf import OmegaConf
 
     from charrnn.config import build
-    from charrnn.data.corpora import load_once
+    from charrnn.data.corpora.base import load_once
 
     asked = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(asked, dict)

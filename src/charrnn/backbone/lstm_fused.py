@@ -1,4 +1,4 @@
-"""The recurrent layer's passes in C++ (fused.cpp), compiled at first use and kept in the cache."""
+"""The recurrent layer's passes in C++ (lstm_fused.cpp), compiled at first use and kept in the cache."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from charrnn.files import write_atomically
 log = logging.getLogger(__name__)
 
 DTYPES = (torch.float32, torch.float64)
-"""The precisions that fused.cpp supports."""
+"""The precisions that lstm_fused.cpp supports."""
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 PEEPHOLES = ("none", "paper", "lasagne")
-"""In the order of fused.cpp's enumeration."""
+"""In the order of lstm_fused.cpp's enumeration."""
 
 # None of these lets the compiler reorder a sum.
 FLAGS = ("-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
-# On other systems, fused.cpp runs on one thread.
+# On other systems, lstm_fused.cpp runs on one thread.
 THREADS = ("-fopenmp",) if sys.platform == "linux" else ()
 # By what torch itself found usable instead of -march=native: machines may share a cache folder.
 VECTOR_WIDTH = {
@@ -47,20 +47,20 @@ VECTOR_WIDTH = {
 
 
 def forward(*arguments: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Like charrnn.backbone.eager.forward."""
+    """Like charrnn.backbone.lstm_eager.forward."""
     *tensors, peepholes, for_backward = arguments
     return torch.ops.charrnn.forward(*tensors, PEEPHOLES.index(peepholes), for_backward)
 
 
 def backward(*arguments: Any) -> tuple[Tensor | None, ...]:
-    """Like charrnn.backbone.eager.backward."""
+    """Like charrnn.backbone.lstm_eager.backward."""
     *tensors, peepholes, grad_clip, num_clipped = arguments
     kind = PEEPHOLES.index(peepholes)
     return torch.ops.charrnn.backward(*tensors, kind, grad_clip, num_clipped)
 
 
 def step_(*arguments: Any) -> None:
-    """Like charrnn.backbone.eager.step_."""
+    """Like charrnn.backbone.lstm_eager.step_."""
     inputs, tokens_B, before, after, W_hid_HG, W_peep_3H, peepholes = arguments
     kind = PEEPHOLES.index(peepholes)
     torch.ops.charrnn.step_(inputs, tokens_B, *before, *after, W_hid_HG, W_peep_3H, kind)

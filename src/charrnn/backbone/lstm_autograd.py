@@ -1,8 +1,8 @@
 """The recurrent layer as one differentiable function with a hand-written backward pass.
 
 Its passes, `forward` and `backward`, and a single step exist twice, with the same signatures and,
-up to rounding, the same results: in charrnn.backbone.fused for CPUs, and in charrnn.backbone.eager
-for everything else. Shapes are those of charrnn.backbone.lstm: T time steps, B sequences, I inputs,
+up to rounding, the same results: in charrnn.backbone.lstm_fused for CPUs, and in
+charrnn.backbone.lstm_eager for everything else. Shapes are those of charrnn.backbone.lstm: T time steps, B sequences, I inputs,
 H hidden units, G = 4H gate units (i, f, g, o).
 """
 
@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from charrnn.backbone import eager, fused
+from charrnn.backbone import lstm_eager as eager
+from charrnn.backbone import lstm_fused as fused
 from charrnn.backbone.state import Peepholes, State
 
 _eager_only: ContextVar[bool] = ContextVar("eager_only", default=False)

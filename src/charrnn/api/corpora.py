@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.config import build, conf_folder
-from charrnn.data.corpora import Corpus
+from charrnn.data.corpora.base import Corpus
 from charrnn.errors import require_choice
 
 

@@ -14,7 +14,7 @@ from charrnn.commands.trained_run import TrainedRun, open_run
 from charrnn.errors import require, require_choice, require_whole
 from charrnn.evaluation.perplexity import PROCEDURES
 from charrnn.runs.folder import RunFolder
-from charrnn.sampling.drawing import FASTEST, SAMPLERS, Choice, Text
+from charrnn.sampling.samplers import FASTEST, SAMPLERS, Choice, Text
 
 
 def load_run(path: str | os.PathLike[str]) -> TrainedRun:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from charrnn.backbone.recurrence import prepare_cpu
+from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.config import build
 from charrnn.datamodule.batches import Batch
 from charrnn.runs.folder import RunFolder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from charrnn.data.corpora import Corpus, Source, Tokens, path_given, read_text
+from charrnn.data.corpora.base import Corpus, Source, Tokens, path_given, read_text
 from charrnn.data.fetching.download import RemoteFile, download, verify
 from charrnn.data.fetching.packages import FetchError, cache_folder, sha256_of
 from charrnn.data.vocabulary import NOTES, Tokenization

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from charrnn.data.corpora import Corpus, StandardLibrary
+from charrnn.data.corpora.base import Corpus, StandardLibrary
+from charrnn.data.corpora.paper import English, Finnish, Linux, Music
+from charrnn.data.corpora.substitutes import Chorales, Kalevala, Linux61, Shakespeare
 from charrnn.data.fetching.packages import FetchError
-from charrnn.data.paper_corpora import English, Finnish, Linux, Music
-from charrnn.data.substitute_corpora import Chorales, Kalevala, Linux61, Shakespeare
 from charrnn.errors import CharRNNError, require_choice
 
 log = logging.getLogger(__name__)

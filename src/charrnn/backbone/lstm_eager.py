@@ -1,7 +1,7 @@
 """The recurrent layer's passes in torch's own operations, on any device.
 
-Shapes are those of charrnn.backbone.recurrence. The state before the first step is step 0, so h and
-c have T + 1 steps, and step t goes from h[t] to h[t + 1].
+Shapes are those of charrnn.backbone.lstm_autograd. The state before the first step is step 0, so h
+and c have T + 1 steps, and step t goes from h[t] to h[t + 1].
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def step_(
     W_peep_3H: Tensor | None,
     peepholes: Peepholes,
 ) -> None:
-    """One step without a backward pass; see charrnn.backbone.recurrence.step_."""
+    """One step without a backward pass; see charrnn.backbone.lstm_autograd.step_."""
     z_BG = inputs.clone() if tokens_B is None else inputs.index_select(0, tokens_B)
     tanh_c_BH = torch.empty_like(after[1])
     _step_(z_BG, before, after, tanh_c_BH, W_hid_HG, W_peep_3H, peepholes)

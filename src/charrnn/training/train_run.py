@@ -15,9 +15,9 @@ from charrnn.console import duration
 from charrnn.errors import CharRNNError
 from charrnn.runs.checkpoints import batches_in, batches_kept
 from charrnn.runs.folder import RunFolder, locate_run
-from charrnn.runs.known import note, report_reuse
 from charrnn.runs.provenance import provenance
-from charrnn.sampling.drawing import Diverged, Text
+from charrnn.runs.reuse import note, report_reuse
+from charrnn.sampling.samplers import Diverged, Text
 from charrnn.schemes.base import Scheme
 from charrnn.training.build import build_datamodule, check, check_initial_weights, scheme_class
 from charrnn.training.fit import Prepared, fit

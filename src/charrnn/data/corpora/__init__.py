@@ -1,0 +1,1 @@
+"""Corpora: what one is, the paper's, their substitutes, and which of them a figure takes."""
