@@ -75,7 +75,7 @@ def test_auto_scale_is_the_one_of_this_machine(config):
 def leaves(node: DictConfig, prefix: str = ""):
     """Full names of all values, mappings that one comment documents taken as one."""
     for name, value in OmegaConf.to_container(node).items():
-        if isinstance(value, dict) and name not in ("hidden_size", "cell"):
+        if isinstance(value, dict) and name not in ("hidden_size", "job"):
             yield from leaves(node[name], f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
@@ -131,7 +131,7 @@ def test_help_explains_its_words_before_the_fields():
 def test_help_on_a_field_shows_its_values_by_option():
     text = " ".join(help_on(conf_folder(), ["scale.num_batches"]).split())
     values = "1600 (laptop), 12800 (paper), 250 (quick), 6 (smoke)"
-    assert text == f"scale.num_batches={values} training batches in a run"
+    assert text == f"scale.num_batches={values} training batches per run"
     assert help_on(conf_folder(), ["lr"]).startswith(
         "    optimizer.lr=0.001\n        learning rate"
     )

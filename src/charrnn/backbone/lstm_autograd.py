@@ -2,8 +2,8 @@
 
 Its passes, `forward` and `backward`, and a single step exist twice, with the same signatures and,
 up to rounding, the same results: in charrnn.backbone.lstm_fused for CPUs, and in
-charrnn.backbone.lstm_eager for everything else. Shapes are those of charrnn.backbone.lstm: T time steps, B sequences, I inputs,
-H hidden units, G = 4H gate units (i, f, g, o).
+charrnn.backbone.lstm_eager for everything else. Shapes are those of charrnn.backbone.lstm: T time
+steps, B sequences, I inputs, H hidden units, G = 4H gate units (i, f, g, o).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The recurrent layer's passes in C++ (lstm_fused.cpp), compiled at first use and kept in the cache."""
+"""The recurrent layer's passes in C++ (lstm_fused.cpp), compiled at first use and cached."""
 
 from __future__ import annotations
 
