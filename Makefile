@@ -55,7 +55,7 @@ reproduce-bptt reproduce-k3 reproduce-decay: reproduce-%: $(INSTALLED) ## the sa
 
 reproduce-carry: $(INSTALLED) ## what makes scheme 4 unstable: train what is missing, verdict and figure
 	@failed=0; $(call train-and-draw,carry suspects); \
-	  $(BIN)/python -m analysis.carry --scale $(SCALE) $(DRAWN) || failed=1; exit $$failed
+	  $(BIN)/python -m analysis.instability --scale $(SCALE) $(DRAWN) || failed=1; exit $$failed
 
 plan-fig7 plan-fig8 plan-fig9 plan-fig10 plan-fig11: plan-%: $(INSTALLED) ## the runs that a figure needs, and the time they take here; trains nothing
 	@$(BIN)/charrnn plan $* $(SWEEP)
