@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -152,6 +153,18 @@ def test_make_passes_its_words_on(target, figures, tables):
         assert "experiment=$figure scale=smoke 'corpora=\"stdlib,music\"' seed=0,1" in last
         assert "analysis.drawing.figure $figure --scale smoke --corpora stdlib,music" in last
     assert last.count("analysis.speed.table4 scale=smoke 'corpora=\"stdlib,music\"'") == tables
+
+
+def test_every_module_that_make_runs_is_there():
+    modules = set(re.findall(r"python -m ([\w.]+)", (ROOT / "Makefile").read_text()))
+    assert {"analysis.drawing.figure", "charrnn.benchmark"} < modules
+    for module in modules - {"pip", "pytest", "venv"}:
+        spec = importlib.util.find_spec(module)
+        assert spec is not None, module
+        runs = spec.submodule_search_locations is None or importlib.util.find_spec(
+            f"{module}.__main__"
+        )
+        assert runs, module
 
 
 def test_one_corpus_is_or_stands_for_the_papers():
