@@ -1,20 +1,20 @@
-# Every target creates the environment in .venv if need be. `make` alone lists the targets.
+# Every target first creates the environment in .venv if it is missing. `make` alone lists the targets.
 PYTHON ?= python3
 VENV ?= .venv
 # Empty for the newest torch: make CONSTRAINTS= ...
 CONSTRAINTS ?= constraints.txt
-# What a figure is made from: auto is paper on a machine with a GPU and quick on one without.
+# The size of the experiments: auto is paper on a machine with a GPU and quick on one without.
 SCALE ?= auto
-# Whose corpora: authors, substitutes, auto (the authors' if they can be had), or names.
+# The corpora: authors, substitutes, auto (the authors' if they are available), or names.
 CORPORA ?= auto
-# Seeds of the initial weights: 0,1,2 gives figures bands.
+# Replicates, which differ in initial weights and data: 0,1,2 adds bands to the figures.
 SEEDS ?= 0
-# Runs at once: a number, or auto (see python src/train.py --help).
+# Runs at once: a number, or auto (see charrnn help jobs).
 JOBS ?= auto
-# Where they are trained: local, slurm or ray.
+# Where runs are trained: local, slurm or ray.
 LAUNCHER ?= local
-# Where TensorBoard listens: at 127.0.0.1 only this machine is answered. Taken from the command line
-# alone, since shells export names such as HOST for their own ends.
+# Where TensorBoard listens: 127.0.0.1 answers this machine only. Taken from the command line alone,
+# since shells export names such as HOST for their own use.
 BIND = 127.0.0.1
 PORT = 6006
 # Where the benchmarks write their tables.
@@ -27,9 +27,9 @@ FOR_TESTS := $(BASE)-test
 FOR_DOCS := $(BASE)-docs
 INSTALLED := $(BASE)$(addprefix -,$(filter joblib slurm ray,$(LAUNCHER:submitit_local=slurm)))
 FIGURES := fig7 fig8 fig9 fig10 fig11
-# What every sweep is told.
+# The overrides of every sweep.
 SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) launcher=$(LAUNCHER)
-# What is drawn of all that sweeps of this name have trained.
+# Which of the trained corpora are drawn.
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
 .DEFAULT_GOAL := help
@@ -41,34 +41,34 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## create the environment in .venv, and install what running needs (LAUNCHER=)
 
-reproduce-fig7 reproduce-fig8 reproduce-fig9 reproduce-fig10 reproduce-fig11: reproduce-%: $(INSTALLED) ## train what is missing of a figure and draw it (SCALE=, CORPORA=, SEEDS=, JOBS=)
+reproduce-fig7 reproduce-fig8 reproduce-fig9 reproduce-fig10 reproduce-fig11: reproduce-%: $(INSTALLED) ## train the missing runs of a figure and draw it (SCALE=, CORPORA=, SEEDS=, JOBS=)
 	@failed=0; $(call train-and-draw,$*); exit $$failed
 
-reproduce-table4: $(INSTALLED) ## measure the speed of the schemes beside the paper's (SCALE=, CORPORA=)
+reproduce-table4: $(INSTALLED) ## measure the speed of the schemes and compare it with the paper's (SCALE=, CORPORA=)
 	@$(measure)
 
-reproduce-all: $(INSTALLED) ## the table and all figures; a run that fails leaves the rest
+reproduce-all: $(INSTALLED) ## the table and all figures; a failing run does not stop the others
 	@failed=0; $(measure) || failed=1; $(call train-and-draw,$(FIGURES)); exit $$failed
 
-reproduce-bptt reproduce-k3 reproduce-decay: reproduce-%: $(INSTALLED) ## the same beyond the paper: Section 2.1 itself; the loss over positions
+reproduce-bptt reproduce-k3 reproduce-decay: reproduce-%: $(INSTALLED) ## beyond the paper: truncated backpropagation (Section 2.1); the loss over positions
 	@failed=0; $(call train-and-draw,$*); exit $$failed
 
-reproduce-carry: $(INSTALLED) ## what makes scheme 4 unstable: train what is missing, verdict and figure
+reproduce-carry: $(INSTALLED) ## what makes scheme 4 unstable: train the missing runs, judge and draw
 	@failed=0; $(call train-and-draw,carry suspects); \
 	  $(BIN)/python -m analysis.instability --scale $(SCALE) $(DRAWN) || failed=1; exit $$failed
 
-plan-fig7 plan-fig8 plan-fig9 plan-fig10 plan-fig11: plan-%: $(INSTALLED) ## the runs that a figure needs, and the time they take here; trains nothing
+plan-fig7 plan-fig8 plan-fig9 plan-fig10 plan-fig11: plan-%: $(INSTALLED) ## list the runs that a figure needs and the time they take here; trains nothing
 	@$(BIN)/charrnn plan $* $(SWEEP)
 
-plan-all: $(INSTALLED) ## the same of all figures together; what they share counts once
+plan-all: $(INSTALLED) ## the same for all figures together; shared runs count once
 	@$(BIN)/charrnn plan $(FIGURES) $(SWEEP)
 
-status: $(INSTALLED) ## how far every cell of every grid is
+status: $(INSTALLED) ## show the state of every cell of every grid
 	@$(BIN)/charrnn status
 
 measure = $(BIN)/python -m analysis.speed.table4 scale=$(SCALE) 'corpora="$(CORPORA)"'
 
-# A sweep's status is 1 if runs of it failed, and what there is is drawn; any other ends it all.
+# A sweep exits with 1 if some of its runs failed: the others are drawn. Any other status ends it all.
 train = $(BIN)/python src/train.py experiment=$$figure $(SWEEP) || { status=$$?; [ $$status -eq 1 ] || exit $$status; failed=1; }
 
 define train-and-draw
@@ -78,16 +78,16 @@ for figure in $(1); do \
 	done
 endef
 
-claims: $(INSTALLED) ## what the runs say of the paper's claims (SCALE=; auto: the largest that has been started)
+claims: $(INSTALLED) ## judge the paper's claims by the runs (SCALE=; auto: the largest that has been started)
 	@$(BIN)/python -m analysis.claims --scale $(SCALE)
 
-report: $(INSTALLED) ## write all that the runs say as one HTML page, multirun/report.html (SCALE=, as above)
+report: $(INSTALLED) ## write the results as one HTML page, multirun/report.html (SCALE=, as above)
 	@$(BIN)/python -m analysis.report --scale $(SCALE)
 
-data: $(INSTALLED) ## fetch all corpora that this machine can reach, and say what they are
+data: $(INSTALLED) ## fetch every corpus that this machine can reach, and describe it
 	$(BIN)/charrnn data list
 
-tensorboard: $(INSTALLED) ## look at what has been trained, in a browser (BIND=, PORT=)
+tensorboard: $(INSTALLED) ## show the runs in a browser (BIND=, PORT=)
 	@$(BIN)/charrnn tensorboard --host $(BIND) --port $(PORT)
 
 test: lint ## run the linters and the fast tests, in a few minutes

@@ -1,4 +1,4 @@
-"""The one console: log lines and progress bars share it, so that neither breaks the other."""
+"""The one console: log lines and progress bars share it and do not break each other."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def duration(seconds: float) -> str:
 
 
 def print_table(table: Table, fits: bool = True) -> None:
-    """A table on standard output; in a file or a pipe a row is a line, however long.
+    """Print a table on standard output; in a file or a pipe every row takes one line.
 
     Args:
         table: what to print.
-        fits: whether it is made to fit a terminal, where that wraps words, and cuts long ones.
+        fits: whether to fit it to a terminal by wrapping words and cutting long ones.
     """
     table.box, table.pad_edge = None, False
     printed, terminal = io.StringIO(), sys.stdout.isatty()
     width = None if fits and terminal else 1000
     Console(file=printed, force_terminal=terminal, highlight=False, width=width).print(table)
-    print(printed.getvalue(), end="")  # rich itself would end the program at a closed pipe
+    print(printed.getvalue(), end="")  # rich would end the program if the pipe is closed
 
 
 def refuse(error: CharRNNError) -> NoReturn:

@@ -50,7 +50,7 @@ def require_writable(paths: Iterable[Path]) -> None:
         require(os.path.isdir(folder), "--out", path, f"in a folder, which {folder} is not")
         may_write = os.access(folder, os.W_OK | os.X_OK)
         require(may_write, "--out", path, f"in a folder that can be written to, not {folder}")
-        # What is no file, such as /dev/null, would be replaced by one.
+        # A device such as /dev/null would be replaced with a file.
         takes = os.path.isfile(path) or not os.path.exists(path)
         require(takes, "--out", path, "a file or a new name, not that of a folder or a device")
 

@@ -1,8 +1,8 @@
 """What a run is: everything that determines its training, and nothing else.
 
 Two configurations with the same identity train the same model, to the bit on the same machine and
-number of threads, and share one run. How long it is trained is no part of it: a run of 12,800
-batches contains the one of 1,600.
+number of threads, and share one run. The identity does not include how long it is trained: a run of
+12,800 batches contains the one of 1,600.
 """
 
 from __future__ import annotations

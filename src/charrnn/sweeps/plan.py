@@ -160,7 +160,7 @@ def _print_time_left(
     parallel = min(at_once, len(left))
     print(
         f"time left: {duration(total / parallel)} for {len(left)} runs, {parallel} at once "
-        "(evaluation estimated, at a third of a batch a forward pass)"
+        "(evaluation is estimated: a third of a batch per forward pass)"
     )
 
 
