@@ -32,8 +32,8 @@ def finished(tmp_path: Path) -> dict[str, int]:
 def training(tmp_path: Path) -> dict[int, RunFolder]:
     """The runs that are being trained, by the process that does."""
     found = {}
-    for leases in (tmp_path / "runs").glob("*/leases"):
-        folder = RunFolder(leases.parent)
+    for lease in (tmp_path / "runs").glob("*/lease"):
+        folder = RunFolder(lease.parent)
         if owner := folder.status().owner:
             found[int(owner.rpartition(":")[2])] = folder
     return found
