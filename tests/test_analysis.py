@@ -19,13 +19,13 @@ from charrnn.errors import CharRNNError
 from charrnn.runs.folder import Evaluation, RunFolder
 
 COMMON = {"k1": 20, "k2": 100, "num_layers": 1, "hidden_size": 16, "seed": 0, "scale": "smoke"}
-COMMON |= {"settings": ""}
+COMMON |= {"settings": "", "num_batches": 10}
 BATCHES = (1, 10)
 
 
 def finish(folder: RunFolder, **curves: list[float]) -> None:
     """A finished run whose perplexities after 1 and 10 batches, and 2 and 20 s, are these."""
-    folder.start("", {}, {})
+    folder.start(100, "", {}, {})
     folder.write_table(
         [
             Evaluation(batches, 64 * batches, 0, 2.0 * batches, procedure, perplexity, 200)
@@ -51,7 +51,7 @@ def grid(tmp_path):
     finish(RunFolder(tmp_path / "a-single"), windowed=[120.0, math.inf])
     finish(RunFolder(tmp_path / "b-multi"), windowed=[70.0, 10.0], progressive=[71.0, math.nan])
     failed = RunFolder(tmp_path / "a-failed")
-    failed.start("", {}, {})
+    failed.start(100, "", {}, {})
     failed.fail("Traceback\nRuntimeError: disk full")
     cells = [
         {"corpus": "a", "scheme": 1, "procedure": "windowed", "run": "a-multi"},

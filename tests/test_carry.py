@@ -211,7 +211,7 @@ def test_a_cell_is_summarised_by_its_end_and_its_largest_rise(tmp_path, monkeypa
 def test_the_time_of_a_rise_and_the_same_run_read_windowed_are_summarised(tmp_path):
     """Epochs of 100 batches: the cell rises most in the third one, at most 110 after batch 190."""
     run = RunFolder(tmp_path / "run")
-    run.start("", {}, {})
+    run.start(100, "", {}, {})
     counts = (60, 110, 190, 210, 300)
     own, control = (50.0, 40.0, 44.0, 41.0, 60.0), (50.0, 40.0, 30.0, 30.3, 20.0)
     run.write_table(
@@ -221,6 +221,7 @@ def test_the_time_of_a_rise_and_the_same_run_read_windowed_are_summarised(tmp_pa
     )
     run.finish({})
     row = {"corpus": "a", "scheme": 3, "procedure": "progressive", "run": "run", "forget_bias": 5.0}
+    row["num_batches"] = 300
     (cell,) = summarise(read_results(write_grid(tmp_path, [row])), tmp_path).to_dict("records")
     assert (cell["rise"], cell["rise_at"], cell["since_start"]) == pytest.approx((1.5, 300, 110))
     assert cell["unstable"]

@@ -188,7 +188,7 @@ def test_corpora_are_built_from_midi_and_from_gutenberg(tmp_path):
     assert (tmp_path / "all.txt").read_text() == "To be.\n\nTo be.\n"
     result = run_command("charrnn", ["data", "build", "midi", tmp_path / "nowhere", out])
     assert result.returncode == 2
-    assert result.stderr.startswith("error: data.path=")
+    assert result.stderr.startswith("error: FOLDER=")
     assert out.read_text() == "60\n"
 
 

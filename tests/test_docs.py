@@ -233,6 +233,8 @@ def test_charrnn_commands_and_flags_exist(help_of):
 )
 def test_modules_and_their_flags_exist(monkeypatch, capsys, module, flags):
     monkeypatch.setattr(sys, "argv", [module, "--help"])
+    for name in (module, f"{module}.__main__"):  # another test may have imported it
+        monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(SystemExit) as end:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     assert end.value.code == 0

@@ -200,9 +200,9 @@ def test_without_a_compiler_the_eager_path_runs_and_one_line_says_so(tmp_path):
 
 
 def test_asking_for_the_passes_leaves_small_numbers_alone_and_preparing_flushes_them():
-    tiny = torch.tensor(1e-39)
     try:
         torch.set_flush_denormal(False)
+        tiny = torch.tensor(1e-39)
         fused.is_available.__wrapped__()
         assert tiny / 2 > 0
         prepare_cpu()

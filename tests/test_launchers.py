@@ -83,8 +83,8 @@ def test_a_launcher_that_is_not_installed_names_what_to_install(tmp_path):
 def test_the_options_of_every_launcher_are_in_the_help():
     text = everything(conf_folder())
     for field in ("launcher.partition=null", "launcher.array_parallelism=64"):
-        assert f"    {field}\n" in text
-    assert "    launcher.ray.init.address=null\n" in text
+        assert f"    {field} (slurm)\n" in text
+    assert "    launcher.ray.init.address=null (ray)\n" in text
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from analysis.claims.__main__ import main
 from analysis.claims.catalogue import CLAIMS, concerning, judge_all, papers
 from analysis.claims.evidence import Evidence, read_evidence
 from analysis.claims.verdict import judge
-from analysis.report.summary import fares, sentences
+from analysis.report.summary import scheme_results, sentences
 from analysis.statistics.intervals import Outcome
 from claim_tables import (
     FINNISH,
@@ -308,13 +308,13 @@ def test_a_cell_that_diverged_makes_the_mean_infinite():
         *schemes({4: 8.5}, TEXTS[:2]),
         cell([80, 60, 40, 25, 22, 40, 12, math.inf], corpus="linux", scheme=4),
     )
-    told = fares(known)
+    told = scheme_results(known)
     assert [fare.perplexity for fare in told] == pytest.approx([8, 12, 9, math.inf])
     assert [fare.diverged for fare in told] == [0, 0, 0, 1]
     (first, *_) = sentences(known, [], told)
     assert first.endswith("scheme 4 infinite (1 of 3 cells diverged).")
     everywhere = evidence(*(cell([math.nan] * 8, scheme=scheme) for scheme in (1, 2, 3, 4)))
-    (first, *_) = sentences(everywhere, [], fares(everywhere))
+    (first, *_) = sentences(everywhere, [], scheme_results(everywhere))
     assert first == "In every scheme a cell diverged: the geometric means are infinite."
 
 

@@ -81,7 +81,7 @@ def by_hand(folder: Path) -> None:
 
 
 def write_run(run: RunFolder, perplexities: list[float]) -> None:
-    run.start("", {}, {})
+    run.start(100, "", {}, {})
     run.write_table(
         [
             Evaluation(batches, 64 * batches, 0, 2.0 * batches, "windowed", perplexity, 200)

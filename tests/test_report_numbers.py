@@ -121,7 +121,7 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("numbers")
     for place, procedures in CURVES.items():
         run = RunFolder(folder / run_name(*place))
-        run.start("k2: 3\nsampling: {prompt: null}\n", {}, {})
+        run.start(100, "k2: 3\nsampling: {prompt: null}\n", {}, {})
         run.write_table(
             [
                 Evaluation(batches, 64 * batches, 0, 2.0 * batches, procedure, perplexity, 200)

@@ -331,12 +331,14 @@ class RunFolder(SealedFolder):
         """Replace the table of charrnn.callbacks.diagnostics with these rows."""
         self.write(DIAGNOSTICS, pd.DataFrame(rows).to_csv(index=False, na_rep="nan"))
 
-    def read_diagnostics(self) -> pd.DataFrame:
-        """That table.
+    def read_diagnostics(self) -> pd.DataFrame | None:
+        """That table; None if the run has none.
 
         Raises:
             DamagedRun: if it is missing, or not what it was when the run was finished.
         """
+        if not self.has(DIAGNOSTICS):
+            return None
         return pd.read_csv(io.BytesIO(self.read(DIAGNOSTICS)), engine="python")
 
     def write_vocabulary(self, vocabulary: Vocabulary) -> None:
@@ -391,7 +393,8 @@ class RunFolder(SealedFolder):
         table = self.read_table()
         final = dict(zip(table["procedure"], table["perplexity"], strict=True))
         batches = int(table["batches"].max())
-        self.seal({"batches": batches, "perplexity": final, **summary}, SEALED)
+        written = [name for name in SEALED if (self.path / name).exists()]
+        self.seal({"batches": batches, "perplexity": final, **summary}, written)
 
     def tidy(self, keep_last: bool) -> None:
         """Remove what a finished run no longer needs, as far as the folder can be written.
