@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import pkgutil
@@ -9,6 +10,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -183,12 +185,18 @@ def _be(args: list[str], pipes: dict[str, Connection], environment: dict[str, st
     os.chdir(ROOT)
     sys.argv = list(args)
     program = args[0]
-    if program.endswith(".py"):
-        program = str(ROOT / program)
-        sys.path.insert(0, str(Path(program).parent))
-        runpy.run_path(program, run_name="__main__")
-    else:
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    try:
+        if program.endswith(".py"):
+            program = str(ROOT / program)
+            sys.path.insert(0, str(Path(program).parent))
+            runpy.run_path(program, run_name="__main__")
+        else:
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+    finally:
+        # As at the end of any Python program, which multiprocessing leaves out: else joblib's
+        # workers would be waited for until they have idled for minutes.
+        threading._shutdown()
+        atexit._run_exitfuncs()
 
 
 class Moment(NamedTuple):
