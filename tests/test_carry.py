@@ -195,7 +195,7 @@ def test_a_cell_is_summarised_by_its_end_and_its_largest_rise(tmp_path, monkeypa
     monkeypatch.setattr("test_analysis.BATCHES", (1, 60))
     for run, values in (("falls", [80.0, 20.0]), ("rises", [10.0, 40.0]), ("ends", [9, math.nan])):
         finish(RunFolder(tmp_path / run), progressive=values)
-    row = {"corpus": "a", "scheme": 4, "procedure": "progressive"}
+    row = {"corpus": "a", "scheme": 4, "procedure": "progressive", "num_batches": 60}
     listed = [
         row | {"run": run, "forget_bias": bias}
         for bias, run in enumerate(("falls", "rises", "ends", "missing"))
@@ -292,7 +292,7 @@ def test_the_verdict_is_drawn_from_runs(config, monkeypatch, capsys, tmp_path):
         settings = (f"scheme={scheme}", f"backbone.forget_bias={bias}", "num_batches=2")
         folder = train(config(*settings, "evaluate_at=[]", "sampling.length=0"))
         row = {"corpus": "text", "scheme": scheme, "procedure": "progressive"}
-        return row | {"run": folder.path.name} | own
+        return row | {"run": folder.path.name, "num_batches": 2} | own
 
     runs = tmp_path / "runs"
     listed = [cell(scheme, forget_bias=bias) for scheme in (3, 4) for bias in (0.0, 5.0)]

@@ -266,7 +266,7 @@ def test_our_own_questions_are_not_the_papers_claims():
     }
     assert "rolling-sampler" not in {v.claim.id for v in concerning(1, verdicts)}
     (counted, *_) = [line for line in sentences(table4([0.25]), verdicts, []) if "claims" in line]
-    assert counted.startswith(f"Of {len(CLAIMS) - 1} claims of the paper 3 are borne out")
+    assert counted.startswith(f"Of the paper's {len(CLAIMS) - 1} claims, 3 are borne out here,")
 
 
 @pytest.mark.parametrize("claim", ["single-loss-time", "k2-time"])
@@ -315,7 +315,9 @@ def test_a_cell_that_diverged_makes_the_mean_infinite():
     assert first.endswith("scheme 4 infinite (1 of 3 cells diverged).")
     everywhere = evidence(*(cell([math.nan] * 8, scheme=scheme) for scheme in (1, 2, 3, 4)))
     (first, *_) = sentences(everywhere, [], scheme_results(everywhere))
-    assert first == "In every scheme a cell diverged: the geometric means are infinite."
+    assert first == (
+        "At least one cell diverged in every scheme, so all geometric means are infinite."
+    )
 
 
 def test_what_failed_is_left_out_and_named():

@@ -50,8 +50,8 @@ def test_the_whole_table_in_one_command(tmp_path, text_file):
     )
     assert result.returncode == 0, result.stderr
     table = pd.read_csv(tmp_path / "out" / "table4-smoke.csv")
-    sizes = list(zip(table["num_layers"], table["hidden_size"], strict=True))
-    assert list(dict.fromkeys(sizes)) == [(1, 8), (1, 16), (2, 8), (2, 16)]
+    found = list(zip(table["num_layers"], table["hidden_size"], strict=True))
+    assert list(dict.fromkeys(found)) == [(1, 8), (1, 16), (2, 8), (2, 16)]
     expected = {f"scheme {s}: training" for s in (1, 2, 3, 4)}
     expected |= {f"scheme {s}: {name} sampling" for s in (1, 2) for name in ("windowed", "rolling")}
     expected |= {f"scheme {s}: progressive sampling" for s in (3, 4)}
