@@ -20,8 +20,9 @@ class BadInput(CharRNNError, ValueError):
         value: its value.
         wanted: a value that would work.
 
-    >>> print(BadInput("k1", 0, "a whole number, at least 1 token"))
-    k1=0 cannot be used: it has to be a whole number, at least 1 token.
+    Examples:
+        >>> print(BadInput("k1", 0, "a whole number, at least 1 token"))
+        k1=0 cannot be used: it has to be a whole number, at least 1 token.
     """
 
     def __init__(self, field: str, value: Any, wanted: str) -> None:
@@ -39,8 +40,9 @@ class CannotRead(CharRNNError):
 def reason(error: BaseException) -> str:
     """Why an operation failed, in words that can continue a sentence.
 
-    >>> reason(FileNotFoundError(2, "No such file or directory", "text.txt"))
-    'no such file or directory'
+    Examples:
+        >>> reason(FileNotFoundError(2, "No such file or directory", "text.txt"))
+        'no such file or directory'
     """
     words = getattr(error, "strerror", None)
     if words:
@@ -82,8 +84,9 @@ def require_choice(field: str, value: Any, choices: Iterable[Any]) -> None:
 def shortened(items: Sequence[str], shown: int = 10) -> str:
     """The first items, separated by commas, and how many are left out.
 
-    >>> shortened(["s1", "s2", "s3", "s4"], shown=2)
-    's1, s2, and 2 more'
+    Examples:
+        >>> shortened(["s1", "s2", "s3", "s4"], shown=2)
+        's1, s2, and 2 more'
     """
     more = [f"and {len(items) - shown} more"] if len(items) > shown else []
     return ", ".join([*items[:shown], *more])

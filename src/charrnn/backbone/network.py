@@ -33,11 +33,12 @@ class Backbone(nn.Module):
     Raises:
         BadInput: if an argument is out of its range.
 
-    >>> backbone = Backbone(vocabulary_size=27, hidden_size=8, dense_size=16)
-    >>> tokens_TB = torch.zeros(5, 2, dtype=torch.int64)
-    >>> hidden_TBH, trajectory = backbone.recur(tokens_TB, backbone.initial_state(batch_size=2))
-    >>> backbone.readout(hidden_TBH).shape
-    torch.Size([5, 2, 27])
+    Examples:
+        >>> backbone = Backbone(vocabulary_size=27, hidden_size=8, dense_size=16)
+        >>> tokens_TB = torch.zeros(5, 2, dtype=torch.int64)
+        >>> hidden_TBH, trajectory = backbone.recur(tokens_TB, backbone.initial_state(batch_size=2))
+        >>> backbone.readout(hidden_TBH).shape
+        torch.Size([5, 2, 27])
     """
 
     identity_name = "lstm"

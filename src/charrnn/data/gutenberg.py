@@ -26,8 +26,9 @@ def strip_licence(text: str) -> str:
 
     Line ends become those of Unix. A text that does not mark its licence keeps all of its lines.
 
-    >>> strip_licence("*** START OF THE PROJECT GUTENBERG EBOOK X ***\r\n\r\nWho's there?\r\n")
-    "Who's there?\n"
+    Examples:
+        >>> strip_licence("*** START OF THE PROJECT GUTENBERG EBOOK X ***\r\n\r\nWho's there?\r\n")
+        "Who's there?\n"
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     start = START.search(text)

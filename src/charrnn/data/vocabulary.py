@@ -49,13 +49,14 @@ class Vocabulary:
         symbols: the tokens as text. A token's index is its position here.
         tokenization: what a token is.
 
-    >>> tokens, vocabulary = CHARACTERS.tokenize("to be or not to be")
-    >>> vocabulary.symbols
-    (' ', 'b', 'e', 'n', 'o', 'r', 't')
-    >>> vocabulary.encode("be not", field="sampling.prompt")
-    array([1, 2, 0, 3, 4, 6])
-    >>> vocabulary.decode(tokens[:5])
-    'to be'
+    Examples:
+        >>> tokens, vocabulary = CHARACTERS.tokenize("to be or not to be")
+        >>> vocabulary.symbols
+        (' ', 'b', 'e', 'n', 'o', 'r', 't')
+        >>> vocabulary.encode("be not", field="sampling.prompt")
+        array([1, 2, 0, 3, 4, 6])
+        >>> vocabulary.decode(tokens[:5])
+        'to be'
     """
 
     symbols: tuple[str, ...]

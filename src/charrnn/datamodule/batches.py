@@ -62,13 +62,14 @@ class TrainBatches:
     Raises:
         BadInput: if the train split is too short for one batch, or has fewer than B tokens.
 
-    Two lanes of five tokens each, the second of which ends with the train split:
+    Examples:
+        Two lanes of five tokens each, the second of which ends with the train split:
 
-    >>> batches = TrainBatches(np.arange(10), k1=1, k2=3, batch_size=2, rotation=0)
-    >>> for batch in batches.epoch(0):
-    ...     print(batch.inputs_TB.t().tolist(), "->", batch.targets_TB.t().tolist())
-    [[0, 1, 2], [5, 6, 7]] -> [[1, 2, 3], [6, 7, 8]]
-    [[1, 2, 3], [6, 7, 8]] -> [[2, 3, 4], [7, 8, 9]]
+        >>> batches = TrainBatches(np.arange(10), k1=1, k2=3, batch_size=2, rotation=0)
+        >>> for batch in batches.epoch(0):
+        ...     print(batch.inputs_TB.t().tolist(), "->", batch.targets_TB.t().tolist())
+        [[0, 1, 2], [5, 6, 7]] -> [[1, 2, 3], [6, 7, 8]]
+        [[1, 2, 3], [6, 7, 8]] -> [[2, 3, 4], [7, 8, 9]]
     """
 
     def __init__(

@@ -34,16 +34,17 @@ class CharDataModule(pl.LightningDataModule):
     Raises:
         BadInput: if an argument is out of its range.
 
-    >>> import tempfile
-    >>> from charrnn.data.corpora.base import TextFile
-    >>> with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-    ...     print("to be or not to be\n" * 50, end="", file=file, flush=True)
-    ...     data = CharDataModule(TextFile(file.name), k1=4, k2=10, batch_size=8, test_size=100)
-    ...     data.setup()
-    >>> len(data.tokens.vocabulary), len(data.batches.train), len(data.test_tokens)
-    (8, 850, 100)
-    >>> next(iter(data.train_dataloader())).inputs_TB.shape
-    torch.Size([10, 8])
+    Examples:
+        >>> import tempfile
+        >>> from charrnn.data.corpora.base import TextFile
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        ...     print("to be or not to be\n" * 50, end="", file=file, flush=True)
+        ...     data = CharDataModule(TextFile(file.name), k1=4, k2=10, batch_size=8, test_size=100)
+        ...     data.setup()
+        >>> len(data.tokens.vocabulary), len(data.batches.train), len(data.test_tokens)
+        (8, 850, 100)
+        >>> next(iter(data.train_dataloader())).inputs_TB.shape
+        torch.Size([10, 8])
     """
 
     identity_name = "eq8"

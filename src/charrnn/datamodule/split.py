@@ -30,9 +30,10 @@ def split(
     Raises:
         BadInput: if the corpus has no more than ``test_size`` tokens.
 
-    >>> train, test = split(np.arange(100_000), test_size=11_100, offset=5, seed=0)
-    >>> train[[0, -1]].tolist(), test[[0, -1]].tolist(), len(test)
-    ([5, 88904], [88905, 4], 11100)
+    Examples:
+        >>> train, test = split(np.arange(100_000), test_size=11_100, offset=5, seed=0)
+        >>> train[[0, -1]].tolist(), test[[0, -1]].tolist(), len(test)
+        ([5, 88904], [88905, 4], 11100)
     """
     require(
         len(tokens) > test_size,

@@ -23,10 +23,11 @@ def perplexity_by_position(backbone: Backbone, tokens_N: Tensor, k2: int) -> Ten
     Returns:
         Perplexities (k2,) in double precision, infinite or NaN for a diverged model.
 
-    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
-    >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
-    >>> perplexity_by_position(backbone, tokens_N, k2=3).shape
-    torch.Size([3])
+    Examples:
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+        >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
+        >>> perplexity_by_position(backbone, tokens_N, k2=3).shape
+        torch.Size([3])
     """
     inputs_WT, targets_WT = (text.unfold(0, k2, 1) for text in (tokens_N[:-1], tokens_N[1:]))
     losses_T = torch.zeros(k2, dtype=torch.float64)

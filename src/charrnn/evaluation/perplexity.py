@@ -43,13 +43,14 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
         tokens_N: the test split (N,), N > k2.
         k2: tokens read before each prediction.
 
-    An untrained model of 5 tokens predicts each with a probability of about 1/5:
+    Examples:
+        An untrained model of 5 tokens predicts each with a probability of about 1/5:
 
-    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
-    >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
-    >>> perplexity = windowed_perplexity(backbone, tokens_N, k2=10)
-    >>> round(perplexity.value), perplexity.tokens_scored
-    (5, 40)
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+        >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
+        >>> perplexity = windowed_perplexity(backbone, tokens_N, k2=10)
+        >>> round(perplexity.value), perplexity.tokens_scored
+        (5, 40)
     """
     windows_WT = tokens_N[:-1].unfold(0, k2, 1)
     log_p = 0.0
@@ -75,10 +76,11 @@ def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Per
         tokens_N: the test split (N,), N > k2.
         k2: tokens read before the first one that is scored.
 
-    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
-    >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
-    >>> progressive_perplexity(backbone, tokens_N, k2=10).tokens_scored
-    40
+    Examples:
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+        >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
+        >>> progressive_perplexity(backbone, tokens_N, k2=10).tokens_scored
+        40
     """
     targets_N = tokens_N[1:].clone()
     targets_N[: k2 - 1] = NOT_SCORED

@@ -107,8 +107,9 @@ def shortened_to(size: int, name: str) -> str:
 def declared_name(target: str) -> str:
     """The name that a class has in identities: its own `identity_name`, or torch's optimizers'.
 
-    >>> declared_name("charrnn.backbone.network.Backbone"), declared_name("torch.optim.RMSprop")
-    ('lstm', 'rmsprop')
+    Examples:
+        >>> declared_name("charrnn.backbone.network.Backbone"), declared_name("torch.optim.RMSprop")
+        ('lstm', 'rmsprop')
 
     Args:
         target: the class, as `_target_` has it.

@@ -37,9 +37,10 @@ class Choice:
     Raises:
         BadInput: if an argument is out of its range.
 
-    >>> choice = Choice(temperature=0.5, top_k=1)
-    >>> choice.draw(torch.tensor([0.1, 0.7, 0.2]), choice.generator())
-    1
+    Examples:
+        >>> choice = Choice(temperature=0.5, top_k=1)
+        >>> choice.draw(torch.tensor([0.1, 0.7, 0.2]), choice.generator())
+        1
     """
 
     temperature: float = 1.0
@@ -90,10 +91,12 @@ def windowed_sampling(
     Yields:
         The next token.
 
-    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
-    >>> tokens = windowed_sampling(backbone, torch.tensor([0, 1, 2]), k2=2, choice=Choice(seed=1))
-    >>> len(list(itertools.islice(tokens, 10)))
-    10
+    Examples:
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+        >>> prompt_N = torch.tensor([0, 1, 2])
+        >>> tokens = windowed_sampling(backbone, prompt_N, k2=2, choice=Choice(seed=1))
+        >>> len(list(itertools.islice(tokens, 10)))
+        10
     """
     generator = choice.generator()
     sequence = prompt_N[-k2:].tolist()
@@ -171,12 +174,13 @@ def rolling_sampling(
 ) -> Iterator[int]:
     """Windowed sampling k2 times as fast: rolling_streams with one stream.
 
-    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
-    >>> prompt_N, choice = torch.tensor([0, 1, 2]), Choice(seed=1)
-    >>> rolling = itertools.islice(rolling_sampling(backbone, prompt_N, 2, choice), 10)
-    >>> windowed = itertools.islice(windowed_sampling(backbone, prompt_N, 2, choice), 10)
-    >>> list(rolling) == list(windowed)
-    True
+    Examples:
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+        >>> prompt_N, choice = torch.tensor([0, 1, 2]), Choice(seed=1)
+        >>> rolling = itertools.islice(rolling_sampling(backbone, prompt_N, 2, choice), 10)
+        >>> windowed = itertools.islice(windowed_sampling(backbone, prompt_N, 2, choice), 10)
+        >>> list(rolling) == list(windowed)
+        True
     """
     return (token for (token,) in rolling_streams(backbone, prompt_N, k2, choice, 1))
 
@@ -188,10 +192,11 @@ def progressive_sampling(
 
     This is progressive_streams with one stream.
 
-    >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
-    >>> tokens = progressive_sampling(backbone, torch.tensor([0, 1, 2]), k2=3, choice=Choice())
-    >>> len(list(itertools.islice(tokens, 10)))
-    10
+    Examples:
+        >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
+        >>> tokens = progressive_sampling(backbone, torch.tensor([0, 1, 2]), k2=3, choice=Choice())
+        >>> len(list(itertools.islice(tokens, 10)))
+        10
     """
     return (token for (token,) in progressive_streams(backbone, prompt_N, k2, choice, 1))
 
@@ -239,12 +244,13 @@ class Text:
         length: number of tokens to draw.
         vocabulary: turns tokens into text.
 
-    >>> from charrnn.data.vocabulary import CHARACTERS
-    >>> tokens, vocabulary = CHARACTERS.tokenize("to be or not to be")
-    >>> text = Text(torch.from_numpy(tokens[:5]), 5, Choice(), length=7, vocabulary=vocabulary)
-    >>> written = text.write(Backbone(len(vocabulary), hidden_size=4).eval(), "progressive")
-    >>> written[:5], len(written)
-    ('to be', 12)
+    Examples:
+        >>> from charrnn.data.vocabulary import CHARACTERS
+        >>> tokens, vocabulary = CHARACTERS.tokenize("to be or not to be")
+        >>> text = Text(torch.from_numpy(tokens[:5]), 5, Choice(), length=7, vocabulary=vocabulary)
+        >>> written = text.write(Backbone(len(vocabulary), hidden_size=4).eval(), "progressive")
+        >>> written[:5], len(written)
+        ('to be', 12)
     """
 
     prompt_N: Tensor

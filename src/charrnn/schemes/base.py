@@ -42,21 +42,22 @@ class Scheme(pl.LightningModule):
     Raises:
         BadInput: if an argument is out of its range, or k3 is fixed in this training procedure.
 
-    Two tokens in turn, "abab...", of which scheme 1 learns one batch:
+    Examples:
+        Two tokens in turn, "abab...", of which scheme 1 learns one batch:
 
-    >>> import torch
-    >>> from charrnn.datamodule.batches import Batch
-    >>> from charrnn.schemes.schemes_1_and_3 import Scheme1
-    >>> backbone = Backbone(vocabulary_size=2, hidden_size=4, dense_size=None)
-    >>> scheme = Scheme1(backbone, torch.optim.Adam, k1=1, k2=6)
-    >>> tokens_TB = torch.tensor([0, 1, 0, 1, 0, 1, 0])[:, None]
-    >>> batch = Batch(inputs_TB=tokens_TB[:-1], targets_TB=tokens_TB[1:], number=0)
-    >>> optimizer = scheme.configure_optimizers()
-    >>> before = scheme.training_step(batch)
-    >>> before.backward()
-    >>> optimizer.step()
-    >>> bool(scheme.training_step(batch) < before)
-    True
+        >>> import torch
+        >>> from charrnn.datamodule.batches import Batch
+        >>> from charrnn.schemes.schemes_1_and_3 import Scheme1
+        >>> backbone = Backbone(vocabulary_size=2, hidden_size=4, dense_size=None)
+        >>> scheme = Scheme1(backbone, torch.optim.Adam, k1=1, k2=6)
+        >>> tokens_TB = torch.tensor([0, 1, 0, 1, 0, 1, 0])[:, None]
+        >>> batch = Batch(inputs_TB=tokens_TB[:-1], targets_TB=tokens_TB[1:], number=0)
+        >>> optimizer = scheme.configure_optimizers()
+        >>> before = scheme.training_step(batch)
+        >>> before.backward()
+        >>> optimizer.step()
+        >>> bool(scheme.training_step(batch) < before)
+        True
     """
 
     training_procedure: ClassVar[str]

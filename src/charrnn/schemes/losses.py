@@ -23,8 +23,9 @@ def uniform(k3: int) -> Tensor:
 def linear(k3: int) -> Tensor:
     """Rising from 0 to 1: i / (k3 - 1) at position i = 0, 1, ...; the weights sum to k3 / 2.
 
-    >>> linear(5).tolist()
-    [0.0, 0.25, 0.5, 0.75, 1.0]
+    Examples:
+        >>> linear(5).tolist()
+        [0.0, 0.25, 0.5, 0.75, 1.0]
     """
     return torch.linspace(0, 1, k3, dtype=torch.float64) if k3 > 1 else uniform(1)
 
@@ -69,11 +70,12 @@ def weighted_cross_entropy(
     Returns:
         The loss, a scalar in nats.
 
-    Logits of zero predict each of 8 tokens with probability 1/8; log 8 is 2.0794:
+    Examples:
+        Logits of zero predict each of 8 tokens with probability 1/8; log 8 is 2.0794:
 
-    >>> hidden_TBH, targets_TB = torch.zeros(5, 2, 8), torch.zeros(5, 2, dtype=torch.int64)
-    >>> weighted_cross_entropy(nn.Identity(), hidden_TBH, targets_TB, uniform(3))
-    tensor(2.0794)
+        >>> hidden_TBH, targets_TB = torch.zeros(5, 2, 8), torch.zeros(5, 2, dtype=torch.int64)
+        >>> weighted_cross_entropy(nn.Identity(), hidden_TBH, targets_TB, uniform(3))
+        tensor(2.0794)
     """
     N = len(weights_N)
     # Even a slice of everything would cost the backward pass a copy of the whole array.

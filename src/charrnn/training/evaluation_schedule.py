@@ -8,8 +8,9 @@ from omegaconf import DictConfig
 def log_spaced(num_batches: int) -> list[int]:
     """The batch counts of the authors' code: 1, 3, 6, 13, 26, 51, 101, 201, 401, ..., the last.
 
-    >>> log_spaced(300)
-    [1, 3, 6, 13, 26, 51, 101, 201, 300]
+    Examples:
+        >>> log_spaced(300)
+        [1, 3, 6, 13, 26, 51, 101, 201, 300]
     """
     counts = [1, 3, 6, 13]
     while (following := 25 * 2 ** (len(counts) - 4) + 1) < num_batches:

@@ -145,15 +145,16 @@ class TextFile(Corpus):
     Raises:
         BadInput: if ``path`` is not a path.
 
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile("w", prefix="hamlet", suffix=".txt") as file:
-    ...     print("to be or not to be", file=file, flush=True)
-    ...     tokens = TextFile(file.name).load()
-    >>> tokens.vocabulary.symbols
-    ('\n', ' ', 'b', 'e', 'n', 'o', 'r', 't')
-    >>> tokens.tokens
-    array([7, 5, 1, 2, 3, 1, 5, 6, 1, 4, 5, 7, 1, 7, 5, 1, 2, 3, 0],
-          dtype=uint8)
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w", prefix="hamlet", suffix=".txt") as file:
+        ...     print("to be or not to be", file=file, flush=True)
+        ...     tokens = TextFile(file.name).load()
+        >>> tokens.vocabulary.symbols
+        ('\n', ' ', 'b', 'e', 'n', 'o', 'r', 't')
+        >>> tokens.tokens
+        array([7, 5, 1, 2, 3, 1, 5, 6, 1, 4, 5, 7, 1, 7, 5, 1, 2, 3, 0],
+              dtype=uint8)
     """
 
     path: str

@@ -49,10 +49,11 @@ def choose(corpora: str) -> str:
     Raises:
         BadInput: if the word before `of` is not one of the paper's corpora.
 
-    >>> choose("substitutes")
-    'shakespeare,kalevala,linux61,chorales'
-    >>> choose("music of shakespeare,chorales")
-    'chorales'
+    Examples:
+        >>> choose("substitutes")
+        'shakespeare,kalevala,linux61,chorales'
+        >>> choose("music of shakespeare,chorales")
+        'chorales'
     """
     stands_for, of, rest = corpora.partition(" of ")
     if of:

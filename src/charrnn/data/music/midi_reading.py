@@ -73,8 +73,9 @@ class Summary:
         duplicates: files left out because an earlier file has the same notes.
         skipped: files left out because they cannot be read or have no notes.
 
-    >>> print(Summary(compositions=2, notes=1500, unique=60, duplicates=1, skipped=3))
-    2 compositions, 1,500 notes (60 unique); files left out: 1 duplicates, 3 without notes
+    Examples:
+        >>> print(Summary(compositions=2, notes=1500, unique=60, duplicates=1, skipped=3))
+        2 compositions, 1,500 notes (60 unique); files left out: 1 duplicates, 3 without notes
     """
 
     compositions: int
