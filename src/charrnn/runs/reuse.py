@@ -31,12 +31,8 @@ log = logging.getLogger(__name__)
 
 NOTES = ".known"
 """Folder of the notes, in the folder of all runs."""
-NOT_ASKED = {
-    *("output_dir", "num_batches", "evaluate_at", "keep_last", "checkpoint_share", "log_every"),
-    *("sampling", "job", "jobs", "threads", "launcher", "plan", "retry_failed", "fail_fast"),
-    *("columns", "corpora", "hydra"),
-}
-"""Fields of the configuration that have no part in which run is meant."""
+NOT_ASKED = {"output_dir", "corpora", "jobs", "job", "launcher", "plan", "fail_fast", "hydra"}
+"""Fields that say where and how runs are trained. Any other field was checked when it was noted."""
 OWN = ("charrnn.", "torch.", "hydra_plugins.")
 """Beginnings of targets whose code `_code` knows; with any other, nothing is noted."""
 

@@ -15,11 +15,8 @@ def finished(config):
     return train(config(*words)), words
 
 
-@pytest.mark.parametrize(
-    "word",
-    ["num_batches=2", "jobs=3", "log_every=7", "evaluate_at=[3]", "sampling.length=9"],
-)
-def test_what_has_no_part_in_the_run_leads_to_it(config, finished, word):
+@pytest.mark.parametrize("word", ["jobs=3", "fail_fast=true", "launcher=slurm", "corpora=stdlib"])
+def test_how_runs_are_trained_has_no_part_in_the_question(config, finished, word):
     folder, words = finished
     found, procedure = recall(config(*words, word))
     assert (found.path, procedure) == (folder.path, "windowed")
@@ -27,7 +24,7 @@ def test_what_has_no_part_in_the_run_leads_to_it(config, finished, word):
 
 @pytest.mark.parametrize(
     "word",
-    ["scheme=3", "k1=30", "seed=1", "num_batches=4", "backbone.dropout=0.1", "precision=64"],
+    ["scheme=3", "k1=30", "seed=1", "num_batches=4", "num_batches=2", "log_every=0", "threads=0"],
 )
 def test_another_question_is_answered_in_the_long_way(config, finished, word):
     _, words = finished
