@@ -21,7 +21,7 @@ CEILING = 1000.0
 """Higher perplexities, infinite ones too, count as this: far above any vocabulary here."""
 
 Curve = pd.DataFrame
-"""The evaluations of one cell in their order; columns of charrnn.runs.folder.Evaluation."""
+"""The evaluations of one cell in their order; columns of charrnn.runs.files.Evaluation."""
 Cells = pd.Series
 """A number per cell, or per pair of cells, indexed by those columns of KEY that it has."""
 

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from charrnn.errors import CharRNNError, require
-from charrnn.runs.folder import RESULTS, Evaluation, RunFolder
+from charrnn.runs.files import Evaluation
+from charrnn.runs.folder import RunFolder
 from charrnn.runs.sealed import DamagedRun
+from charrnn.runs.state import RESULTS
 from charrnn.sweeps.grids import read_grid
 
 CELL = ("corpus", "scheme", "num_layers", "hidden_size", "k2", "k1", "seed")
@@ -42,7 +44,7 @@ class Results:
             `state`: the state of the cell's run, `diverged` if the cell's perplexity ended infinite
             or NaN, `damaged` if the run's table was changed afterwards, or `no corpus`.
         curves: one row per evaluation of a cell, with the cell's columns and those of
-            charrnn.runs.folder.Evaluation; only cells that are finished or diverged.
+            charrnn.runs.files.Evaluation; only cells that are finished or diverged.
     """
 
     cells: pd.DataFrame

@@ -16,7 +16,8 @@ from analysis.results import name_cells, read_results
 from matplotlib.collections import PolyCollection
 
 from charrnn.errors import CharRNNError
-from charrnn.runs.folder import Evaluation, RunFolder
+from charrnn.runs.files import Evaluation
+from charrnn.runs.folder import RunFolder
 
 COMMON = {"k1": 20, "k2": 100, "num_layers": 1, "hidden_size": 16, "seed": 0, "scale": "smoke"}
 COMMON |= {"settings": "", "num_batches": 10}

@@ -18,7 +18,8 @@ from analysis.statistics.effects import against, effect
 from omegaconf import OmegaConf
 from test_analysis import COMMON, finish, write_grid
 
-from charrnn.runs.folder import Evaluation, RunFolder
+from charrnn.runs.files import Evaluation
+from charrnn.runs.folder import RunFolder
 from charrnn.sweeps.cells import compose_cells
 from charrnn.training.train_run import train
 

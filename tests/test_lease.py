@@ -17,8 +17,9 @@ from watching import wait_until
 
 from charrnn.files import create_atomically
 from charrnn.runs import lease
-from charrnn.runs.folder import RunFolder, RunState
+from charrnn.runs.folder import RunFolder
 from charrnn.runs.lease import LeaseLost, Leases
+from charrnn.runs.state import RunState
 from charrnn.training.train_run import prepare, train
 
 HOLD = """

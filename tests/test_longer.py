@@ -15,7 +15,8 @@ from test_resume import SETTINGS, results
 
 from charrnn.errors import BadInput
 from charrnn.runs.checkpoints import NEWEST, batches_in, batches_kept
-from charrnn.runs.folder import RunFolder, RunState, RunStatus
+from charrnn.runs.folder import RunFolder
+from charrnn.runs.state import RunState, RunStatus
 from charrnn.schemes.scheme_4 import Scheme4
 from charrnn.training.train_run import prepare, train
 

@@ -22,7 +22,8 @@ from processes import ROOT, run_command
 from watching import wait_until
 
 from charrnn.errors import BadInput
-from charrnn.runs.folder import Evaluation, RunFolder
+from charrnn.runs.files import Evaluation
+from charrnn.runs.folder import RunFolder
 
 HOSTILE = '</pre></script><script>document.title = "owned"</script>\x01'
 PROMPT = 100  # characters, k2 of them

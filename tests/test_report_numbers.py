@@ -14,7 +14,8 @@ from analysis.claims.evidence import read_evidence
 from analysis.report.content import content
 from analysis.report.page import render
 
-from charrnn.runs.folder import Evaluation, RunFolder
+from charrnn.runs.files import Evaluation
+from charrnn.runs.folder import RunFolder
 
 CURVES = {
     # Run, and by its sampling procedures perplexities after 1, 10 and 100 batches.

@@ -16,8 +16,9 @@ from test_resume import SETTINGS, assert_same, stopped
 
 from charrnn.errors import CannotRead, CharRNNError
 from charrnn.runs.checkpoints import BEFORE, NEWEST
-from charrnn.runs.folder import RunFolder, RunState, RunStatus
+from charrnn.runs.folder import RunFolder
 from charrnn.runs.sealed import CannotWrite, DamagedRun
+from charrnn.runs.state import RunState, RunStatus
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 from charrnn.training.train_run import prepare, train
 

@@ -10,7 +10,7 @@ import pytest
 from processes import run_command
 from watching import end, finished, training, wait_until
 
-from charrnn.runs.folder import RunState
+from charrnn.runs.state import RunState
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.grids import write_grid
 from charrnn.training.train_run import prepare, train

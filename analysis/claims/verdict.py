@@ -13,7 +13,7 @@ from analysis.claims.rules import Finding
 from analysis.results import PENDING, STATES, name_cells
 from analysis.statistics.intervals import Outcome
 from charrnn.data.corpora.for_figures import STANDS_FOR
-from charrnn.runs.folder import RESULTS
+from charrnn.runs.state import RESULTS
 
 PAPER_BATCHES = 12_800
 """Training batches of each of the paper's runs."""

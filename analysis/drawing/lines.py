@@ -9,7 +9,7 @@ from analysis.drawing.catalogue import Figure
 from analysis.drawing.colours import choose_colours
 from analysis.results import Results
 from charrnn.data.corpora.for_figures import STANDS_FOR
-from charrnn.runs.folder import Evaluation
+from charrnn.runs.files import Evaluation
 
 VALUES = {
     "scheme": "scheme",

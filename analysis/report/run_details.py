@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from analysis.claims.evidence import Evidence
 from charrnn.data.vocabulary import TOKENIZATIONS
-from charrnn.runs.folder import RESULTS
 from charrnn.runs.identity import Identity, variant
+from charrnn.runs.state import RESULTS
 
 SETTINGS = {
     "corpus": "corpus",

@@ -17,7 +17,7 @@ from analysis.curves import Curve, at, of_cells
 from analysis.instability.definition import unstable
 from analysis.results import PENDING, Results
 from analysis.statistics.intervals import Outcome
-from charrnn.runs.folder import RESULTS
+from charrnn.runs.state import RESULTS
 from charrnn.schemes.base import Scheme
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.scheme_4 import Scheme4

@@ -28,7 +28,7 @@ def results(folder: str | os.PathLike[str] = "multirun") -> pd.DataFrame:
     Returns:
         Columns: run, corpus, scheme (that the run was configured with), training, k1, k2,
         num_layers, hidden_size, seed, scale and settings (what differs from the defaults), then
-        those of charrnn.runs.folder.Evaluation.
+        those of charrnn.runs.files.Evaluation.
 
     Raises:
         CharRNNError: if there is no run below the folder.

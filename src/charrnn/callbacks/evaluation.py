@@ -13,7 +13,8 @@ from charrnn.callbacks.clock import Clock, finish_queued_work
 from charrnn.callbacks.tensorboard_events import Events
 from charrnn.datamodule.module import CharDataModule
 from charrnn.evaluation.perplexity import PROCEDURES
-from charrnn.runs.folder import Evaluation, RunFolder
+from charrnn.runs.files import Evaluation
+from charrnn.runs.folder import RunFolder
 from charrnn.sampling.samplers import FASTEST, Diverged, Text
 from charrnn.schemes.base import Scheme
 

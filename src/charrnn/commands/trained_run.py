@@ -74,7 +74,7 @@ class TrainedRun:
 
     @property
     def evaluations(self) -> pd.DataFrame:
-        """Perplexities during training; columns as in charrnn.runs.folder.Evaluation.
+        """Perplexities during training; columns as in charrnn.runs.files.Evaluation.
 
         Raises:
             DamagedRun: if the table was changed after the run finished.

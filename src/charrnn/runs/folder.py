@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from charrnn.data.vocabulary import TOKENIZATIONS, Vocabulary
 from charrnn.errors import BadInput, CharRNNError
 from charrnn.files import TEMPORARY
 from charrnn.runs.checkpoints import (
@@ -25,98 +19,28 @@ from charrnn.runs.checkpoints import (
     batches_kept,
     newest_checkpoint,
 )
+from charrnn.runs.files import CONFIG, EVALUATIONS, IDENTITY, SEALED, RunFiles
 from charrnn.runs.identity import Identity, run_identity, run_name
 from charrnn.runs.lease import Leases
-from charrnn.runs.sealed import LONGER, MARK, CannotWrite, DamagedRun, SealedFolder, as_json
+from charrnn.runs.sealed import LONGER, MARK, CannotWrite, DamagedRun, as_json
+from charrnn.runs.state import RunState, RunStatus
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-    from torch import Tensor
 
     from charrnn.data.corpora.base import Tokens
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One row of a run's table.
-
-    Attributes:
-        batches: training batches before this evaluation.
-        train_sequences: training sequences in them, the figures' x axis.
-        epoch: epoch of the last of these batches, from 0.
-        train_seconds: time spent on training so far, evaluation excluded.
-        procedure: `windowed` or `progressive`.
-        perplexity: of the test split; infinite or NaN after divergence.
-        tokens_scored: number of test tokens in it.
-    """
-
-    batches: int
-    train_sequences: int
-    epoch: int
-    train_seconds: float
-    procedure: str
-    perplexity: float
-    tokens_scored: int
-
-
-class RunState(StrEnum):
-    """How far a run is, for a given number of batches. Finished and diverged runs are results."""
-
-    PLANNED = "planned"
-    """No process trains it. If it was interrupted, it resumes from its checkpoint."""
-    STARTING = "starting"
-    """A process holds the lease and has not trained a batch yet."""
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-    """The last attempt ended with an error."""
-    DIVERGED = "diverged"
-    """Finished, with a perplexity that is infinite or NaN."""
-    NOT_EVALUATED = "not evaluated"
-    """Trained for more batches, and not evaluated at this number of them."""
-
-
 EVENTS = "tensorboard"
 """Folder of TensorBoard's events, beside the runs' folders."""
-RESULTS = frozenset({RunState.FINISHED, RunState.DIVERGED})
-"""The states of a run that has a result."""
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """How far a run is.
-
-    Attributes:
-        state: see RunState.
-        batches: batches trained, as far as the folder shows.
-        error: last line of a failed run's traceback.
-        owner: `host:pid` of the process that holds the lease.
-    """
-
-    state: RunState
-    batches: int = 0
-    error: str | None = None
-    owner: str | None = None
-
-
-SEALED = VOCABULARY, WEIGHTS, DIAGNOSTICS, CONFIG, IDENTITY, EVALUATIONS = (
-    "vocabulary.json",
-    "weights.pt",
-    "diagnostics.csv",
-    "config.yaml",
-    "identity.json",
-    "evaluations.csv",
-)
-"""The files that results are read from."""
 LEFT_BY_AN_ATTEMPT = (MARK, "failed.txt", TEMPORARY)
 """Glob patterns of files that say how an attempt ended."""
 WRITTEN = (*LEFT_BY_AN_ATTEMPT, *SEALED, *CHECKPOINTS, "provenance.json", "sample-*.txt")
 """Glob patterns of everything that a run writes. What else is in the folder is the user's."""
 
 
-class RunFolder(SealedFolder):
+class RunFolder(RunFiles):
     """The folder of one run.
 
     ==========================  =================================================================
@@ -300,89 +224,6 @@ class RunFolder(SealedFolder):
             return [*last.pop("earlier"), last]
         except (OSError, ValueError, AttributeError, KeyError):
             return []
-
-    def write_table(self, evaluations: list[Evaluation]) -> None:
-        """Replace the table with these rows."""
-        table = pd.DataFrame([asdict(evaluation) for evaluation in evaluations])
-        self.write(EVALUATIONS, table.to_csv(index=False, na_rep="nan"))
-
-    def read_table(self, num_batches: int | None = None) -> pd.DataFrame:
-        """The table, columns as in Evaluation; without rows if nothing was evaluated yet.
-
-        Args:
-            num_batches: leaves out what comes after so many batches; None leaves out nothing.
-
-        Raises:
-            DamagedRun: if it cannot be read, or is not what it was when the run was finished.
-        """
-        columns = [field.name for field in fields(Evaluation)]
-        if not self.has(EVALUATIONS):
-            return pd.DataFrame(columns=columns)
-        try:
-            # The Python engine reads a float back to the bit in every version of pandas.
-            table = pd.read_csv(io.BytesIO(self.read(EVALUATIONS)), engine="python")
-        except ValueError as error:
-            raise DamagedRun(self.path / EVALUATIONS) from error
-        if list(table.columns) != columns:
-            raise DamagedRun(self.path / EVALUATIONS)
-        return table if num_batches is None else table[table["batches"] <= num_batches]
-
-    def write_diagnostics(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Replace the table of charrnn.callbacks.diagnostics with these rows."""
-        self.write(DIAGNOSTICS, pd.DataFrame(rows).to_csv(index=False, na_rep="nan"))
-
-    def read_diagnostics(self) -> pd.DataFrame | None:
-        """That table; None if the run has none.
-
-        Raises:
-            DamagedRun: if it is missing, or not what it was when the run was finished.
-        """
-        if not self.has(DIAGNOSTICS):
-            return None
-        return pd.read_csv(io.BytesIO(self.read(DIAGNOSTICS)), engine="python")
-
-    def write_vocabulary(self, vocabulary: Vocabulary) -> None:
-        """Keep the tokens, without which the weights are useless."""
-        tokens = vocabulary.tokenization.name
-        self.write(VOCABULARY, as_json({"tokens": tokens, "symbols": vocabulary.symbols}))
-
-    def read_vocabulary(self) -> Vocabulary:
-        """What `write_vocabulary` kept.
-
-        Raises:
-            DamagedRun: if it cannot be read, or is not what it was when the run was finished.
-        """
-        try:
-            kept = json.loads(self.read(VOCABULARY))
-            return Vocabulary(tuple(kept["symbols"]), TOKENIZATIONS[kept["tokens"]])
-        except (ValueError, TypeError, KeyError) as error:
-            raise DamagedRun(self.path / VOCABULARY) from error
-
-    def write_weights(self, state: dict[str, Tensor]) -> None:
-        """Keep the backbone's parameters, to be loaded with ``weights_only=True``."""
-        import torch  # slow to import: status and the reuse of a finished run do without
-
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        self.write(WEIGHTS, buffer.getvalue())
-
-    def read_weights(self) -> dict[str, Tensor]:
-        """The trained parameters, on the CPU.
-
-        Raises:
-            DamagedRun: if they cannot be read, or are not what they were when the run was finished.
-        """
-        import torch
-
-        content = io.BytesIO(self.read(WEIGHTS))
-        try:
-            return torch.load(content, map_location="cpu", weights_only=True)
-        except Exception as error:  # which one depends on what is wrong with the file
-            raise DamagedRun(self.path / WEIGHTS) from error
-
-    def write_sample(self, procedure: str, text: str) -> None:
-        """Keep a text that the trained model has written."""
-        self.write(f"sample-{procedure}.txt", text)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Mark the run as finished. Everything that belongs to it has been written before.

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
-from charrnn.runs.folder import RunFolder, RunState
+from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import digest_of
+from charrnn.runs.state import RunState
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

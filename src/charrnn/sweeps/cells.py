@@ -22,9 +22,10 @@ from charrnn.config import build, conf_folder, register_resolvers
 from charrnn.data.corpora.for_figures import choose
 from charrnn.data.fetching.packages import FetchError
 from charrnn.errors import CannotRead, CharRNNError
-from charrnn.runs.folder import RESULTS, RunFolder
+from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
+from charrnn.runs.state import RESULTS
 
 log = logging.getLogger(__name__)
 

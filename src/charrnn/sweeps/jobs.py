@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from charrnn.config import has_gpu
 from charrnn.errors import CharRNNError, require
-from charrnn.runs.folder import RESULTS, RunState, RunStatus
+from charrnn.runs.state import RESULTS, RunState, RunStatus
 from charrnn.sweeps.cells import Cell
 
 log = logging.getLogger(__name__)

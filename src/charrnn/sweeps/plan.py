@@ -20,8 +20,9 @@ from charrnn.console import console, duration, print_table
 from charrnn.data.corpora.base import Corpus, Source, Tokens, load_once
 from charrnn.data.fetching.packages import FetchError, no_fetching
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.runs.folder import RESULTS, RunState, RunStatus, locate_run
+from charrnn.runs.folder import locate_run
 from charrnn.runs.sealed import DamagedRun
+from charrnn.runs.state import RESULTS, RunState, RunStatus
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.jobs import cores, distinct, states, workers
 from charrnn.sweeps.seconds_per_batch import Step, measure, seconds_of_runs, step_of

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from charrnn.console import print_table
 from charrnn.errors import CharRNNError
-from charrnn.runs.folder import RESULTS, RunFolder, RunState
+from charrnn.runs.folder import RunFolder
+from charrnn.runs.state import RESULTS, RunState
 from charrnn.sweeps.grids import read_grid
 
 COLUMNS = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
