@@ -287,5 +287,5 @@ def test_of_more_runs_than_tensorboard_selects_the_terminal_says_how_to_see_them
     with serving(tmp_path) as address, visit(f"{address}#custom_scalars") as v:
         v.page.get_by_text("Matches (0)").first.wait_for()
         v.page.get_by_text("Toggle All Runs").click()
-        v.page.get_by_text("Matches (41)").wait_for()
+        v.page.get_by_text("Matches (41)").first.wait_for()
         assert v.errors == []

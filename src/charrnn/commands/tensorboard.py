@@ -59,7 +59,6 @@ def serve(runs: Path, host: str, port: int) -> NoReturn:
     from tensorboard.util import tb_logging
 
     tb_logging.get_logger().setLevel(logging.ERROR)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
     board = TensorBoard()
     board.configure(
         logdir=str(events),
@@ -72,6 +71,7 @@ def serve(runs: Path, host: str, port: int) -> NoReturn:
         url = board.launch()
     except TensorBoardServerException as error:
         raise CharRNNError(str(error)) from error
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
     if sum(1 for _ in events.iterdir()) > SELECTED:
         print(f"More than {SELECTED} runs: select them with the checkbox above their list.")
     print(f"TensorBoard: {url} (Ctrl+C ends it)", flush=True)
