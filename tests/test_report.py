@@ -74,7 +74,7 @@ def by_hand(folder: Path) -> None:
                 cells.append(
                     {"corpus": "chorales", "scheme": scheme, "procedure": "windowed", "k1": 20}
                     | {"k2": k2, "num_layers": layers, "hidden_size": hidden, "seed": seed}
-                    | {"scale": "smoke", "num_batches": 6, "run": run}
+                    | {"scale": "smoke", "num_batches": 100, "run": run}
                 )
                 if n:
                     write_run(RunFolder(folder / run), [80.0 + 40 * seed, 30.0, 10.0 + n])

@@ -198,6 +198,14 @@ def test_names_tell_runs_apart(config, tmp_path):
         assert names("scheme=4", word) == {f"text scheme 4 {rest}0 {shown}".rstrip() + " "}
 
 
+def test_a_name_has_only_characters_that_tensorboard_can_select(config, tmp_path):
+    path = tmp_path / "Ääni \u6b4c.txt"
+    path.write_text("the seat of the hat\n" * 1000)
+    run = train(config("data=textfile", f"data.path='{path}'", "num_batches=1", "scheme=4"))
+    (folder,) = (run.path.parent / "tensorboard").iterdir()
+    assert folder.name.startswith("Ääni U+6B4C scheme 4 k1=20 ")
+
+
 def test_a_name_fits_a_file_system_whatever_the_corpus(config, tmp_path):
     path = tmp_path / f"{'Ä' * 20}{'long' * 48}.txt"
     path.write_text("the seat of the hat\n" * 1000)
@@ -280,7 +288,7 @@ def test_a_browser_shows_scalars_the_table_of_runs_and_texts(command, tmp_path):
 @pytest.mark.slow
 def test_of_more_runs_than_tensorboard_selects_the_terminal_says_how_to_see_them(tmp_path):
     for number in range(41):
-        folders = {"windowed": tmp_path / "tensorboard" / f"Ääni \u6b4c {number}"}
+        folders = {"windowed": tmp_path / "tensorboard" / f"Ääni U+6B4C {number}"}
         with closing(Events(folders, "Ääni \u6b4c", {"windowed": {}})) as written:
             for step in (64, 128):
                 written.add_perplexity("windowed", [9.0 - step / 64], step)

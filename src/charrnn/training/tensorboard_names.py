@@ -39,10 +39,12 @@ def readable_name(cfg: DictConfig, identity: Identity, procedure: str) -> str:
         identity: what the run is.
         procedure: `windowed` or `progressive`.
     """
+    # TensorBoard keeps its selection of runs by btoa, which fails beyond these 256 characters.
+    corpus = "".join(c if c < "\u0100" else f"U+{ord(c):04X}" for c in identity["corpus"]["name"])
     schemes = scheme_names(cfg, procedure)
     training = f"{scheme_class(cfg).training_procedure} {procedure}"
     words = [
-        shortened_to(LONGEST // 2, identity["corpus"]["name"]).replace("/", "-"),
+        shortened_to(LONGEST // 2, corpus).replace("/", "-"),
         f"scheme {'+'.join(schemes)}" if schemes else training,
         f"k1={cfg.k1}",
         f"k2={cfg.k2}",
