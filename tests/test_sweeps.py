@@ -15,10 +15,12 @@ from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.grids import write_grid
 from charrnn.training.train_run import prepare, train
 
+SERIAL_AND_PARALLEL = [1, pytest.param(2, marks=pytest.mark.slow)]
+"""Values of jobs=; workers of their own import everything once more."""
 EIGHT = ("-m", "scheme=2,4", "k1=20,40,60,80")
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", SERIAL_AND_PARALLEL)
 def test_a_sweep_that_is_killed_trains_only_what_was_missing(start, tmp_path, jobs):
     first = start(*EIGHT, f"jobs={jobs}")
     wait_until(lambda: len(finished(tmp_path)) >= 3)
@@ -46,6 +48,7 @@ def test_two_sweeps_started_together_train_each_run_once(start, tmp_path):
     assert len(pd.read_csv(tmp_path / "runs" / "grids" / "sweep-smoke.csv")) == 8
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_own_run_only(start, tmp_path):
     words = "-m", "k1=20,40,60", "jobs=2", "num_batches=300", "evaluate_at=[1]"
     sweep = start(*words)
@@ -65,7 +68,7 @@ def test_a_worker_that_is_killed_costs_its_own_run_only(start, tmp_path):
     assert log.count(": finished in ") == 1
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", SERIAL_AND_PARALLEL)
 def test_the_first_failure_ends_the_sweep_if_asked_to(start, config, tmp_path, jobs):
     folder = prepare(config("k1=20", "num_batches=1000000")).folder.path
     folder.parent.mkdir()
@@ -127,7 +130,8 @@ def test_the_status_of_every_cell(config, tmp_path):
     assert lines[1] == ["mine-smoke", "text", "1", "20", "100", "1", "16", "0", "finished"]
     assert lines[3][8:] == ["failed:", "RuntimeError:", "out", "of", "luck"]
     assert lines[5][8:] == ["waiting"]
-    assert lines[7][8] == "waiting"  # a mark that is cut short proves nothing
+    # A mark that is cut short proves nothing; the checkpoint beside it is kept.
+    assert lines[7][8:] == ["waiting,", "6", "of", "6", "batches"]
     assert " ".join(lines[-1]) == "8 cells of 4 runs: 4 waiting, 2 finished, 2 failed"
 
 
@@ -144,7 +148,7 @@ def test_a_plan_counts_what_figures_share_and_writes_nothing(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "fig10: the cells of fig9" in result.stdout
     assert "56 cells, 39 distinct runs: 39 planned; 39 to train" in result.stdout
-    assert "finnish: not fetched yet; taken by its name, with |V| = 106" in result.stdout
+    assert "finnish: not fetched yet; planned with |V| = 106" in result.stdout
     assert "time left: " in result.stdout
     assert list(tmp_path.iterdir()) == []
 
