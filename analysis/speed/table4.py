@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import pandas as pd
 import torch
-from hydra.errors import HydraException
 from omegaconf import DictConfig
 from rich.progress import track
 
@@ -145,8 +144,6 @@ def main() -> None:
         if cells[0].threads is not None:
             torch.set_num_threads(cells[0].threads)
         table = pd.concat(_measured(cells, arguments.repeats, arguments.tokens))
-    except HydraException as error:  # an unknown override
-        refuse(CharRNNError(str(error)))
     except CharRNNError as error:
         refuse(error)
     print(heading := _heading(cells[0], table))

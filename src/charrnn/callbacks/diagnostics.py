@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pytorch_lightning as pl
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from charrnn.callbacks.gradient_norm import gradient_norm
 from charrnn.callbacks.state_size import state_size
 from charrnn.datamodule.batches import Batch
 from charrnn.runs.folder import RunFolder
@@ -60,8 +60,7 @@ class Diagnose(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         if trainer.global_step + 1 in self.counts:
-            gradients = (p.grad for p in pl_module.parameters() if p.grad is not None)
-            self._gradient_norm = get_total_norm(gradients).item()
+            self._gradient_norm = gradient_norm(pl_module).item()
 
     def on_train_batch_end(
         self,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from charrnn.callbacks.clock import Clock
+from charrnn.callbacks.gradient_norm import gradient_norm
 from charrnn.callbacks.state_size import state_size
 from charrnn.callbacks.tensorboard_events import Events
 from charrnn.datamodule.batches import Batch
@@ -51,8 +51,7 @@ class LogTraining(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         if self.due:
-            gradients = (p.grad for p in pl_module.parameters() if p.grad is not None)
-            self._gradient_norm = get_total_norm(gradients)
+            self._gradient_norm = gradient_norm(pl_module)
 
     def on_train_batch_end(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from charrnn.errors import BadInput, reason, require
-from charrnn.files import write_atomically
+from charrnn.files import write_output
 
 
 def path_of(text: str) -> Path:
@@ -33,8 +33,8 @@ def default_folder(runs: Path, name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BadInput("--runs", runs, f"a folder that can be written to ({reason})") from error
+        wanted = f"a folder that can be written to ({reason(error)})"
+        raise BadInput("--runs", runs, wanted) from error
     return folder
 
 
@@ -61,8 +61,4 @@ def write_out(path: Path, content: bytes | str) -> None:
     Raises:
         BadInput: if it cannot be written.
     """
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        wanted = f"a file that can be written ({reason(error)})"
-        raise BadInput("--out", path, wanted) from error
+    write_output(path, content, "--out")

@@ -9,7 +9,6 @@ deleted at any time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from contextlib import suppress
@@ -23,6 +22,7 @@ from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import digest_of
+from charrnn.runs.sealed import sha256_of
 from charrnn.runs.state import RunState
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def _question(cfg: DictConfig) -> str | None:
     tokens = load_once(build(cfg.data))
     weights = cfg.initial_weights
     asked["corpus"] = tokens.name, tokens.sha256
-    asked["weights"] = weights and _sha256(Path(weights).expanduser().read_bytes())
+    asked["weights"] = weights and sha256_of(Path(weights).expanduser().read_bytes())
     asked["code"] = _code()
-    return _sha256(json.dumps(asked, sort_keys=True).encode())
+    return sha256_of(json.dumps(asked, sort_keys=True).encode())
 
 
 def _targets(value: Any) -> list[str]:
@@ -124,7 +124,3 @@ def _code() -> list[Any]:
     package = Path(__file__).parent.parent
     files = ((path, path.stat()) for path in sorted(package.rglob("*.py")))
     return [version("torch"), *((str(p), found.st_size, found.st_mtime_ns) for p, found in files)]
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

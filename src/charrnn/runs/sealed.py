@@ -56,7 +56,7 @@ class SealedFolder:
 
     def seal(self, mark: dict[str, Any], names: Iterable[str]) -> None:
         """Mark the folder as finished, and the files ``names`` as complete."""
-        seals = {name: _sha256((self.path / name).read_bytes()) for name in names}
+        seals = {name: sha256_of((self.path / name).read_bytes()) for name in names}
         self.write(MARK, as_json({**mark, "sha256": seals}))
 
     def mark(self) -> dict[str, Any] | None:
@@ -86,7 +86,7 @@ class SealedFolder:
             except OSError as error:
                 raise CannotRead(path, error) from error
             seal = (mark or {}).get("sha256", {}).get(name)
-            if seal is None or seal == _sha256(content):
+            if seal is None or seal == sha256_of(content):
                 return content
             before, mark = mark, self.mark()
             if mark == before:  # if not, the result was just replaced
@@ -172,5 +172,6 @@ def _maps_to(kind: type | UnionType, content: Any) -> bool:
     return isinstance(content, dict) and all(isinstance(v, kind) for v in content.values())
 
 
-def _sha256(content: bytes) -> str:
+def sha256_of(content: bytes) -> str:
+    """The SHA-256 checksum of a file's content, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
