@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 import reference
 import torch
@@ -40,6 +41,26 @@ def test_equals_the_literal_token_by_token_perplexity(monkeypatch, procedure, k2
     with torch.no_grad():
         assert found.value == pytest.approx(literal(p, TOKENS.tolist(), k2), rel=1e-9)
     assert found.tokens_scored == 61 - k2
+
+
+def test_the_standard_error_is_that_of_the_mean_of_blocks_of_100_tokens(monkeypatch):
+    monkeypatch.setattr(perplexity, "WINDOWS", 64)
+    backbone, p = model_and_parameters(layers=1)
+    tokens = torch.randint(7, (467,), generator=torch.Generator().manual_seed(1))
+    k2 = 5
+    with torch.no_grad():
+        # The losses of single tokens, from the perplexities of texts that end with them.
+        logs = [
+            n * math.log(reference.progressive_perplexity(p, tokens[: k2 + n].tolist(), k2))
+            for n in range(1, len(tokens) - k2 + 1)
+        ]
+    losses = np.diff(logs, prepend=0)
+    means = [losses[start : start + 100].mean() for start in (0, 100, 200, 300)]
+    expected = np.std(means, ddof=1) / 2
+    found = PROCEDURES["progressive"](backbone.eval(), tokens, k2)
+    assert found.standard_error == pytest.approx(expected, rel=1e-6)
+    for procedure in PROCEDURES:  # one block has no spread
+        assert math.isnan(PROCEDURES[procedure](backbone, tokens[:200], k2).standard_error)
 
 
 def test_single_precision_agrees_to_1e_6():

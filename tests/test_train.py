@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from helpers import random_arrays
 from omegaconf import OmegaConf
 
 from charrnn.backbone.network import Backbone
+from charrnn.callbacks import evaluation
 from charrnn.data.corpora.base import TextFile
 from charrnn.data.vocabulary import NOTES
 from charrnn.errors import BadInput
 from charrnn.evaluation.perplexity import PROCEDURES
+from charrnn.evaluation.schedule import dense, log_spaced
 from charrnn.runs.identity import run_identity
 from charrnn.schemes.schemes_1_and_3 import Scheme1
-from charrnn.training.evaluation_schedule import log_spaced
 from charrnn.training.train_run import prepare, train
 
 
@@ -33,6 +35,26 @@ def test_log_spaced_counts_are_those_of_the_authors_code():
     assert log_spaced(5) == [1, 3, 5]
     assert log_spaced(1) == [1]
     assert log_spaced(51) == [1, 3, 6, 13, 26, 51]
+
+
+def test_dense_counts_hold_the_log_spaced_ones_and_leave_no_large_gap():
+    counts = dense(12800)
+    assert set(log_spaced(12800)) <= set(counts)
+    # Counts lie anywhere in their spans, so two spans of 50 batches or 5 % are the largest gap.
+    assert all(b - a <= max(100, 0.11 * a) for a, b in pairwise(counts))
+    assert len(counts) < 100
+
+
+def test_dense_counts_of_a_shorter_training_are_the_first_of_a_longer_one():
+    assert set(dense(430)) - {430} == {count for count in dense(12800) if count < 430}
+
+
+@pytest.mark.parametrize("epoch", [7, 16, 25, 37, 50])
+def test_dense_counts_keep_no_step_with_epochs(epoch):
+    # Positions within an epoch of any length spread over all of it.
+    positions = {count % epoch for count in set(dense(3000)) - set(log_spaced(3000))}
+    thirds = {position * 3 // epoch for position in positions}
+    assert thirds == {0, 1, 2}
 
 
 def test_a_run_leaves_its_table_configuration_provenance_and_weights(config):
@@ -64,6 +86,29 @@ def test_a_run_leaves_its_table_configuration_provenance_and_weights(config):
         sample = (folder.path / f"sample-{procedure}.txt").read_text()
         assert len(sample) == 100 + 5
     assert folder.is_finished
+
+
+def test_the_mean_loss_of_the_last_batches_stands_beside_an_evaluation(config, monkeypatch):
+    monkeypatch.setattr(evaluation, "RECENT", 3)
+    losses = []
+    step = Scheme1.training_step
+
+    def spy(self, batch):
+        losses.append(step(self, batch))
+        return losses[-1]
+
+    monkeypatch.setattr(Scheme1, "training_step", spy)
+    table = train(config("evaluate_at=[2,6]")).read_table()
+    values = [loss.item() for loss in losses]
+    expected = [sum(values[:2]) / 2] * 2 + [sum(values[3:6]) / 3] * 2
+    assert table["train_loss"].tolist() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("scheme", ["2", "4", "bptt"])
+def test_every_run_records_both_readings_of_the_same_tokens(config, scheme):
+    table = train(config(f"scheme={scheme}", "num_batches=2", "evaluate_at=[1]")).read_table()
+    assert table["procedure"].tolist() == ["windowed", "progressive"] * 2
+    assert table["tokens_scored"].nunique() == 1
 
 
 def test_training_goes_on_with_dropout_after_an_evaluation(config, monkeypatch):
@@ -227,7 +272,7 @@ def test_training_time_leaves_evaluation_out(config, monkeypatch):
         time.sleep(0.5)
         from charrnn.evaluation.perplexity import Perplexity
 
-        return Perplexity(2.0, 200)
+        return Perplexity(2.0, 200, 0.1)
 
     monkeypatch.setitem(PROCEDURES, "windowed", slow)
     started = time.perf_counter()

@@ -28,8 +28,8 @@ from charrnn.callbacks.tensorboard_events import Events
 from charrnn.callbacks.training_log import LogTraining
 from charrnn.config import conf_folder
 from charrnn.datamodule.batches import TrainBatches
+from charrnn.evaluation.schedule import log_spaced
 from charrnn.schemes.schemes_1_and_3 import Scheme1
-from charrnn.training.evaluation_schedule import log_spaced
 from charrnn.training.timed_step import make_step, seconds
 
 SCALES = ("paper", "laptop", "quick")

@@ -63,14 +63,14 @@ class KeepCheckpoint(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
         return {
-            "seconds": dict(self.clock.seconds),
+            "clock": self.clock.state_dict(),
             "cost": self.cost,
             "computed_on": computed_on(),
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.clock.seconds.update(state_dict["seconds"])
+        self.clock.load_state_dict(state_dict["clock"])
         self.cost = state_dict["cost"]
         torch.set_rng_state(state_dict["random"]["cpu"])
         if torch.cuda.is_available() and state_dict["random"]["cuda"] is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
+READING_GAP = "reading_gap"
 FINAL, BEST = "perplexity_final", "perplexity_best"
 """The latest and the best perplexity so far: the metrics in TensorBoard's table of runs."""
 
@@ -22,7 +23,7 @@ SECONDS = 10
 
 
 class Events:
-    """The events of a run, in a folder for each sampling procedure that it records.
+    """The events of a run, in a folder for each sampling procedure that its schemes use.
 
     To TensorBoard each folder is a run, complete in itself: what both procedures share, such as
     the training loss, is in both folders. This lets schemes be compared in one chart, also those
@@ -45,6 +46,7 @@ class Events:
         resumed_at: int | None = None,
     ) -> None:
         self.corpus = corpus
+        self.procedures = tuple(folders)
         self._writers, self._ends = {}, {}
         for procedure, folder in folders.items():
             if resumed_at is None:
@@ -64,6 +66,10 @@ class Events:
         for writer in self._writers.values():
             for tag, value in values.items():
                 writer.add_scalar(tag, value, step)
+
+    def add_reading_gap(self, gap: float, step: int) -> None:
+        """Write log(progressive / windowed perplexity) of the same weights."""
+        self.add_training({f"{READING_GAP}/{self.corpus}": gap}, step)
 
     def add_perplexity(self, procedure: str, perplexities: Iterable[float], step: int) -> None:
         """Write the last, and the best, of the perplexities of a sampling procedure so far."""
@@ -107,6 +113,9 @@ def layout(corpus: str) -> dict[str, dict[str, list[Any]]]:
 
     return {
         "Perplexity of the schemes, by corpus": {corpus: chart(f"perplexity/{re.escape(corpus)}")},
+        "log(progressive / windowed perplexity), by corpus": {
+            corpus: chart(f"{READING_GAP}/{re.escape(corpus)}")
+        },
         "Training": {
             "loss": chart("train/loss"),
             "norm of the gradient": chart("train/gradient_norm"),

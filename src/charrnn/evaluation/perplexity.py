@@ -5,7 +5,7 @@ Both score the same tokens: all but the first k2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,11 +26,24 @@ NOT_SCORED = -100
 """Target of a token that is read but not scored."""
 
 
+BLOCK = 100
+"""Tokens in a block, whose mean loss hardly depends on that of the next one."""
+
+
 class Perplexity(NamedTuple):
-    """A perplexity, infinite or NaN for a diverged model, and the number of tokens it scored."""
+    """A perplexity.
+
+    Attributes:
+        value: infinite or NaN for a diverged model.
+        tokens_scored: the number of tokens in it.
+        standard_error: of its logarithm: how much that would differ between test splits of this
+            size, estimated from the means of blocks of 100 tokens (batch means, since the losses
+            of neighbours are alike). NaN for fewer than two blocks.
+    """
 
     value: float
     tokens_scored: int
+    standard_error: float
 
 
 def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
@@ -53,7 +66,7 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
         (5, 40)
     """
     windows_WT = tokens_N[:-1].unfold(0, k2, 1)
-    log_p = 0.0
+    losses = []
     with torch.inference_mode():
         for chunk_BT, targets_B in zip(
             windows_WT.split(WINDOWS), tokens_N[k2:].split(WINDOWS), strict=True
@@ -62,8 +75,8 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
             for inputs_TB in chunk_BT.t().split(STEPS):
                 hidden_TBH, trajectory = backbone.recur(inputs_TB, state)
                 state = state_after(trajectory, -1)
-            log_p += _log_likelihood(backbone.readout(hidden_TBH[-1]), targets_B)
-    return _perplexity(log_p, len(tokens_N) - k2)
+            losses.append(_losses(backbone.readout(hidden_TBH[-1]), targets_B))
+    return _perplexity(losses, len(tokens_N) - k2)
 
 
 def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
@@ -84,15 +97,15 @@ def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Per
     """
     targets_N = tokens_N[1:].clone()
     targets_N[: k2 - 1] = NOT_SCORED
-    state, log_p = backbone.initial_state(1), 0.0
+    state, losses = backbone.initial_state(1), []
     with torch.inference_mode():
         for inputs_T, targets_T in zip(
             tokens_N[:-1].split(CHUNK), targets_N.split(CHUNK), strict=True
         ):
             hidden_TBH, trajectory = backbone.recur(inputs_T[:, None], state)
             state = state_after(trajectory, -1)
-            log_p += _log_likelihood(backbone.readout(hidden_TBH[:, 0]), targets_T)
-    return _perplexity(log_p, len(tokens_N) - k2)
+            losses.append(_losses(backbone.readout(hidden_TBH[:, 0]), targets_T))
+    return _perplexity(losses, len(tokens_N) - k2)
 
 
 PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = dict(
@@ -100,14 +113,21 @@ PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = dict(
 )
 
 
-def _log_likelihood(logits: Tensor, targets: Tensor) -> float:
-    """The sum of log p(target), in double precision."""
+def _losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """Each token's -log p, in double precision; 0 for those that are not scored."""
     losses = nn.functional.cross_entropy(logits, targets, reduction="none", ignore_index=NOT_SCORED)
-    return -losses.cpu().double().sum().item()
+    return losses.cpu().double()
 
 
-def _perplexity(log_p: float, tokens_scored: int) -> Perplexity:
-    # For a diverged model torch's exp overflows to infinity, where math's raises an error.
+def _perplexity(losses: Sequence[Tensor], tokens_scored: int) -> Perplexity:
+    """The perplexity of the last ``tokens_scored`` of the losses, which come in chunks."""
+    mean = sum(chunk.sum().item() for chunk in losses) / tokens_scored
+    scored = torch.cat(list(losses))[-tokens_scored:]
+    means = scored[: tokens_scored // BLOCK * BLOCK].view(-1, BLOCK).mean(dim=1)
+    error = means.std() / len(means) ** 0.5 if len(means) > 1 else torch.tensor(torch.nan)
     return Perplexity(
-        torch.tensor(-log_p / tokens_scored, dtype=torch.float64).exp().item(), tokens_scored
+        # For a diverged model torch's exp overflows to infinity, where math's raises an error.
+        torch.tensor(mean, dtype=torch.float64).exp().item(),
+        tokens_scored,
+        error.item(),
     )

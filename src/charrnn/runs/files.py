@@ -26,8 +26,13 @@ class Evaluation:
         train_sequences: training sequences in them, the figures' x axis.
         epoch: epoch of the last of these batches, from 0.
         train_seconds: time spent on training so far, evaluation excluded.
+        train_cpu_seconds: processor time spent on it, over all threads of the process: what else
+            the machine does adds little to it.
+        train_loss: mean loss of the last 50 batches, or of all if they are fewer.
         procedure: `windowed` or `progressive`.
         perplexity: of the test split; infinite or NaN after divergence.
+        standard_error: how far its logarithm may be from that of a far longer test split, see
+            charrnn.evaluation.perplexity; NaN for fewer than 200 tokens.
         tokens_scored: number of test tokens in it.
     """
 
@@ -35,8 +40,11 @@ class Evaluation:
     train_sequences: int
     epoch: int
     train_seconds: float
+    train_cpu_seconds: float
+    train_loss: float
     procedure: str
     perplexity: float
+    standard_error: float
     tokens_scored: int
 
 

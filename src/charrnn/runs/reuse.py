@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import CharRNNError
+from charrnn.evaluation.schedule import evaluation_counts
 from charrnn.files import write_atomically
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import digest_of
@@ -83,8 +84,8 @@ def recall(cfg: DictConfig) -> tuple[RunFolder, str] | None:
 def report_reuse(cfg: DictConfig, folder: RunFolder, title: str) -> None:
     """Say that a run is finished already, and at which batch counts it was not evaluated."""
     log.info("%s: trained before, reused: %s", title, folder.path)
-    not_measured = set(cfg.evaluate_at or []) - set(folder.read_table()["batches"])
-    if not_measured:
+    not_measured = set(evaluation_counts(cfg)) - set(folder.read_table()["batches"])
+    if not_measured and cfg.evaluate_at != "log":
         log.warning("it was not evaluated at batches %s then.", sorted(not_measured))
     folder.tidy(cfg.keep_last)
 

@@ -64,8 +64,6 @@ class Scheme(pl.LightningModule):
     """Name of the training procedure. Schemes with the same one share their runs."""
     sampling_procedure: ClassVar[str]
     """`windowed` or `progressive`: how the scheme samples, and which perplexity it reports."""
-    recorded_procedures: ClassVar[tuple[str, ...]]
-    """The perplexities that a run of this training procedure records."""
     orders: ClassVar[tuple[str, ...]] = ("equidistant", "shuffled")
     """The orders of training sequences that the training procedure allows."""
     k3_is_free: ClassVar[bool] = True
@@ -73,7 +71,7 @@ class Scheme(pl.LightningModule):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        changes = {"own_k3", "training_step", "recorded_procedures"} & vars(cls).keys()
+        changes = {"own_k3", "training_step"} & vars(cls).keys()
         if changes and "training_procedure" not in vars(cls):
             raise TypeError(
                 f"{cls.__name__} changes {', '.join(sorted(changes))} and has to name its own "

@@ -9,7 +9,6 @@ class SingleLoss(MultiLoss):
     """Algorithm 2, single-loss training: Algorithm 1 with a loss on the last position only."""
 
     training_procedure = "single-loss"
-    recorded_procedures = ("windowed",)
     k3_is_free = False
 
     @classmethod

@@ -41,7 +41,6 @@ class ConditionalMultiLoss(Scheme):
     """
 
     training_procedure = "conditional-multi-loss"
-    recorded_procedures = ("progressive",)
     orders = ("equidistant",)
 
     def __init__(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from charrnn.datamodule.batches import Batch
@@ -14,7 +12,6 @@ class MultiLoss(Scheme):
     """Algorithm 1, multi-loss training: every sequence starts from the learned initial state."""
 
     training_procedure = "multi-loss"
-    recorded_procedures: ClassVar[tuple[str, ...]] = ("windowed", "progressive")
 
     def training_step(self, batch: Batch) -> Tensor:
         batch_size = batch.inputs_TB.shape[1]

@@ -20,14 +20,14 @@ from charrnn.console import console, duration, print_table
 from charrnn.data.corpora.base import Corpus, Source, Tokens, load_once
 from charrnn.data.fetching.packages import FetchError, no_fetching
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.evaluation.schedule import evaluation_counts
 from charrnn.runs.folder import locate_run
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS, RunState, RunStatus
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.jobs import cores, distinct, states, workers
 from charrnn.sweeps.seconds_per_batch import Step, measure, seconds_of_runs, step_of
-from charrnn.training.build import check_initial_weights, scheme_class
-from charrnn.training.evaluation_schedule import evaluation_counts
+from charrnn.training.build import check_initial_weights
 
 TYPICAL_VOCABULARY = 90
 """Unique tokens assumed for a corpus that has not been fetched."""
@@ -196,8 +196,6 @@ def _batches_left(cell: Cell, status: Mapping[Path, RunStatus]) -> float:
     assert cell.folder is not None
     cfg = cell.cfg
     left = cfg.num_batches - status[cell.folder.path].batches
-    if "windowed" not in scheme_class(cfg).recorded_procedures:
-        return left
     remaining = sum(count > cfg.num_batches - left for count in evaluation_counts(cfg))
     passes = (cfg.datamodule.test_size - cfg.k2) / cfg.datamodule.batch_size
     return left + remaining * passes / 3

@@ -24,6 +24,8 @@ from charrnn.errors import (
     require_number,
     require_whole,
 )
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
+from charrnn.evaluation.schedule import SCHEDULES
 from charrnn.schemes.base import MakeOptimizer, Scheme
 
 SHARED = ("k1", "k2", "k3", "weighting")
@@ -56,11 +58,12 @@ def check(cfg: DictConfig) -> None:
     if cfg.threads is not None:
         require_whole("threads", cfg.threads, 1, "thread, or null")
     counts = cfg.evaluate_at
-    if counts is not None:
+    if counts not in SCHEDULES:
         known = OmegaConf.is_list(counts) and all(type(n) is int for n in counts)
         fits = known and all(1 <= n <= cfg.num_batches for n in counts)
-        most = f"from 1 to num_batches={cfg.num_batches}"
-        require(fits, "evaluate_at", counts, f"a list of batch counts, each {most}, or null")
+        each = f"each from 1 to num_batches={cfg.num_batches}"
+        names = " or ".join(SCHEDULES)
+        require(fits, "evaluate_at", counts, f"{names}, or a list of batch counts, {each}")
     columns = cfg.columns
     known = OmegaConf.is_list(columns) and all(isinstance(name, str) for name in columns)
     require(known, "columns", columns, "a list of names of fields")
@@ -98,6 +101,11 @@ def check_initial_weights(cfg: DictConfig, vocabulary_size: int) -> None:
 def scheme_class(cfg: DictConfig) -> type[Scheme]:
     """The class of the configuration's scheme."""
     return get_class(cfg.model._target_)
+
+
+def sampled_procedures(cfg: DictConfig) -> list[str]:
+    """The sampling procedures that the schemes with the configuration's training use."""
+    return [procedure for procedure in SAMPLING_PROCEDURES if scheme_names(cfg, procedure)]
 
 
 def scheme_names(cfg: DictConfig, procedure: str) -> list[str]:

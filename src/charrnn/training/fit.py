@@ -23,13 +23,13 @@ from charrnn.callbacks.progress import RunProgress
 from charrnn.callbacks.tensorboard_events import Events
 from charrnn.callbacks.training_log import LogTraining
 from charrnn.datamodule.module import CharDataModule
+from charrnn.evaluation.schedule import evaluation_counts
 from charrnn.runs.checkpoints import batches_in
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import Identity
 from charrnn.sampling.samplers import Text
 from charrnn.schemes.base import Scheme
-from charrnn.training.build import build_scheme, scheme_class, scheme_names
-from charrnn.training.evaluation_schedule import evaluation_counts
+from charrnn.training.build import build_scheme, sampled_procedures, scheme_class, scheme_names
 from charrnn.training.tensorboard_names import event_folders
 
 
@@ -83,7 +83,7 @@ def fit(
     datamodule = run.datamodule
     scheme = build_scheme(cfg, len(datamodule.tokens.vocabulary))
     torch.manual_seed(cfg.seed)  # for dropout: initial weights have a generator of their own
-    counts, clock, procedures = evaluation_counts(cfg), Clock(), scheme.recorded_procedures
+    counts, clock, procedures = evaluation_counts(cfg), Clock(), sampled_procedures(cfg)
     events = Events(
         event_folders(cfg, run.identity, run.folder.name, procedures),
         datamodule.tokens.name,

@@ -18,7 +18,7 @@ LONGEST = 200
 def event_folders(
     cfg: DictConfig, identity: Identity, run: str, procedures: Sequence[str]
 ) -> dict[str, Path]:
-    """The folder of a run's events for each sampling procedure that it records.
+    """The folder of a run's events for each sampling procedure.
 
     Args:
         cfg: the run's configuration.

@@ -19,7 +19,13 @@ from charrnn.runs.provenance import provenance
 from charrnn.runs.reuse import note, report_reuse
 from charrnn.sampling.samplers import Diverged, Text
 from charrnn.schemes.base import Scheme
-from charrnn.training.build import build_datamodule, check, check_initial_weights, scheme_class
+from charrnn.training.build import (
+    build_datamodule,
+    check,
+    check_initial_weights,
+    sampled_procedures,
+    scheme_class,
+)
 from charrnn.training.fit import Prepared, fit
 
 log = logging.getLogger(__name__)
@@ -114,7 +120,7 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
     progress = RunProgress(title, cfg.num_batches, cfg.job.number, cfg.job.of)
     try:
         trained = fit(cfg, run, folder, checkpoint, progress)
-        _write_samples(run, folder, trained.scheme)
+        _write_samples(cfg, run, folder, trained.scheme)
         seconds = {name: round(value, 3) for name, value in trained.seconds.items()}
         folder.finish({"seconds": seconds})
         run.folder.replace_result()
@@ -135,12 +141,12 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
     log.info("%s: finished in %s%s", title, duration(spent), left)
 
 
-def _write_samples(run: Prepared, folder: RunFolder, scheme: Scheme) -> None:
-    """Let the trained model write a text by every sampling procedure that the run records."""
+def _write_samples(cfg: DictConfig, run: Prepared, folder: RunFolder, scheme: Scheme) -> None:
+    """Let the trained model write a text by every sampling procedure of its schemes."""
     if run.text.length == 0:
         return
     backbone = scheme.backbone.eval()
-    for procedure in scheme.recorded_procedures:
+    for procedure in sampled_procedures(cfg):
         try:
             folder.write_sample(procedure, run.text.write(backbone, procedure))
         except Diverged as diverged:
