@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from charrnn.errors import CharRNNError, require
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.runs.files import Evaluation
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.sealed import DamagedRun
@@ -44,7 +45,8 @@ class Results:
             `state`: the state of the cell's run, `diverged` if the cell's perplexity ended infinite
             or NaN, `damaged` if the run's table was changed afterwards, or `no corpus`.
         curves: one row per evaluation of a cell, with the cell's columns and those of
-            charrnn.runs.files.Evaluation; only cells that are finished or diverged.
+            charrnn.runs.files.Evaluation, as the cell's scheme reads; beside them the perplexity by
+            each reading, `windowed` and `progressive`. Only cells that are finished or diverged.
     """
 
     cells: pd.DataFrame
@@ -115,15 +117,17 @@ def read_results(grid: Path) -> Results:
 
 
 def _curve(cell: pd.Series, folder: RunFolder) -> pd.DataFrame:
-    """The evaluations of the cell's run, by its sampling procedure, up to its number of batches."""
+    """The evaluations of the cell's run as its scheme reads, up to its number of batches."""
     table = folder.read_table(int(cell["num_batches"]))
+    both = table.pivot_table("perplexity", "batches", "procedure", dropna=False)
     own = table[table["procedure"] == cell["procedure"]].drop(columns="procedure")
+    own = own.join(both.reindex(columns=SAMPLING_PROCEDURES), on="batches")
     return own.assign(**{str(column): value for column, value in cell.items()})
 
 
 def _no_curve(cells: pd.DataFrame) -> pd.DataFrame:
     columns = [name for name in Evaluation.__annotations__ if name != "procedure"]
-    return pd.DataFrame(columns=[*columns, *cells.columns])
+    return pd.DataFrame(columns=[*columns, *SAMPLING_PROCEDURES, *cells.columns])
 
 
 def name_cells(cells: pd.DataFrame, chosen: pd.Series) -> str:

@@ -46,7 +46,7 @@ def read_grid(path: Path) -> pd.DataFrame:
     if not columns or table.isna().any(axis=None) or not text.endswith("\n"):
         raise _damaged(path)
     for column in table.columns.difference(["run", "corpus", "settings"]):
-        table[column] = pd.Series(map(_value, table[column]), table.index, dtype=object)
+        table[column] = pd.Series(map(value_of, table[column]), table.index, dtype=object)
     return table.infer_objects()
 
 
@@ -54,7 +54,8 @@ def _damaged(path: Path) -> CharRNNError:
     return CharRNNError(f"{path} is damaged: remove it, and give its sweeps' commands again.")
 
 
-def _value(text: str) -> object:
+def value_of(text: str) -> object:
+    """The number, truth value or None that ``text`` writes; any other text as it is."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -1,0 +1,1 @@
+"""Results that come with the project: those of its own runs, in one table with provenance."""

@@ -1,0 +1,40 @@
+"""Take finished runs into the reference results: `python -m analysis.reference -h`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.reference.table import TABLE, gather, write_reference
+from charrnn.console import refuse
+from charrnn.errors import CharRNNError
+
+
+def main() -> None:
+    """Replace the rows of the experiments and scales that are given, and keep all others."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.reference",
+        description="Take the finished runs of these grids into the reference results, in place of"
+        " the rows of the same experiment and scale.",
+    )
+    parser.add_argument(
+        "grids", nargs="+", type=Path, help="such as multirun/grids/fig9-laptop.csv"
+    )
+    arguments = parser.parse_args()
+    try:
+        new = gather(arguments.grids)
+    except CharRNNError as error:
+        refuse(error)
+    if TABLE.exists():
+        old = pd.read_csv(TABLE, dtype=str, keep_default_na=False)
+        replaced = pd.MultiIndex.from_frame(new[["experiment", "scale"]])
+        kept = old[~pd.MultiIndex.from_frame(old[["experiment", "scale"]]).isin(replaced)]
+        new = pd.concat([kept, new], ignore_index=True)
+    write_reference(new)
+    print(f"{TABLE}: {len(new)} rows, {TABLE.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()

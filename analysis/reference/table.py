@@ -1,0 +1,119 @@
+"""The table of reference results: one row per evaluation of a cell, with where it comes from."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.results import Results, read_results
+from charrnn.errors import CharRNNError
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
+from charrnn.files import write_atomically
+from charrnn.runs.files import Evaluation
+from charrnn.runs.folder import RunFolder
+from charrnn.runs.state import RESULTS
+from charrnn.sweeps.grids import value_of
+
+TABLE = Path(__file__).parent / "results.csv.xz"
+EVALUATED = (
+    *(field.name for field in fields(Evaluation) if field.name != "procedure"),
+    *SAMPLING_PROCEDURES,
+)
+"""The columns of numbers, see analysis.results.Results."""
+ORIGIN = ("version", "commit", "trained_on", "processor", "gpu", "threads", "torch")
+"""Columns that say where a run comes from: the project's version and commit, the date, the machine,
+its threads, and the version of torch."""
+
+
+def reference_results(path: Path = TABLE) -> Mapping[tuple[str, str], Results]:
+    """The reference results, by experiment and scale; none if the table does not exist.
+
+    Args:
+        path: the table.
+
+    Raises:
+        CharRNNError: if it cannot be read.
+    """
+    return _read(path, path.stat().st_mtime_ns) if path.exists() else {}
+
+
+def gather(grids: Iterable[Path]) -> pd.DataFrame:
+    """The finished cells of these grids, as rows of the table.
+
+    Args:
+        grids: the tables of sweeps' cells, see charrnn.sweeps.grids.
+
+    Returns:
+        Columns: `experiment`, those of a cell, EVALUATED and ORIGIN.
+    """
+    tables = []
+    for grid in grids:
+        results = read_results(grid)
+        finished = results.cells[results.cells["state"].isin(RESULTS)]
+        if len(finished):
+            known = {run: _origin(RunFolder(grid.parent.parent / run)) for run in finished["run"]}
+            origins = pd.DataFrame.from_dict(known, orient="index").rename_axis("run").reset_index()
+            shared = [name for name in finished if name != "state"]
+            rows = results.curves.merge(finished, on=shared).merge(origins, on="run")
+            tables.append(rows.assign(experiment=grid.stem.rpartition("-")[0]))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["experiment"])
+    own = [name for name in table if name not in ("experiment", *EVALUATED, *ORIGIN)]
+    return table.reindex(columns=["experiment", *own, *EVALUATED, *ORIGIN])
+
+
+def write_reference(table: pd.DataFrame, path: Path = TABLE) -> None:
+    """Write the table, compressed. Equal tables give equal files."""
+    write_atomically(path, lzma.compress(table.to_csv(index=False).encode(), preset=9))
+
+
+@cache
+def _read(path: Path, written: int) -> Mapping[tuple[str, str], Results]:
+    del written  # only part of the key: a table that was written anew is read anew
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        groups = table.groupby(["experiment", "scale"], sort=False)
+        return {(str(one), str(scale)): _results(rows) for (one, scale), rows in groups}
+    except (ValueError, KeyError, EOFError, lzma.LZMAError) as error:
+        raise CharRNNError(f"{path} is damaged ({error}): restore it with git.") from error
+
+
+def _results(rows: pd.DataFrame) -> Results:
+    """Cells and curves from rows of text. A column without a value is another experiment's."""
+    known: dict[str, Any] = {}
+    for name in rows.columns.drop("experiment"):
+        text = rows[name]
+        if name in EVALUATED:
+            # By way of numpy, which reads every number back to the bit.
+            known[name] = text.replace("", "nan").to_numpy(str).astype(float)
+        elif name in ("settings", *ORIGIN):
+            known[name] = text
+        elif (text != "").any():
+            values = {one: value_of(one) for one in text.unique()}
+            known[name] = pd.Series(text.map(values), text.index, dtype=object)
+    table = pd.DataFrame(known).infer_objects().reset_index(drop=True)
+    for name in ("batches", "train_sequences", "epoch", "tokens_scored"):
+        table[name] = table[name].astype(int)
+    of_cell = [name for name in table if name not in EVALUATED]
+    cells = table[of_cell].drop_duplicates(ignore_index=True)
+    return Results(cells, table.drop(columns=["state", *ORIGIN]))
+
+
+def _origin(run: RunFolder) -> dict[str, object]:
+    known = json.loads((run.path / "provenance.json").read_text())
+    packages, machine = known["packages"], known["machine"]
+    return {
+        "version": packages["charrnn"],
+        "commit": known["git_commit"],
+        "trained_on": known["started"][:10],
+        "processor": machine["processor"],
+        "gpu": machine["gpu"] or "none",
+        "threads": machine["threads"],
+        "torch": packages["torch"],
+    }
