@@ -49,3 +49,9 @@ def read_sweep(source: str, runs: Path, experiment: str, scale: str) -> Results:
     cells, curves = zip(*tables, strict=True)
     drawn = [table for table in curves if len(table)] or curves[:1]
     return Results(pd.concat(cells, ignore_index=True), pd.concat(drawn, ignore_index=True))
+
+
+def has_sweep(source: str, runs: Path, experiment: str, scale: str) -> bool:
+    """Whether `read_sweep` would find anything."""
+    own = source != "reference" and grid_path(str(runs), experiment, scale).exists()
+    return own or (source != "own" and (experiment, scale) in reference_results())
