@@ -18,8 +18,6 @@ from charrnn.errors import require_choice
 SCALES = ("paper", "laptop", "quick", "smoke")
 """From the largest to the smallest."""
 TABLE4 = "table4"
-SAME_CELLS = {"fig9": "fig10", "fig10": "fig9"}
-"""Experiments with the same cells: either one can be read in place of the other."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,6 @@ def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
         for name in names
         if has_sweep(source, runs, name, scale)
     }
-    for name, other in SAME_CELLS.items():
-        if name not in sweeps and other in sweeps:
-            sweeps[name] = sweeps[other]
     folder = runs / "figures" if source == "own" else REFERENCE
     table4 = folder / f"{TABLE4}-{scale}.csv"
     return Evidence(scale, sweeps, pd.read_csv(table4) if table4.exists() else None)
