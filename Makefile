@@ -13,6 +13,8 @@ SEEDS ?= 0
 JOBS ?= auto
 # Where runs are trained: local, slurm or ray.
 LAUNCHER ?= local
+# Whose results: own, reference (those that come with the project), or, for figures, both.
+RESULTS ?= own
 # Where TensorBoard listens: 127.0.0.1 answers this machine only. Taken from the command line alone,
 # since shells export names such as HOST for their own use.
 BIND = 127.0.0.1
@@ -33,7 +35,7 @@ SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) launche
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-carry $(FIGURES:%=plan-%) plan-all status claims report data tensorboard test test-all lint format docs benchmark benchmark-quick benchmark-growth clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-carry $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all lint format docs benchmark benchmark-quick benchmark-growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
@@ -78,11 +80,17 @@ for figure in $(1); do \
 	done
 endef
 
-claims: $(INSTALLED) ## judge the paper's claims by the runs (SCALE=; auto: the largest that has been started)
-	@$(BIN)/python -m analysis.claims --scale $(SCALE)
+figures: $(INSTALLED) ## draw every figure that there are results of, and train nothing (RESULTS=, SCALE=)
+	@$(BIN)/python -m analysis.drawing.figure all --results $(RESULTS) --scale $(SCALE) $(DRAWN)
 
-report: $(INSTALLED) ## write the results as one HTML page, multirun/report.html (SCALE=, as above)
-	@$(BIN)/python -m analysis.report --scale $(SCALE)
+claims: $(INSTALLED) ## judge the paper's claims (RESULTS=, SCALE=; auto: the largest that there are results of)
+	@$(BIN)/python -m analysis.claims --results $(RESULTS) --scale $(SCALE)
+
+report: $(INSTALLED) ## write the results as one HTML page, multirun/report.html (RESULTS=, SCALE=, as above)
+	@$(BIN)/python -m analysis.report --results $(RESULTS) --scale $(SCALE)
+
+numbers: $(INSTALLED) ## write the tables of README.md and docs/ anew from the reference results
+	@$(BIN)/python -m analysis.numbers
 
 data: $(INSTALLED) ## fetch every corpus that this machine can reach, and describe it
 	$(BIN)/charrnn data list

@@ -15,7 +15,7 @@ from charrnn.config import conf_folder
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.errors import require_choice
 
-SCALES = ("paper", "laptop", "quick", "smoke")
+SCALES = ("paper", "long", "laptop", "quick", "smoke")
 """From the largest to the smallest."""
 TABLE4 = "table4"
 
