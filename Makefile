@@ -31,6 +31,8 @@ INSTALLED := $(BASE)$(addprefix -,$(filter joblib slurm ray,$(LAUNCHER:submitit_
 FIGURES := fig7 fig8 fig9 fig10 fig11
 # The overrides of every sweep.
 SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) launcher=$(LAUNCHER)
+# Which loops are timed, such as LOOPS=train-step, and in how many alternating rounds at least.
+MEASURED = $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
 # Which of the trained corpora are drawn.
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
@@ -116,14 +118,14 @@ format: $(FOR_TESTS) ## format the code
 docs: $(FOR_DOCS) ## build the documentation in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=)
-	$(BIN)/python -m charrnn.benchmark --out $(OUT)
+benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=, LOOPS=, ROUNDS=)
+	$(BIN)/python -m charrnn.benchmark --out $(OUT) $(MEASURED)
 
-benchmark-quick: $(INSTALLED) ## the core rows of the same, in under a minute (OUT=)
-	$(BIN)/python -m charrnn.benchmark --quick --out $(OUT)
+benchmark-quick: $(INSTALLED) ## the core rows of the same, in about two minutes (OUT=, LOOPS=, ROUNDS=)
+	$(BIN)/python -m charrnn.benchmark --quick --out $(OUT) $(MEASURED)
 
-benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|, and draw it (OUT=)
-	$(BIN)/python -m charrnn.benchmark --growth --out $(OUT)
+benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|, and draw it (OUT=, ROUNDS=)
+	$(BIN)/python -m charrnn.benchmark --growth --out $(OUT) $(MEASURED)
 	$(BIN)/python -m analysis.speed.growth --table $(OUT)/growth.csv
 
 clean: ## remove the environment; runs stay
