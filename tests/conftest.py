@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import signal
@@ -15,6 +16,8 @@ import processes
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 from processes import ROOT
 
@@ -27,6 +30,39 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
 torch.set_num_threads(1)
 
 
+# Files whose tests share a fixture that takes long.
+ONE_WORKER = {"test_experiments.py", "test_report.py"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Send all tests of a file in `ONE_WORKER` to one worker, and every other test to any.
+
+    The mark `xdist_group` would do that, but pytest-xdist 3.8 ignores it with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = Path(nodeid.partition("::")[0])
+            return path.name if path.name in ONE_WORKER else nodeid
+
+    return Scheduling(config, log)
+
+
+@functools.cache
+def composed(groups: tuple[str, ...]) -> DictConfig:
+    """The configuration with these choices of files, which Hydra takes long to read."""
+    register_resolvers()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return compose("train", [*groups])
+
+
+def is_group(name: str) -> bool:
+    """Whether files of `conf/` are chosen by this name, and not a value given to a field."""
+    return (conf_folder() / name).is_dir()
+
+
 @pytest.fixture
 def text_file(tmp_path) -> Path:
     """20,000 characters, seven of them distinct."""
@@ -37,8 +73,10 @@ def text_file(tmp_path) -> Path:
 
 @pytest.fixture
 def config(tmp_path, text_file):
-    """Composes a configuration on the small text, at smoke scale unless told otherwise."""
-    register_resolvers()
+    """Composes a configuration on the small text, at smoke scale unless told otherwise.
+
+    As sweeps do, it reads the files once for all configurations that choose the same ones.
+    """
 
     def make(*overrides: str) -> DictConfig:
         defaults = [
@@ -49,8 +87,12 @@ def config(tmp_path, text_file):
         ]
         if not any(override.startswith("data=") for override in overrides):
             defaults += ["data=textfile", f"data.path={text_file}"]
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return compose("train", [*defaults, *overrides])
+        parsed = OverridesParser.create().parse_overrides([*defaults, *overrides])
+        groups = (each.input_line for each in parsed if is_group(each.key_or_group))
+        cfg = copy.deepcopy(composed(tuple(groups)))
+        values = [each for each in parsed if not is_group(each.key_or_group)]
+        ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
+        return cfg
 
     return make
 
@@ -59,28 +101,16 @@ def config(tmp_path, text_file):
 def command(tmp_path, text_file):
     """Runs `python src/train.py` on the small text at smoke scale, in a process of its own.
 
-    The process is forked off one that has imported everything, unless ``forked`` is false.
+    The process is forked off one that has imported everything.
     """
 
-    def run(
-        *overrides: str, defaults: bool = True, forked: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+    def run(*overrides: str, defaults: bool = True) -> subprocess.CompletedProcess[str]:
         flags = [word for word in overrides if word.startswith("-")]
         values = [word for word in overrides if not word.startswith("-")]
         words = [f"output_dir={tmp_path / 'runs'}", "jobs=1"]
         if defaults:
             words += ["data=textfile", f"data.path={text_file}", "scale=smoke", "sampling.length=5"]
-        words = [*flags, *words, *values]
-        if forked:
-            return processes.run_command("src/train.py", words)
-        return subprocess.run(
-            [sys.executable, "src/train.py", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-            timeout=processes.DEADLINE,
-        )
+        return processes.run_command("src/train.py", [*flags, *words, *values])
 
     return run
 

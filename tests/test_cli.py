@@ -13,7 +13,7 @@ from pathlib import Path
 import mido
 import pandas as pd
 import pytest
-from processes import ROOT, Command, run_command
+from processes import Command, run_command
 
 from charrnn import __version__
 from charrnn.config import scale_for_this_machine
@@ -24,7 +24,7 @@ def runs(tmp_path):
 
 
 def test_the_sweep_of_the_four_schemes(command, tmp_path):
-    first = command("-m", "scheme=1,2,3,4", "k1=20,40", forked=False)
+    first = command("-m", "scheme=1,2,3,4", "k1=20,40")
     assert first.returncode == 0, first.stderr
     lines = first.stderr.splitlines()
     assert lines[0] == f"charrnn {__version__}: starting; loading PyTorch takes a few seconds"
@@ -154,7 +154,10 @@ def test_the_status_of_runs_in_no_sweep(command, tmp_path):
 
 
 def test_the_console_script_is_the_same_command():
-    result = charrnn("train", "k1=0")
+    result = charrnn("help", "scale")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert run_command("charrnn", ["help", "scale"]).stdout == result.stdout
+    result = run_command("charrnn", ["train", "k1=0"])
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].startswith("error: k1=0 ")
     result = run_command("charrnn", [])
@@ -215,17 +218,8 @@ def test_figure_9_from_its_experiment_to_its_files(command, tmp_path):
     cells = {(scheme, k1) for scheme in (1, 2, 3, 4) for k1 in (20, 100)}
     assert set(zip(grid["scheme"], grid["k1"], strict=True)) == cells
     assert set(grid["num_layers"]) == {1}
-    draw = [
-        sys.executable,
-        "-m",
-        "analysis.drawing.figure",
-        "fig9",
-        "--scale",
-        "smoke",
-        "--runs",
-        tmp_path / "runs",
-    ]
-    drawn = subprocess.run(draw, capture_output=True, text=True, check=False, cwd=ROOT)
+    words = ["fig9", "--scale", "smoke", "--runs", tmp_path / "runs"]
+    drawn = run_command("analysis.drawing.figure", words)
     assert drawn.returncode == 0, drawn.stderr
     png, svg, table = map(Path, drawn.stdout.split())
     assert png.read_bytes().startswith(b"\x89PNG")

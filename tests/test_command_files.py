@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import started
-from processes import DEADLINE
+from processes import DEADLINE, Command
 
 from charrnn.data.music.midi_reading import read_notes
 from charrnn.data.music.midi_writing import as_midi
@@ -102,7 +102,7 @@ def test_files_that_nobody_named_go_beside_the_runs(config, charrnn, tmp_path):
     )
 
 
-def ended(process: subprocess.Popen) -> bytes:
+def ended(process: subprocess.Popen | Command) -> bytes:
     """What a process without trouble complains of, once nobody reads what it says."""
     process.stdout.close()
     complaints = process.stderr.read()
@@ -115,7 +115,7 @@ def ended(process: subprocess.Popen) -> bytes:
 def test_a_reader_that_has_had_enough_costs_no_file(config, tmp_path):
     folder = train(config(*SMALL))
     words = ["--prompt", "the", "--length", 10**9, "--num-samples", 2, "--out", tmp_path / "a.txt"]
-    with started("sample", folder.path, *words) as process:
+    with Command("charrnn", ["sample", folder.path, *words], text=False) as process:
         shown = process.stdout.read(20).decode()
         assert str(tmp_path / "a-1.txt").encode() in ended(process)
     texts = [(tmp_path / f"a-{n}.txt").read_text() for n in (0, 1)]

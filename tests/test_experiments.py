@@ -23,9 +23,6 @@ from charrnn.training.build import check
 PAPER = ["scale=paper", "corpora=authors"]
 CORPORA = {"english", "finnish", "linux", "music"}
 
-# One process composes the cells that all tests of this file look at.
-pytestmark = pytest.mark.xdist_group("experiments")
-
 
 @pytest.fixture(scope="module")
 def cells():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 import torch
-from conftest import ROOT
+from processes import Command
 from torch.utils import cpp_extension
 
 from charrnn.backbone import lstm_eager as eager
@@ -130,33 +129,37 @@ print(fused.is_available(), round(hidden.sum().item(), 4))
 """
 
 
-def start(cache, *words, **environment) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
-        env={**os.environ, "XDG_CACHE_HOME": str(cache), **environment},
-        cwd=ROOT / "src",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start(tmp_path):
+    """Starts `PROGRAM` in a process of its own, with this folder for caches."""
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    with ExitStack() as started:
+
+        def run(cache, *words, **environment) -> Command:
+            environment = {"XDG_CACHE_HOME": str(cache), **environment}
+            return started.enter_context(Command(str(script), words, environment=environment))
+
+        yield run
 
 
 @needs_compiler
 @pytest.mark.skipif(sys.platform != "linux", reason="the cache folder is named by XDG_CACHE_HOME")
 @pytest.mark.parametrize("compiler", ["copies", pytest.param("real", marks=pytest.mark.slow)])
 def test_processes_that_start_together_compile_once_even_over_a_damaged_file(
-    compiled, tmp_path, monkeypatch, compiler
+    compiled, start, tmp_path, monkeypatch, compiler
 ):
     whole = fused.library_path()
     content = whole.read_bytes()
     words = [whole] if compiler == "copies" else []
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     path = fused.library_path()
     (path.parent / "compiling-killed").mkdir(parents=True)
     middle = len(content) // 2
     path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
     shutil.copy(whole.with_suffix(".sha256"), path.parent)
-    results = [process.communicate() for process in [start(tmp_path, *words) for _ in range(3)]]
+    results = [process.communicate() for process in [start(cache, *words) for _ in range(3)]]
     errors = "".join(err for _, err in results)
     assert len({out for out, _ in results}) == 1, errors
     assert results[0][0].startswith("True "), errors
@@ -183,7 +186,7 @@ def test_compiling_does_not_change_where_the_library_is_looked_for(compiled, tmp
     assert fused.library_path() == path
 
 
-def test_without_a_compiler_the_eager_path_runs_and_one_line_says_so(tmp_path):
+def test_without_a_compiler_the_eager_path_runs_and_one_line_says_so(start, tmp_path):
     missing = start(tmp_path / "one", CXX="no-such-compiler")
     turned_off = start(tmp_path / "two", CHARRNN_FUSED="0")
     out, err = missing.communicate()

@@ -56,14 +56,17 @@ def test_a_run_continued_twice_has_the_bits_of_one_trained_at_once(config, tmp_p
     assert not (folder.path / "longer").exists()
 
 
-def test_a_kill_while_a_run_is_continued_loses_neither_the_result_nor_the_way_on(config, tmp_path):
+@pytest.mark.parametrize("most", [4, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_kill_while_a_run_is_continued_loses_neither_the_result_nor_the_way_on(
+    config, tmp_path, most
+):
     settings = (*SETTINGS, "scheme=4")
     whole = train(config(*settings, "num_batches=60", f"output_dir={tmp_path / 'whole'}"))
     short, long = (config(*settings, f"num_batches={n}") for n in (9, 60))
     folder = train(short)
     before = results(folder)
     draw, kills = random.Random(0), 0
-    while kills < 12:
+    while kills < most:
         process = processes.start(long)
         reached = batches_kept(folder.path / "longer")
         while process.is_alive() and batches_kept(folder.path / "longer") <= reached:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +16,7 @@ from analysis.report.table2 import MODELS, PAPER
 from axe_playwright_python.sync_playwright import Axe
 from browser import Visit, visit, visit_by_phone
 from playwright.sync_api import Locator, expect
-from processes import ROOT, run_command
+from processes import run_command
 from watching import wait_until
 
 from charrnn.errors import BadInput
@@ -30,9 +28,6 @@ PROMPT = 100  # characters, k2 of them
 CORPUS = "<b>mine & yours"
 FIGURES = ("fig7", "fig8", "fig9", "fig10", "fig11")
 NUM_RUNS = 4  # schemes 1 and 3 share theirs
-
-# One process trains and draws what all tests of this file look at.
-pytestmark = pytest.mark.xdist_group("report")
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +90,8 @@ def write_run(run: RunFolder, perplexities: list[float]) -> None:
 @pytest.fixture(scope="module")
 def page(runs) -> Path:
     """What the command writes."""
-    command = [sys.executable, "-m", "analysis.report", "--runs", str(runs)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run_command("analysis.report", ["--runs", runs])
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(runs / "report.html")
     return runs / "report.html"
 

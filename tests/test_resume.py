@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import random
 import re
-import subprocess
-import sys
+import shutil
 import time
+from pathlib import Path
 
 import pandas as pd
 import processes
 import pytest
-from conftest import ROOT
 from processes import Moment
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
 from charrnn.runs.checkpoints import BEFORE, NEWEST, NEXT, batches_in, batches_kept
 from charrnn.runs.folder import RunFolder
-from charrnn.training.train_run import prepare
+from charrnn.training.train_run import prepare, train
 
 # 3 batches are an epoch; dropout draws random numbers; evaluations and checkpoints take about
 # as much of the time as training, so that random moments lie in all of them.
@@ -135,12 +134,32 @@ def stopped(cfg, batches: int) -> RunFolder:
     return folder if (folder.path / NEWEST).exists() else stopped(cfg, batches + 1)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Path:
+    """Where the first test that needs them puts runs for all tests of this file."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def whole(config, shared) -> RunFolder:
+    """The run with `SETTINGS`, trained without a break."""
+    return train(config(*SETTINGS, f"output_dir={shared / 'whole'}"))
+
+
+@pytest.fixture
+def halfway(config, shared) -> RunFolder:
+    """The same, stopped after 10 batches or a few more."""
+    cfg = config(*SETTINGS, f"output_dir={shared / 'halfway'}")
+    if not prepare(cfg).folder.path.exists():
+        stopped(cfg, batches=10)
+    folder = prepare(config(*SETTINGS)).folder
+    shutil.copytree(prepare(cfg).folder.path, folder.path)
+    return folder
+
+
 @pytest.mark.parametrize("damage", [flip, truncate, empty, of_another_run])
-def test_of_a_damaged_checkpoint_the_one_before_is_taken(config, tmp_path, damage):
-    whole = config(*SETTINGS, f"output_dir={tmp_path / 'whole'}")
-    assert processes.run(whole) == 0
-    cfg = config(*SETTINGS)
-    folder = stopped(cfg, batches=10)
+def test_of_a_damaged_checkpoint_the_one_before_is_taken(config, tmp_path, whole, halfway, damage):
+    cfg, folder = config(*SETTINGS), halfway
     newest, before = (folder.path / name for name in (NEWEST, BEFORE))
     assert batches_in(before) == batches_in(newest) - 1
     damage(newest)
@@ -149,20 +168,18 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken(config, tmp_path, damag
     assert said.count(f"{newest} is damaged and is ignored.") == 1
     (line,) = [line for line in said if line.startswith("resuming from batch ")]
     assert 9 <= int(line.removeprefix("resuming from batch ").rstrip(".")) < 26
-    assert_same(folder, prepare(whole).folder)
+    assert_same(folder, whole)
 
 
-def test_with_both_checkpoints_damaged_a_run_starts_anew(config, tmp_path):
-    whole = config(*SETTINGS, f"output_dir={tmp_path / 'whole'}")
-    assert processes.run(whole) == 0
-    folder = stopped(config(*SETTINGS), batches=10)
+def test_with_both_checkpoints_damaged_a_run_starts_anew(config, tmp_path, whole, halfway):
+    folder = halfway
     for name in (NEWEST, BEFORE):
         flip(folder.path / name)
     assert processes.run(config(*SETTINGS), tmp_path / "log") == 0
     said = (tmp_path / "log").read_text()
     assert said.count("is damaged and is ignored.") == 2
     assert "resuming" not in said
-    assert_same(folder, prepare(whole).folder)
+    assert_same(folder, whole)
 
 
 def test_a_resumed_run_says_that_its_bits_may_differ_and_keeps_earlier_evaluations(
@@ -204,11 +221,11 @@ def test_told_to_stop_a_run_keeps_its_last_batch_and_ends_with_the_same_bits(
     assert processes.run(whole) == 0
     cfg, folder = config(*settings), prepare(whole).folder
     folder = RunFolder(tmp_path / "runs" / folder.path.name)
-    for batches in range(1, 24, 5):
+    for batches in (1, 9, 17):
         process = processes.start(cfg, tmp_path / "log")
         while len(rows := folder.read_table()) == 0 or rows["batches"].max() < batches:
             assert process.is_alive()
-            time.sleep(0.001)
+            time.sleep(0.01)
         process.terminate()
         process.join()
         assert process.exitcode == 143
@@ -227,11 +244,12 @@ def test_the_command_goes_on_after_a_kill(config, command, tmp_path, text_file):
     folder = RunFolder(tmp_path / "runs" / prepare(whole).folder.path.name)
     words = [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
     words += ["scale=smoke", "sampling.length=5", *settings]
-    with subprocess.Popen([sys.executable, ROOT / "src" / "train.py", *words]) as process:
+    with processes.Command("src/train.py", words, read=[]) as process:
         while batches_kept(folder.path) < 20:
             assert process.poll() is None
             time.sleep(0.001)
         process.kill()
+        process.wait()
     assert not folder.is_finished
     again = command(*settings)
     assert again.returncode == 0

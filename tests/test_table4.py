@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
 from analysis.speed.table4 import PAPER, paper_of, readable, summarise
-from processes import DEADLINE, ROOT, run_command
+from processes import run_command
 
 
 def test_medians_quartiles_and_ratios_worked_out_by_hand():
@@ -44,10 +41,7 @@ def test_an_architecture_is_compared_with_the_one_whose_place_it_takes(config):
 def test_the_whole_table_in_one_command(tmp_path, text_file):
     words = ["scale=smoke", "data=textfile", f"data.path={text_file}", "corpora=stdlib", "k2=40"]
     sizes = ["--repeats=2", "--tokens=3", f"--out={tmp_path / 'out'}"]
-    command = [sys.executable, "-m", "analysis.speed.table4", *words, *sizes]
-    result = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=DEADLINE
-    )
+    result = run_command("analysis.speed.table4", [*words, *sizes])
     assert result.returncode == 0, result.stderr
     table = pd.read_csv(tmp_path / "out" / "table4-smoke.csv")
     found = list(zip(table["num_layers"], table["hidden_size"], strict=True))
