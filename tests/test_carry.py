@@ -10,15 +10,11 @@ import pandas as pd
 import pytest
 import torch
 from analysis.instability.__main__ import main
-from analysis.instability.summary import summarise, tables
-from analysis.results import read_results
 from analysis.statistics.counts import Count, chance
-from analysis.statistics.effects import effect
+from analysis.statistics.effects import against, effect
 from omegaconf import OmegaConf
 from test_analysis import COMMON, write_grid
 
-from charrnn.runs.files import Evaluation
-from charrnn.runs.folder import RunFolder
 from charrnn.sweeps.cells import compose_cells
 from charrnn.training.train_run import train
 
@@ -57,86 +53,21 @@ def test_an_effect_is_the_geometric_mean_over_pairs():
     assert math.isnan(found.size)
 
 
+def test_a_pair_is_two_runs_that_differ_in_one_column():
+    """Scheme 3 shares its run between two switches, scheme 4 doubles; 3 with 4 is no pair."""
+    ends = {(3, "none", 0): 5.0, (3, "resets", 0): 5.0, (4, "none", 0): 7.0, (4, "resets", 0): 14.0}
+    table = cells(ends, "scheme", "suspect")
+    table.loc[table["scheme"] == 3, "run"] = "the same"
+    assert {k: str(v) for k, v in against(table, "suspect", "none", "final").items()} == {
+        "resets": "x 2.00 (1 pair)"
+    }
+
+
 def test_chance_is_fishers():
     # All of the first and none of the second kind of 3 each: 2 of the 20 ways to choose 3 of 6.
     assert chance(Count(3, 3), Count(0, 3)) == pytest.approx(2 / 20)
     assert chance(Count(1, 3), Count(0, 3)) == pytest.approx(1)
     assert math.isnan(Count(0, 0).share)
-
-
-def finish(folder: RunFolder, per_epoch: int, counts, losses, **readings) -> None:
-    """A finished run with these perplexities by each reading."""
-    folder.start(100, "", {}, {})
-    folder.write_table(
-        [
-            Evaluation(
-                batches=batches, train_sequences=64 * batches, epoch=(batches - 1) // per_epoch,
-                train_seconds=1.0, train_cpu_seconds=1.0, train_loss=loss, procedure=procedure,
-                perplexity=perplexity, standard_error=0.02, tokens_scored=5000,
-            )
-            for procedure, values in readings.items()
-            for batches, loss, perplexity in zip(counts, losses, values, strict=True)
-        ]
-    )  # fmt: skip
-    folder.finish({})
-
-
-def test_a_cell_is_summarised_by_its_end_its_gap_and_its_largest_rise(tmp_path):
-    """Epochs of 100 batches; of the evaluations after the first, two of four start an epoch."""
-    finish(
-        RunFolder(tmp_path / "run"),
-        100,
-        (60, 110, 190, 210, 280, 300),
-        (3.0, 2.9, 2.8, 2.7, 2.6, 2.5),
-        windowed=(50.0, 40.0, 30.0, 30.3, 22.0, 20.0),
-        progressive=(50.0, 40.0, 44.0, 41.0, 60.0, 60.0),
-    )
-    row = {"corpus": "a", "scheme": 3, "procedure": "progressive", "run": "run", "forget_bias": 5.0}
-    listed = [row | {"num_batches": 300}, row | {"num_batches": 300, "run": "missing"}]
-    (cell,) = summarise(read_results(write_grid(tmp_path, listed)), tmp_path).to_dict("records")
-    assert (cell["rise"], cell["rise_at"], cell["lowest_at"]) == pytest.approx(
-        (math.log(1.5), 280, 110)
-    )
-    assert (cell["kind"], cell["course"]) == ("failure to read on", "too late to tell")
-    assert (cell["unstable"], cell["fails_to_read_on"], cell["after_start"]) == (True, True, 0)
-    assert cell["after_starts"] == pytest.approx(2 / 5)
-    assert (cell["final"], cell["end"]) == pytest.approx((60, math.log(60)))
-    # The mean of log(60 / 22) and log(60 / 20); both lie in the last tenth.
-    assert cell["gap"] == pytest.approx((math.log(60 / 22) + math.log(3)) / 2)
-    assert (cell["largest_gap"], cell["largest_gap_at"]) == pytest.approx((math.log(3), 300))
-    assert cell["windowed_rise"] == pytest.approx(math.log(1.01))
-    assert cell["progressive_rise"] == cell["rise"]
-    assert (cell["schedule"], cell["times"]) == ("listed", 6)
-    assert cell["threshold"] == pytest.approx(math.log(1.25))
-
-
-def test_the_experiments_become_two_tables(tmp_path):
-    """`readings` gives schemes 1 and, from it, 3; the run that `carry` shares counts once."""
-    for run in ("shared", "own", "switched"):
-        values = {"windowed": (50.0, 30.0), "progressive": (50.0, 40.0)}
-        finish(RunFolder(tmp_path / run), 1000, (60, 110), (3.0, 2.9), **values)
-    common = {"corpus": "a", "num_batches": 110, "procedure": "progressive"}
-
-    def sweep(*rows):
-        return read_results(write_grid(tmp_path, [common | row for row in rows]))
-
-    sweeps = {
-        "readings": sweep(
-            {"scheme": 1, "run": "shared", "forget_bias": 5.0, "procedure": "windowed"}
-        ),
-        "carry": sweep(
-            {"scheme": 3, "run": "shared", "forget_bias": 5.0},
-            {"scheme": 3, "run": "own", "forget_bias": 0.0},
-        ),
-        "suspects": sweep({"scheme": 4, "run": "switched", "suspect": "none"}),
-    }
-    carry, suspects = tables(sweeps, tmp_path)
-    found = list(zip(carry["scheme"], carry["run"], carry["final"], strict=True))
-    assert found == [(1, "shared", 30), (3, "shared", 40), (3, "own", 40)]
-    assert carry["gap"].tolist() == pytest.approx([math.log(4 / 3)] * 3)
-    assert suspects["run"].tolist() == ["switched"]
-    nothing = tables({}, tmp_path)
-    assert [len(table) for table in nothing] == [0, 0]
 
 
 def test_diagnostics_are_those_of_the_last_batch(config):

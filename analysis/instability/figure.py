@@ -18,7 +18,7 @@ from analysis.instability.panels import draw_biases, draw_switches, marks, perpl
 
 BIASES = ("Reading gap at the end", "Largest reading gap", "Largest rise", "Perplexity at the end")
 SWITCHES = ("One switch: reading gap at the end", "One switch: largest rise")
-GROWTH = ("Mean |c|", "Maximum |c|", "Share of tanh(c) saturated", "Gradient norm")
+GROWTH = ("Reading gap", "Mean |c|", "Share of tanh(c) saturated", "Gradient norm")
 
 
 def draw(carry: pd.DataFrame, suspects: pd.DataFrame, words: str, runs: Path) -> Canvas:
@@ -32,7 +32,8 @@ def draw(carry: pd.DataFrame, suspects: pd.DataFrame, words: str, runs: Path) ->
     """
     corpora, known = marks(carry, suspects), effects(carry, suspects)
     weights = carry[carry["scheme"] != 1] if len(carry) else carry
-    titles = (*BIASES, *(SWITCHES if len(suspects) else ()), *GROWTH)
+    grown = diagnoses(carry, runs)
+    titles = (*BIASES, *(SWITCHES if len(suspects) else ()), *(GROWTH if len(grown) else ()))
     with panels(len(titles) // 2, 2) as (canvas, grid):
         for letter, axes, title in zip("abcdefghij", grid.flat, titles, strict=False):
             axes.set_title(f"({letter}) {title}")
@@ -50,20 +51,19 @@ def draw(carry: pd.DataFrame, suspects: pd.DataFrame, words: str, runs: Path) ->
         if len(suspects):
             draw_switches(grid[2, 0], known, "gap", corpora)
             draw_switches(grid[2, 1], known, "rise", corpora)
-        grown = diagnoses(carry, runs)
-        for axes, measure in zip(grid.flat[-len(GROWTH) :], SHORT, strict=True):
-            draw_growth(axes, grown, measure)
         if len(grown):
+            for axes, measure in zip(grid.flat[-len(GROWTH) :], SHORT, strict=True):
+                draw_growth(axes, grown, measure)
             grid[-1, 1].legend(fontsize="xx-small", loc="best", ncols=2)
         _legend_of_corpora(grid[0, 0], corpora)
         present = sorted({*_values(carry, "scheme"), *_values(suspects, "scheme")})
         legend = {f"scheme {scheme}": SCHEMES[scheme] for scheme in present}
         title = "Reading on, and the stability of training"
-        add_words(canvas, title, legend, f"{words} {_caption(carry, suspects)}")
+        add_words(canvas, title, legend, f"{words} {_caption(carry, suspects, len(grown) > 0)}")
     return canvas
 
 
-def _caption(carry: pd.DataFrame, suspects: pd.DataFrame) -> str:
+def _caption(carry: pd.DataFrame, suspects: pd.DataFrame, with_growth: bool) -> str:
     told = []
     for name, table in (("Forget biases", carry), ("Switches", suspects)):
         if len(table):
@@ -86,10 +86,11 @@ def _caption(carry: pd.DataFrame, suspects: pd.DataFrame) -> str:
             " replicates; hollow: fewer than 3 replicates, no interval."
         )
     last = "(g) to (j)" if len(suspects) else "(e) to (h)"
-    told.append(
-        f"{last}: medians of cells, bands from quartile to quartile; solid for scheme 4, dashed for"
-        " scheme 3; colours are forget biases there, see the legend in the last one."
-    )
+    if with_growth:
+        told.append(
+            f"{last}: medians of cells, bands from quartile to quartile; solid for scheme 4, dashed"
+            " for scheme 3; colours are forget biases there, see the legend in the last one."
+        )
     return " ".join(told)
 
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from analysis.drawing.canvas import label_ticks
 from analysis.drawing.colours import BLACK, BROWN, CYAN, GREY, OLIVE
 from analysis.instability.effects import CARRIED, RESET
+from analysis.instability.gap import gaps
 from analysis.instability.panels import label_counts
 from charrnn.runs.folder import RunFolder
 
@@ -20,10 +21,16 @@ LINES = {CARRIED: "-", RESET: "--"}
 QUARTILES = (0.25, 0.5, 0.75)
 FEW_DECADES = 300
 """An axis that reaches over a smaller factor has other labels than the powers of 10."""
-SHORT = {"mean_abs_cell": "mean |c|", "max_abs_cell": "max |c|", "saturated_share": "share"} | {
-    "gradient_norm": "L2 norm"
+SHORT = {
+    "gap": "log(progressive / windowed)",
+    "mean_abs_cell": "mean |c|",
+    "saturated_share": "share",
+    "gradient_norm": "L2 norm",
 }
-"""Labels of the vertical axes; the columns are those of charrnn.callbacks.diagnostics."""
+"""Labels of the vertical axes, by column; see `diagnoses`."""
+OF_CELL = ("scheme", "forget_bias", "run")
+LINEAR = ("gap", "saturated_share")
+"""What is drawn over a linear axis."""
 
 
 def diagnoses(carry: pd.DataFrame, runs: Path) -> pd.DataFrame:
@@ -34,18 +41,18 @@ def diagnoses(carry: pd.DataFrame, runs: Path) -> pd.DataFrame:
         runs: folder of all runs.
 
     Returns:
-        The columns of charrnn.callbacks.diagnostics, with ``scheme``, ``forget_bias`` and ``run``.
+        The columns of charrnn.callbacks.diagnostics; ``gap``, the reading gap at the same time; and
+        ``scheme``, ``forget_bias`` and ``run``.
     """
     tables = []
-    for _, cell in carry.iterrows():
-        known = (
-            RunFolder(runs / cell["run"]).read_diagnostics() if cell["scheme"] in LINES else None
-        )
+    for _, cell in carry[carry["scheme"].isin(LINES)].iterrows() if len(carry) else ():
+        folder = RunFolder(runs / cell["run"])
+        known = folder.read_diagnostics()
         if known is not None:
-            own = known[known["batches"] <= cell["num_batches"]]
-            tables.append(
-                own.assign(**{name: cell[name] for name in ("scheme", "forget_bias", "run")})
-            )
+            read = folder.read_table(int(cell["num_batches"]))
+            both = read.pivot_table("perplexity", "batches", "procedure", dropna=False)
+            own = known.merge(both.assign(gap=gaps(both))[["gap"]], on="batches")
+            tables.append(own.assign(**{name: cell[name] for name in OF_CELL}))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
@@ -61,9 +68,6 @@ def draw_growth(axes: Axes, table: pd.DataFrame, measure: str) -> None:
     """
     label_counts(axes)
     axes.set(ylabel=SHORT[measure])
-    if table.empty:
-        axes.text(0.5, 0.5, "not recorded", ha="center", transform=axes.transAxes)
-        return
     biases = sorted(set(table["forget_bias"]))
     for (bias, scheme), own in table.groupby(["forget_bias", "scheme"]):
         colour = COLOURS[biases.index(bias) % len(COLOURS)]
@@ -73,7 +77,7 @@ def draw_growth(axes: Axes, table: pd.DataFrame, measure: str) -> None:
         label = f"bias {bias:g}, scheme {scheme} (n = {cells})"
         axes.plot(median.index, median, LINES[int(str(scheme))], color=colour, label=label)
         axes.fill_between(median.index, low, high, color=colour, alpha=0.2, linewidth=0)
-    if measure != "saturated_share":
+    if measure not in LINEAR:
         axes.set(yscale="log")
         bottom, top = axes.get_ylim()
         if top < FEW_DECADES * bottom:
