@@ -13,6 +13,8 @@ SEEDS ?= 0
 JOBS ?= auto
 # Where runs are trained: local, slurm or ray.
 LAUNCHER ?= local
+# Whose results: own, reference (those that come with the project), or, for figures, both.
+RESULTS ?= own
 # Where TensorBoard listens: 127.0.0.1 answers this machine only. Taken from the command line alone,
 # since shells export names such as HOST for their own use.
 BIND = 127.0.0.1
@@ -29,11 +31,13 @@ INSTALLED := $(BASE)$(addprefix -,$(filter joblib slurm ray,$(LAUNCHER:submitit_
 FIGURES := fig7 fig8 fig9 fig10 fig11
 # The overrides of every sweep.
 SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) launcher=$(LAUNCHER)
+# Which loops are timed, such as LOOPS=train-step, and in how many alternating rounds at least.
+MEASURED = $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
 # Which of the trained corpora are drawn.
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-carry $(FIGURES:%=plan-%) plan-all status claims report data tensorboard test test-all lint format docs benchmark benchmark-quick benchmark-growth clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-carry $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all lint format docs benchmark benchmark-quick benchmark-growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
@@ -78,11 +82,17 @@ for figure in $(1); do \
 	done
 endef
 
-claims: $(INSTALLED) ## judge the paper's claims by the runs (SCALE=; auto: the largest that has been started)
-	@$(BIN)/python -m analysis.claims --scale $(SCALE)
+figures: $(INSTALLED) ## draw every figure that there are results of, and train nothing (RESULTS=, SCALE=)
+	@$(BIN)/python -m analysis.drawing.figure all --results $(RESULTS) --scale $(SCALE) $(DRAWN)
 
-report: $(INSTALLED) ## write the results as one HTML page, multirun/report.html (SCALE=, as above)
-	@$(BIN)/python -m analysis.report --scale $(SCALE)
+claims: $(INSTALLED) ## judge the paper's claims (RESULTS=, SCALE=; auto: the largest that there are results of)
+	@$(BIN)/python -m analysis.claims --results $(RESULTS) --scale $(SCALE)
+
+report: $(INSTALLED) ## write the results as one HTML page, multirun/report.html (RESULTS=, SCALE=, as above)
+	@$(BIN)/python -m analysis.report --results $(RESULTS) --scale $(SCALE)
+
+numbers: $(INSTALLED) ## write the tables of README.md and docs/ anew from the reference results
+	@$(BIN)/python -m analysis.numbers
 
 data: $(INSTALLED) ## fetch every corpus that this machine can reach, and describe it
 	$(BIN)/charrnn data list
@@ -108,14 +118,14 @@ format: $(FOR_TESTS) ## format the code
 docs: $(FOR_DOCS) ## build the documentation in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=)
-	$(BIN)/python -m charrnn.benchmark --out $(OUT)
+benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=, LOOPS=, ROUNDS=)
+	$(BIN)/python -m charrnn.benchmark --out $(OUT) $(MEASURED)
 
-benchmark-quick: $(INSTALLED) ## the core rows of the same, in under a minute (OUT=)
-	$(BIN)/python -m charrnn.benchmark --quick --out $(OUT)
+benchmark-quick: $(INSTALLED) ## the core rows of the same, in about two minutes (OUT=, LOOPS=, ROUNDS=)
+	$(BIN)/python -m charrnn.benchmark --quick --out $(OUT) $(MEASURED)
 
-benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|, and draw it (OUT=)
-	$(BIN)/python -m charrnn.benchmark --growth --out $(OUT)
+benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|, and draw it (OUT=, ROUNDS=)
+	$(BIN)/python -m charrnn.benchmark --growth --out $(OUT) $(MEASURED)
 	$(BIN)/python -m analysis.speed.growth --table $(OUT)/growth.csv
 
 clean: ## remove the environment; runs stay

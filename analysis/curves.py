@@ -9,14 +9,20 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.typing import SeriesGroupBy
 
 from analysis.results import CELL
 from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 
 KEY = ["sweep", *CELL]
 """Columns that tell cells apart; `sweep` is the experiment that asked for them."""
+VARIED = ("forget_bias",)
+"""Columns that tell cells apart where an experiment has them."""
+LAST = 0.9
+"""A result at the end is the mean over the evaluations after this share of the training."""
 CEILING = 1000.0
 """Higher perplexities, infinite ones too, count as this: far above any vocabulary here."""
 
@@ -28,20 +34,109 @@ Cells = pd.Series
 
 def of_cells(curves: pd.DataFrame, measure: Callable[[Curve], float]) -> Cells:
     """Measure each cell's curve."""
-    values = {cell: measure(curve) for cell, curve in curves.groupby(KEY, sort=False)}
-    index = pd.MultiIndex.from_arrays([*zip(*values, strict=True)] or [()] * len(KEY), names=KEY)
+    key = [*KEY, *(name for name in VARIED if name in curves)]
+    values = {cell: measure(curve) for cell, curve in curves.groupby(key, sort=False)}
+    index = pd.MultiIndex.from_arrays([*zip(*values, strict=True)] or [()] * len(key), names=key)
     return pd.Series(list(values.values()), index, dtype=float)
 
 
-def log_perplexity(curve: Curve) -> pd.Series:
-    """Logarithms of the perplexities, capped at CEILING."""
-    capped = curve["perplexity"].fillna(math.inf).astype(float).clip(upper=CEILING)
+def log_perplexity(curve: Curve, reading: str = "perplexity") -> pd.Series:
+    """Logarithms of the perplexities, capped at CEILING.
+
+    Args:
+        curve: of a cell.
+        reading: `windowed` or `progressive`; `perplexity` is the one of the cell's scheme.
+    """
+    capped = curve[reading].fillna(math.inf).astype(float).clip(upper=CEILING)
     return capped.map(math.log)
 
 
 def ends(curves: pd.DataFrame) -> Cells:
-    """Log perplexity of each cell at the end of training."""
-    return of_cells(curves, lambda curve: log_perplexity(curve).iloc[-1])
+    """Log perplexity of each cell at the end of training: the mean over its last tenth.
+
+    Between log-spaced evaluations that is the last one alone; a dense schedule has several.
+    """
+    return of_cells(curves, lambda curve: log_perplexity(at_the_end(curve)).mean())
+
+
+def at_the_end(curve: Curve) -> Curve:
+    """The evaluations in the last tenth of the training."""
+    return curve[curve["batches"] > LAST * curve["batches"].max()]
+
+
+def gaps(curves: pd.DataFrame) -> Cells:
+    """The reading gap of each cell at the end: log(progressive / windowed) of the same weights.
+
+    NaN for a cell that lacks one of the readings.
+    """
+
+    def measure(curve: Curve) -> float:
+        last = at_the_end(curve)
+        if last[list(SAMPLING_PROCEDURES)].isna().all().any():
+            return math.nan
+        windowed, progressive = (log_perplexity(last, name) for name in SAMPLING_PROCEDURES)
+        return float((progressive - windowed).mean())
+
+    return of_cells(curves, measure)
+
+
+def delays(curves: pd.DataFrame, one: object, other: object) -> Cells:
+    """How much longer one scheme takes to the same perplexity than another: log ratio of batches.
+
+    The perplexity is the higher of the two at the end, which both reach, so the ratio depends
+    little on how long they are trained. NaN if one of them reaches it nowhere.
+
+    Args:
+        curves: of both schemes.
+        one: the scheme in the numerator.
+        other: the one in the denominator.
+    """
+    worst = ends(curves)
+    worst = worst[worst.index.get_level_values("scheme").isin([one, other])]
+    names = [str(name) for name in worst.index.names if name != "scheme"]
+    level = worst.groupby(level=names).max()
+
+    def until(curve: Curve) -> float:
+        place = tuple(curve[name].iloc[0] for name in names)
+        return log_batches_until(curve, float(level[place]))
+
+    chosen = curves[curves["scheme"].isin([one, other])]
+    return contrast(of_cells(chosen, until), "scheme", one, other)
+
+
+def log_batches_until(curve: Curve, level: float) -> float:
+    """Logarithm of the batches after which log perplexity first reaches a level; NaN if never.
+
+    Interpolated linearly between evaluations, over the logarithm of batches.
+
+    Args:
+        curve: of a cell.
+        level: log perplexity.
+    """
+    heights, batches = log_perplexity(curve).to_numpy(), curve["batches"].map(math.log).to_numpy()
+    reached = np.flatnonzero(heights <= level)
+    if not len(reached):
+        return math.nan
+    n = reached[0]
+    if n == 0:
+        return float(batches[0])
+    share = (heights[n - 1] - level) / (heights[n - 1] - heights[n])
+    return float(batches[n - 1] + share * (batches[n] - batches[n - 1]))
+
+
+def roughness(curves: pd.DataFrame, first: float = 0) -> Cells:
+    """How much log perplexity rises per evaluation on average, counting falls as nothing.
+
+    Args:
+        curves: all evaluated at the same batches.
+        first: number of batches from which rises count.
+    """
+
+    def measure(curve: Curve) -> float:
+        heights = log_perplexity(curve[curve["batches"] >= first])
+        return float(heights.diff().clip(lower=0).mean())
+
+    return of_cells(curves, measure)
 
 
 def lines(curves: pd.DataFrame, first: float = 0, last: float = math.inf) -> Cells:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
+from functools import partial
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -15,7 +18,7 @@ from charrnn.benchmark import __main__ as benchmark
 from charrnn.benchmark import floors, loops, peers
 from charrnn.benchmark.case import Case
 from charrnn.benchmark.costs import feed_milliseconds, lightning_milliseconds
-from charrnn.benchmark.measure import Effort, Entry, alternate, summary
+from charrnn.benchmark.measure import Effort, Entry, alternate, imprecision, summary
 from charrnn.benchmark.memory import peak_memory
 from charrnn.evaluation.perplexity import PROCEDURES
 
@@ -175,3 +178,27 @@ def test_costs_are_taken_from_real_runs():
     # Text, Python and torch alone take this much; the unit is bytes.
     small = peak_memory(TINY, tokens=20_000)
     assert 1e8 < small < 1.5e9
+
+
+def test_the_error_of_a_median_ratio_shrinks_with_the_root_of_the_rounds():
+    ratios = np.random.default_rng(0).normal(2, 0.1, size=4000)
+    times = pd.DataFrame({"ours": 1.0, "other": ratios})
+    for rounds in (100, 400, 4000):
+        # Relative standard deviation 0.05; of a median 1.253 times that over the root.
+        expected = 1.96 * 1.253 * 0.05 / rounds**0.5
+        assert imprecision(times[:rounds]) == pytest.approx(expected, rel=0.25)
+
+
+def test_rounds_go_on_until_a_ratio_is_known_well_enough():
+    drawn = iter(np.random.default_rng(0).normal(1, 0.2, size=10**6))
+    one, other = (partial(_sleep, drawn, ms) for ms in (2, 4))
+    entries = {"a": Entry(one), "b": Entry(other)}
+    few = alternate(entries, Effort(0, 3))
+    assert len(few) == 3
+    many = alternate(entries, Effort(0, 3, limit=20, precision=imprecision(few) / 3))
+    assert imprecision(many) <= imprecision(few) / 3
+    assert len(many) > 3
+
+
+def _sleep(factors, milliseconds: float) -> None:
+    time.sleep(0.001 * milliseconds * abs(next(factors)))

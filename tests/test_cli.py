@@ -29,7 +29,8 @@ def test_the_sweep_of_the_four_schemes(command, tmp_path):
     lines = first.stderr.splitlines()
     assert lines[0] == f"charrnn {__version__}: starting; loading PyTorch takes a few seconds"
     assert (
-        lines[1] == "scale=smoke (as asked for); to change it: scale=paper, laptop, quick or smoke"
+        lines[1]
+        == "scale=smoke (as asked for); to change it: scale=paper, long, laptop, quick or smoke"
     )
     assert "scheme=3 k1=20: same training as scheme=1 k1=20, trained once" in lines
     assert "8 cells, 6 distinct runs, 6 of them to train" in lines

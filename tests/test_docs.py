@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
+from analysis.numbers import renewed
 from conftest import ROOT
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
@@ -243,19 +243,17 @@ def test_modules_and_their_flags_exist(monkeypatch, capsys, module, flags):
         assert flag in shown
 
 
-def test_figure_9s_table_is_what_was_measured():
-    """In README.md and in the results: mean over k1, and lowest to highest."""
-    table = pd.read_csv(ROOT / "analysis" / "figures" / "fig9-laptop.csv")
-    final = table[table["batches"] == table["num_batches"]].groupby(["scheme", "corpus"])
-    for scheme in (1, 2, 3, 4):
-        values = [
-            final.get_group((scheme, corpus))["perplexity"]
-            for corpus in ("shakespeare", "kalevala", "linux61", "chorales")
-        ]
-        cells = (f"{v.mean():.1f} ({v.min():.1f} to {v.max():.1f})" for v in values)
-        row = f"| scheme {scheme} | {' | '.join(cells)} |"
-        for page in (ROOT / "README.md", DOCS / "explanation" / "results.md"):
-            assert row in page.read_text()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_numbers_are_those_of_the_reference_results(page):
+    assert renewed(page.read_text()) == page.read_text(), "run make numbers"
+
+
+def test_a_table_that_was_changed_by_hand_is_written_anew():
+    text = "A\n<!-- numbers: fig9-laptop -->\n| 1 |\n<!-- end of numbers -->\nB"
+    new = renewed(text)
+    assert new.startswith("A\n<!-- numbers: fig9-laptop -->\n\n| `scale=laptop`")
+    assert new.endswith("<!-- end of numbers -->\nB")
+    assert renewed(new) == new
 
 
 def test_the_page_on_the_configuration_has_every_field():

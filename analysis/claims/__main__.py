@@ -9,7 +9,7 @@ from rich.table import Table
 
 from analysis.claims.catalogue import judge_all, papers
 from analysis.claims.evidence import choose_scale, read_evidence
-from analysis.claims.verdict import Verdict
+from analysis.claims.verdict import Verdict, false_verdicts
 from charrnn.console import print_table, refuse
 from charrnn.errors import CharRNNError
 
@@ -22,20 +22,26 @@ def main() -> None:
     )
     parser.add_argument("--scale", default="auto", help="auto: the largest that has been started")
     parser.add_argument("--runs", type=Path, default=Path("multirun"), help="folder of all runs")
+    parser.add_argument("--results", default="own", help="own runs, or reference: the project's")
     arguments = parser.parse_args()
+    runs, source = arguments.runs, arguments.results
     try:
-        verdicts = judge_all(read_evidence(arguments.runs, choose_scale(**vars(arguments))))
+        scale = choose_scale(arguments.scale, runs, source)
+        verdicts = judge_all(read_evidence(runs, scale, source))
     except CharRNNError as error:
         refuse(error)
     print_table(_table("the paper says", papers(verdicts)))
     print()
     print_table(_table("beside the paper", [one for one in verdicts if one.claim.ours]))
+    print()
+    print(false_verdicts(verdicts))
 
 
 def _table(heading: str, verdicts: list[Verdict]) -> Table:
-    table = Table("claim", heading, "verdict", "effect", "what is missing; what is known")
+    table = Table("claim", heading, "verdict", "effect", "why; conditions; what it covers")
     for verdict in verdicts:
-        claim, words = verdict.claim, "; ".join(filter(None, (verdict.reason, verdict.extent)))
+        claim, why = verdict.claim, (verdict.reason, verdict.conditions, verdict.extent)
+        words = "; ".join(filter(None, why))
         table.add_row(claim.id, claim.says, verdict.outcome, verdict.effect, words)
     return table
 

@@ -13,9 +13,10 @@ from analysis.claims.paper import (
     fig10_strides_and_corpora,
     fig11_lengths,
     fig11_training_time,
+    readings,
     table4_speed,
 )
-from analysis.claims.verdict import Verdict, judge
+from analysis.claims.verdict import Verdict, judge_together
 
 MODULES = (
     fig9_schemes,
@@ -25,14 +26,15 @@ MODULES = (
     table4_speed,
     fig11_training_time,
     fig11_lengths,
+    readings,
 )
 CLAIMS = tuple(one for module in MODULES for one in vars(module).values() if isinstance(one, Claim))
 """Every claim in these modules, as they define them."""
 
 
 def judge_all(evidence: Evidence) -> list[Verdict]:
-    """Judge every claim."""
-    return [judge(claim, evidence) for claim in CLAIMS]
+    """Judge every claim, with Holm's correction for their number."""
+    return judge_together(CLAIMS, evidence)
 
 
 def concerning(scheme: int, verdicts: Sequence[Verdict]) -> list[Verdict]:

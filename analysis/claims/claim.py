@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claims.rules import Finding
+from analysis.claims.conditions import Conditions
+from analysis.claims.finding import Finding
 
 ALL = ""
 """The condition that every cell of an experiment meets."""
@@ -23,16 +24,13 @@ class Claim:
     Attributes:
         id: short name.
         section: where the paper says it.
-        needs: conditions on the cells that decide it, by experiment, see Evidence.select; `table4`
-            stands for the measurements of Table 4.
+        needs: which cells its test takes, by experiment, see Evidence.select; `table4` stands for
+            the measurements of Table 4.
         schemes: the schemes that it is about.
         says: what it says, in our words.
         measured: what the test measures.
         test: finds the answer in the curves of these cells, or in the rows of Table 4.
-        whole: whether it is about the end of the paper's 12,800 batches, or about the paper's
-            network sizes in Table 4. Shorter runs and other sizes can bear it out, but they cannot
-            contradict it.
-        beyond: number of batches after which its effect begins; shorter runs decide nothing.
+        about: the conditions that it speaks of.
         ours: whether this project adds the question.
     """
 
@@ -43,13 +41,17 @@ class Claim:
     says: str
     measured: str
     test: Test
-    whole: bool = False
-    beyond: int = 0
+    about: Conditions
     ours: bool = False
 
 
 def claim(
-    name: str, section: str, needs: Mapping[str, str], schemes: tuple[int, ...], **how: Any
+    name: str,
+    section: str,
+    needs: Mapping[str, str],
+    schemes: tuple[int, ...],
+    about: Conditions,
+    **how: Any,
 ) -> Callable[[Test], Claim]:
     """Make a claim of its test: the docstring says what it claims and, below, what is measured.
 
@@ -58,6 +60,6 @@ def claim(
 
     def of(test: Test) -> Claim:
         says, measured = inspect.cleandoc(test.__doc__ or "").split("\n\n")
-        return Claim(name, section, needs, schemes, says, measured, test, **how)
+        return Claim(name, section, needs, schemes, says, measured, test, about, **how)
 
     return of

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.results import Results, read_results
+from analysis.reference.source import SOURCES, has_sweep, read_sweep
+from analysis.reference.table import REFERENCE, reference_results
+from analysis.results import Results
 from charrnn.config import conf_folder
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.errors import require_choice
-from charrnn.sweeps.grids import grid_path
 
-SCALES = ("paper", "laptop", "quick", "smoke")
+SCALES = ("paper", "long", "laptop", "quick", "smoke")
 """From the largest to the smallest."""
 TABLE4 = "table4"
-SAME_CELLS = {"fig9": "fig10", "fig10": "fig9"}
-"""Experiments with the same cells: either one can be read in place of the other."""
 
 
 @dataclass(frozen=True)
@@ -62,45 +61,58 @@ class Evidence:
         return Results(pd.concat(cells, ignore_index=True), pd.concat(drawn, ignore_index=True))
 
 
-def read_evidence(runs: Path, scale: str) -> Evidence:
+def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
     """Read the results at a scale.
 
     Args:
-        runs: folder of all runs.
+        runs: folder of the user's runs.
         scale: one of SCALES.
+        source: whether to take these runs or the reference results, see analysis.reference.source.
 
     Raises:
         CharRNNError: if a table cannot be read.
     """
+    require_choice("RESULTS", source, SOURCES[:2])
     names = sorted(path.stem for path in (conf_folder() / "experiment").glob("*.yaml"))
-    grids = {name: grid_path(str(runs), name, scale) for name in names}
-    sweeps = {name: read_results(grid) for name, grid in grids.items() if grid.exists()}
-    for name, other in SAME_CELLS.items():
-        if name not in sweeps and other in sweeps:
-            sweeps[name] = sweeps[other]
-    table4 = runs / "figures" / f"{TABLE4}-{scale}.csv"
+    sweeps = {
+        name: read_sweep(source, runs, name, scale)
+        for name in names
+        if has_sweep(source, runs, name, scale)
+    }
+    folder = runs / "figures" if source == "own" else REFERENCE
+    table4 = folder / f"{TABLE4}-{scale}.csv"
     return Evidence(scale, sweeps, pd.read_csv(table4) if table4.exists() else None)
 
 
-def choose_scale(scale: str, runs: Path) -> str:
-    """The scale that ``--scale`` asks for; `auto` is the largest that has been started.
+def choose_scale(scale: str, runs: Path, source: str = "own") -> str:
+    """The scale that ``--scale`` asks for; `auto` is the largest that there are results of.
 
     Raises:
         BadInput: if there is no such scale.
     """
     require_choice("--scale", scale, ("auto", *SCALES))
-    started = {path.stem.rpartition("-")[2] for path in (runs / "grids").glob("*.csv")}
-    return scale if scale != "auto" else next((s for s in SCALES if s in started), "quick")
+    grids = (runs / "grids").glob("*.csv")
+    own = {path.stem.rpartition("-")[2] for path in grids}
+    known = own if source == "own" else {scale for _, scale in reference_results()}
+    return scale if scale != "auto" else next((s for s in SCALES if s in known), "quick")
 
 
 def _where(results: Results, sweep: str, condition: str) -> Results:
     """The cells that meet the condition, in which `min()` is that of the whole grid, and curves."""
     originals = results.cells["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
     cells = results.cells.assign(sweep=sweep, stands_for=originals.astype(str))
-    if "settings" in cells:  # cells with other settings than the experiment's are not evidence
-        cells = cells[cells["settings"] == ""]
+    if "settings" in cells:
+        # Cells with other settings than the experiment's are not evidence; longer or shorter ones
+        # are, and of the same cell at several lengths the longest.
+        cells = cells[cells["settings"].str.fullmatch(r"(num_batches=\d+)?")]
+        of_cell = [name for name in cells if name not in ("settings", "num_batches", "state")]
+        longest = cells.sort_values("num_batches", kind="stable").drop_duplicates(
+            of_cell, keep="last"
+        )
+        cells = cells.loc[cells.index.isin(longest.index)]
     if condition and len(cells):
         cells = cells.query(condition)
-    key = ["run", "scheme"]  # a cell is a run as read by one scheme
+    key = ["run", "scheme", "num_batches"]  # a cell is a run as read by one scheme, so far
+    key = [name for name in key if name in cells]
     chosen, known = (pd.MultiIndex.from_frame(t[key]) for t in (cells, results.curves))
     return Results(cells, results.curves[known.isin(chosen)].assign(sweep=sweep))

@@ -3,143 +3,173 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 
+from analysis.claims.finding import NO_PAIR, Finding, every
 from analysis.statistics import units
-from analysis.statistics.counts import Count, chance, exceeds
-from analysis.statistics.intervals import Interval, Outcome, students_interval, weakest
+from analysis.statistics.counts import Count, Pairs
+from analysis.statistics.intervals import (
+    ALPHA,
+    ENOUGH,
+    Chance,
+    Interval,
+    chance_of_mean,
+    students_interval,
+)
 from analysis.statistics.units import Unit, percent
 
 ABOVE = Interval(low=0)
 """What a claim of "higher" says about a difference."""
-CLOSE = Interval(high=math.log(1.1))
-"""Perplexities are close if they differ by less than a tenth: one unit at a perplexity of 10."""
-NO_PAIR = "there are no two cells to compare"
-EVEN = 1.2
-"""Runs of equal cost may differ in time by this factor; beyond, something else was measured."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a claim's test finds in the results.
-
-    Attributes:
-        outcome: what follows for the claim if no cell is missing.
-        doubt: what would settle an undecided outcome, or why there is nothing to compare.
-        effect: the effect size, with its interval if it has one; empty if there is nothing to
-            compare.
-        parts: the effect size of each part: each corpus, scheme or architecture.
-    """
-
-    outcome: Outcome
-    doubt: str
-    effect: str = ""
-    parts: Mapping[str, str] = field(default_factory=dict)
-
-
-def nothing(why: str = NO_PAIR) -> Finding:
-    """The results have nothing to compare."""
-    return Finding(Outcome.UNDECIDED, why)
+CLOSE = math.log(1.1)
+ALIKE = Interval(-CLOSE, CLOSE)
+"""Perplexities are alike if they differ by less than a tenth: one unit at a perplexity of 10."""
+FEW = 0.1
+"""What happens in less than this share of all cells happens in none of them, as claims put it."""
+TOO_FEW = "an interval takes at least three replicates"
 
 
 def comparison(
     values: pd.Series[float],
-    claimed: Interval,
+    claimed: Interval = ABOVE,
     unit: Unit = percent,
     by: str = "corpus",
     without: str = NO_PAIR,
 ) -> Finding:
-    """Compare cells with others that differ in one thing.
+    """Compare cells with others that differ in one thing. The replicate is the unit of chance.
 
-    The mean of every part has to lie where the claim says, and so does, with several seeds, the
-    whole interval for the mean over seeds. Cells that some seed lacks are left out.
+    It supports a claim if the mean over replicates lies where the claim says, by Student's t, and
+    no part's mean lies elsewhere. It opposes it if that mean, or any part's, lies elsewhere.
 
     Args:
-        values: a number per pair of cells, indexed by the columns that both cells share.
+        values: a number per pair of cells, indexed by the columns that both cells share. Pairs that
+            some replicate lacks are left out.
         claimed: where the claim says that the means lie.
         unit: how a number is written.
         by: column of the index that tells the parts apart.
         without: why there may be nothing to compare.
     """
-    alike = values.groupby(level=[name for name in values.index.names if name != "seed"])
-    common = values[alike.transform("count") == len(values.index.unique("seed"))]
+    values = values.dropna()
+    replicates = values.groupby(level=[name for name in values.index.names if name != "seed"])
+    common = values[replicates.transform("count") == len(values.index.unique("seed"))]
     if common.empty:
-        return nothing(without)
-    of_parts = common.groupby(level=by, sort=False).mean()
-    of_seeds = common.groupby(level="seed").mean()
-    outcome, mean = claimed.judge_values(of_parts), unit(of_seeds.mean())
-    known = students_interval(of_seeds.to_numpy())
+        return Finding(doubt=without)
+    of_parts = {
+        str(part): own.groupby(level="seed").mean()
+        for part, own in common.groupby(level=by, sort=False)
+    }
+    parts = _parts(common, by, lambda own: unit(own.mean()))
+    seeds = common.groupby(level="seed").mean().to_numpy()
+    mean, known = unit(float(seeds.mean())), students_interval(seeds)
     if known is None:
-        effect = f"{mean} (1 seed)"
-        doubt = "with one seed all parts would have to agree; several seeds would give an interval"
-    else:
-        low, high = unit(known.low), unit(known.high)
-        effect = f"{mean} (95 % interval {low} to {high}; {len(of_seeds)} seeds)"
-        split = outcome is Outcome.UNDECIDED
-        doubt = "all parts would have to agree" if split else "more seeds would narrow the interval"
-        outcome = outcome if claimed.judge(known) is outcome else Outcome.UNDECIDED
-    return Finding(outcome, doubt, effect, _parts(common, by, lambda own: unit(own.mean())))
+        number = f"{len(seeds)} replicate{'s' * (len(seeds) > 1)}"
+        return Finding(f"{mean} ({number})", doubt=TOO_FEW, parts=parts)
+    effect = (
+        f"{mean} (95 % interval {unit(known.low)} to {unit(known.high)}; {len(seeds)} replicates)"
+    )
+    whole = chance_of_mean(seeds, claimed)
+    each = [chance_of_mean(own.to_numpy(), claimed).opposes for own in of_parts.values()]
+    tests = [whole.opposes, *each] if len(each) > 1 else [whole.opposes]
+    elsewhere = [part for part, own in of_parts.items() if own.mean() not in claimed]
+    supports = 1.0 if elsewhere else whole.supports
+    doubt = "the interval reaches both sides: more replicates would narrow it"
+    if elsewhere and whole.supports < ALPHA:
+        doubt = f"not so in every part: {', '.join(elsewhere)}"
+    opposes = min(1.0, len(tests) * min(tests))
+    return Finding(effect, Chance(supports, opposes), doubt, parts)
 
 
-def share(flags: pd.Series[float], claimed: Interval, by: str = "corpus") -> Finding:
-    """The share of cells in which something happens, which has to lie where the claim says.
+def alike(
+    values: pd.Series[float], *columns: str, by: str = "corpus", without: str = NO_PAIR
+) -> Finding:
+    """Whether cells that differ only in ``columns`` are within a tenth of each other, every pair.
 
-    No interval decides: these are all cells of the grid. With several seeds all of them have to
-    agree.
+    The range of several values grows with their noise, so each difference is judged by itself.
 
     Args:
-        flags: 1 for each cell in which it happens, 0 for the others, indexed by columns of cells.
-        claimed: where the claim says that the share lies.
-        by: column of the index that tells the parts apart.
+        values: logarithms per cell, indexed by columns of cells.
+        columns: in which the cells differ.
+        by: see `comparison`.
+        without: see `comparison`.
     """
-    if flags.empty:
-        return nothing()
-    count = Count.of(flags)
-    known = count.interval()
-    return Finding(
-        claimed.judge_values(flags.groupby(level="seed").mean()),
-        "all seeds would have to agree",
-        f"{units.share(count.share)}, {count} cells"
-        f" (95 % interval {units.share(known.low)} to {units.share(known.high)})",
-        _parts(flags, by, lambda own: str(Count.of(own))),
-    )
+    index = values.index
+    keys = pd.MultiIndex.from_arrays([index.get_level_values(name) for name in columns])
+    groups = {
+        key: values[keys == key].droplevel(list(columns)) for key in sorted(keys.unique(), key=str)
+    }
+    found = {}
+    for n, (one, first) in enumerate(groups.items()):
+        for other in list(groups)[n + 1 :]:
+            words = f"{_words(other)} beside {_words(one)}"
+            difference = (groups[other] - first).dropna()
+            place = by if by in difference.index.names else difference.index.names[0]
+            found[words] = comparison(difference, ALIKE, by=place, without=without)
+    return every(found)
 
 
-def larger_share(
+def more_often(
     flags: pd.Series[float],
     others: pd.Series[float],
     beside: str,
     by: str = "corpus",
     without: str = NO_PAIR,
 ) -> Finding:
-    """A share of cells, which has to be larger than that of other cells by more than chance.
+    """Whether something happens in more cells than in others that they are paired with.
 
     Args:
-        flags: see `share`.
-        others: the same of the other cells; cells that only one of them has are left out.
+        flags: 1 for each cell in which it happens, 0 for the others, indexed by columns of cells.
+        others: the same of the cells to compare with, under the same indices.
         beside: what the other cells are.
         by: column of the index that tells the parts apart.
         without: why there may be nothing to compare.
     """
-    pairs = pd.concat({"one": flags, "other": others}, axis=1).dropna()
-    if pairs.empty:
-        return nothing(without)
-    one, other = Count.of(pairs["one"]), Count.of(pairs["other"])
-    outcome = Outcome.BORNE_OUT if exceeds(one, other) else Outcome.UNDECIDED
-    return Finding(
-        outcome if one.share > other.share else Outcome.CONTRADICTED,
-        "so few cells could differ by chance: more seeds would tell",
-        f"{one} cells, {beside} {other} (by chance: p = {chance(one, other):.2g})",
-        _parts(pairs, by, lambda own: f"{Count.of(own['one'])}, {beside} {Count.of(own['other'])}"),
+    both = pd.concat({"one": flags, "other": others}, axis=1).dropna()
+    if both.empty:
+        return Finding(doubt=without)
+    pairs = Pairs.of(both["one"], both["other"])
+    one, other = Count.of(both["one"]), Count.of(both["other"])
+    known = pairs.interval()
+    replicates = both.index.unique("seed").size
+    effect = (
+        f"{one} cells, {beside} {other} (difference of the shares: 95 % interval "
+        f"{units.share(known.low)} to {units.share(known.high)}; {replicates} replicates)"
     )
+    tied = pairs.first == pairs.second == 0
+    doubt = "no pair of cells differs" if tied else "so few pairs could differ by chance"
+    parts = _parts(
+        both, by, lambda own: f"{Count.of(own['one'])}, {beside} {Count.of(own['other'])}"
+    )
+    if replicates < ENOUGH:
+        return Finding(effect, doubt=TOO_FEW, parts=parts)
+    return Finding(effect, pairs.chance(), doubt, parts)
+
+
+def some(flags: pd.Series[float], by: str = "corpus") -> Finding:
+    """Whether something happens in any cell at all; it is opposed by many cells without it.
+
+    Args:
+        flags: 1 for each cell in which it happens, 0 for the others, indexed by columns of cells.
+        by: column of the index that tells the parts apart.
+    """
+    if flags.empty:
+        return Finding()
+    count, replicates = Count.of(flags), flags.index.unique("seed").size
+    # If it happened in a tenth of all cells, so many without it would be this improbable.
+    chance = Chance(0.0, 1.0) if count.true else Chance(1.0, (1 - FEW) ** count.cells)
+    parts = _parts(flags, by, lambda own: str(Count.of(own)))
+    if replicates < ENOUGH:
+        return Finding(f"{count} cells", doubt=TOO_FEW, parts=parts)
+    doubt = "no cell yet, of too few to rule it out"
+    return Finding(f"{count} cells ({replicates} replicates)", chance, doubt, parts)
 
 
 def measurement(rows: pd.DataFrame, claimed: Interval, unit: Unit, paper: str = "") -> Finding:
     """Repeated measurements, each of which has to lie where the claim says, with its quartiles.
+
+    They can be repeated as often as one likes, so chance is no part of it: quartiles on one side
+    decide.
 
     Args:
         rows: columns `part`, `median`, and `lower` and `upper` quartile.
@@ -148,13 +178,15 @@ def measurement(rows: pd.DataFrame, claimed: Interval, unit: Unit, paper: str = 
         paper: the paper's number in words, to stand beside the effect.
     """
     if rows.empty:
-        return nothing()
-    quartiles = rows[["lower", "upper"]].itertuples(index=False)
+        return Finding()
+    lower, upper = rows["lower"].to_numpy(float), rows["upper"].to_numpy(float)
+    inside = (lower > claimed.low) & (upper < claimed.high)
+    outside = (upper <= claimed.low) | (lower >= claimed.high)
     ends = map(unit, (rows["median"].min(), rows["median"].max()))
     return Finding(
-        weakest(claimed.judge(Interval(*known)) for known in quartiles),
-        "the quartiles reach beyond; measure again on a machine that does nothing else",
         " to ".join(dict.fromkeys(ends)) + (f" (the paper: {paper})" if paper else ""),
+        Chance(0.0 if inside.all() else 1.0, 0.0 if outside.any() else 1.0),
+        "the quartiles reach beyond; measure again on a machine that does nothing else",
         {
             row["part"]: f"{unit(row['median'])} (quartiles {unit(row['lower'])}"
             f" to {unit(row['upper'])})"
@@ -163,45 +195,8 @@ def measurement(rows: pd.DataFrame, claimed: Interval, unit: Unit, paper: str = 
     )
 
 
-def every(findings: Mapping[str, Finding]) -> Finding:
-    """Several findings, all of which have to bear the claim out; one of them can contradict it.
-
-    Args:
-        findings: by their names.
-    """
-    known = {name: finding for name, finding in findings.items() if finding.effect}
-    if not known:
-        return nothing()
-    doubts: dict[str, list[str]] = {}
-    for name, finding in findings.items():
-        if finding.outcome is Outcome.UNDECIDED:
-            doubts.setdefault(finding.doubt, []).append(name)
-    return Finding(
-        weakest(finding.outcome for finding in findings.values()),
-        "; ".join(f"{', '.join(names)}: {doubt}" for doubt, names in doubts.items()),
-        "; ".join(f"{name} {finding.effect}" for name, finding in known.items()),
-        {
-            f"{name}, {part}": effect
-            for name, finding in known.items()
-            for part, effect in finding.parts.items()
-        },
-    )
-
-
-def timed(finding: Finding, unevenness: float) -> Finding:
-    """A finding that rests on training time: undecided if runs of equal cost took unequal times.
-
-    Args:
-        finding: what is found if the clock can be trusted.
-        unevenness: the largest log ratio of the times per batch of runs that cost the same.
-    """
-    if not finding.effect or not unevenness > math.log(EVEN):  # NaN: no two runs cost the same
-        return finding
-    doubt = (
-        f"the time per batch differs by {percent(unevenness)} between runs that cost the same:"
-        " train them on a machine that does nothing else"
-    )
-    return replace(finding, outcome=Outcome.UNDECIDED, doubt=doubt)
+def _words(key: Iterable[Any]) -> str:
+    return ", ".join(str(value) for value in key)
 
 
 def _parts(table: Any, by: str, words: Callable[[Any], str]) -> dict[str, str]:

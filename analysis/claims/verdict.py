@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 import pandas as pd
 
 from analysis.claims.claim import Claim
 from analysis.claims.evidence import TABLE4, Evidence
-from analysis.claims.rules import Finding
+from analysis.claims.finding import Finding
 from analysis.results import PENDING, STATES, name_cells
-from analysis.statistics.intervals import Outcome
+from analysis.statistics.intervals import ALPHA, Chance, holm
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.runs.state import RESULTS
 
-PAPER_BATCHES = 12_800
-"""Training batches of each of the paper's runs."""
-PAPER_SIZES = {128, 512}
-"""The paper's gammas."""
 COMPARED = ("scheme", "num_layers", "hidden_size", "k2")
 """Columns of which a claim may compare all values in the grid."""
+
+
+class Outcome(StrEnum):
+    """What the results say about a claim."""
+
+    BORNE_OUT = "borne out"
+    CONTRADICTED = "contradicted"
+    CONSISTENT = "consistent so far"
+    AT_ODDS = "at odds so far"
+    UNDECIDED = "undecided"
+
+
+SUPPORTED = (Outcome.BORNE_OUT, Outcome.CONSISTENT)
+OPPOSED = (Outcome.CONTRADICTED, Outcome.AT_ODDS)
 
 
 @dataclass(frozen=True)
@@ -29,26 +40,40 @@ class Verdict:
 
     Attributes:
         claim: the claim.
-        outcome: borne out, contradicted or undecided.
-        effect: effect size in words, with its interval; empty if there is nothing to compare.
+        outcome: borne out or contradicted if the runs meet all of the claim's conditions,
+            consistent or at odds so far if they don't, or undecided.
+        effect: effect in words, with its interval; empty if there is nothing to compare.
         reason: what is missing or left out.
-        parts: effect size of each corpus, scheme or architecture.
+        unmet: the claim's conditions that the runs don't meet.
+        parts: effect in each corpus, scheme or architecture.
         runs: folder names of the runs behind it, or the file of Table 4.
-        extent: the corpora, strides and seeds that it covers, and the paper's corpora that it does
-            not cover.
+        extent: the corpora, strides and replicates that it covers.
+        opposes: the probability that runs oppose the claim this much by chance; None if nothing
+            was tested.
     """
 
     claim: Claim
     outcome: Outcome
     effect: str = ""
     reason: str = ""
+    unmet: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[str, ...] = ()
     extent: str = ""
+    opposes: float | None = None
+
+    @property
+    def conditions(self) -> str:
+        """How far its runs meet the claim's conditions."""
+        if not self.effect:
+            return ""
+        total = len(self.claim.about)
+        met = f"meets {max(total - len(self.unmet), 0)} of {total} conditions"
+        return f"{met}: {'; '.join(self.unmet)}" if self.unmet else f"meets all {total} conditions"
 
 
 def judge(claim: Claim, evidence: Evidence) -> Verdict:
-    """Judge a claim by the evidence.
+    """Judge a claim by the evidence, as if it were the only one; `judge_together` allows for all.
 
     While cells are pending, nothing is decided, but the effect so far is given. Cells that failed,
     or whose corpus is not available, are left out and named.
@@ -61,7 +86,7 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     cells, curves = results.cells, results.curves
     if cells.empty:
         wanted = "; ".join(f"{name} ({where or 'any cell'})" for name, where in claim.needs.items())
-        reason = f"no cell with the experiment's own settings meets its conditions: {wanted}"
+        reason = f"no cell with the experiment's own settings is of these: {wanted}"
         return Verdict(claim, Outcome.UNDECIDED, reason=reason)
     pending = cells["state"].isin(PENDING)
     finding = claim.test(curves) if len(curves) else None
@@ -69,31 +94,59 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
         reason = finding.doubt if finding else "no cell has a result"
         reason = _pending(cells, pending) if pending.any() else reason
         return Verdict(claim, Outcome.UNDECIDED, reason=reason)
-    doubts = list(_doubts(claim, finding, cells, curves))
+    doubts = list(_doubts(cells, curves, pending))
+    unmet = claim.about.unmet(curves)
+    outcome = Outcome.UNDECIDED if doubts else _outcome(finding, unmet)
+    if outcome is Outcome.UNDECIDED and not doubts:
+        doubts = [finding.doubt]
     left_out = ~cells["state"].isin((*PENDING, *RESULTS))
     named = [f"left out: {_named(cells, left_out)}"] if left_out.any() else []
     return Verdict(
         claim,
-        Outcome.UNDECIDED if doubts else finding.outcome,
+        outcome,
         finding.effect,
         "; ".join(doubts + named),
+        tuple(unmet),
         finding.parts,
         tuple(curves["run"].unique()),
-        _extent(claim, curves),
+        _extent(curves),
+        finding.chance.opposes if finding.chance != Chance() else None,
     )
 
 
-def _doubts(
-    claim: Claim, finding: Finding, cells: pd.DataFrame, curves: pd.DataFrame
-) -> Iterator[str]:
-    """Every reason why nothing is decided."""
-    pending, batches = cells["state"].isin(PENDING), int(curves["batches"].max())
-    if finding.outcome is Outcome.UNDECIDED and not pending.any():
-        yield finding.doubt
-    if batches <= claim.beyond:
-        yield f"runs of more than {claim.beyond} batches would tell"
-    elif claim.whole and finding.outcome is Outcome.CONTRADICTED and batches < PAPER_BATCHES:
-        yield f"the paper speaks of {PAPER_BATCHES:,} batches, these runs have {batches:,}"
+def judge_together(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
+    """Judge several claims: contradictions have to survive Holm's correction for their number."""
+    verdicts = [judge(claim, evidence) for claim in claims]
+    tested = [n for n, verdict in enumerate(verdicts) if verdict.opposes is not None]
+    adjusted = holm([verdicts[n].opposes or 0.0 for n in tested])
+    for n, p in zip(tested, adjusted, strict=True):
+        if verdicts[n].outcome in OPPOSED and p >= ALPHA:
+            reason = f"one of {len(tested)} claims would be opposed this much by chance"
+            reason = "; ".join(filter(None, (f"{reason} (Holm: p = {p:.2g})", verdicts[n].reason)))
+            verdicts[n] = replace(verdicts[n], outcome=Outcome.UNDECIDED, reason=reason)
+    return verdicts
+
+
+def false_verdicts(verdicts: Sequence[Verdict]) -> str:
+    """A sentence: how many of these verdicts to expect to be false."""
+    tested = sum(verdict.opposes is not None for verdict in verdicts)
+    return (
+        f"{tested} claims were tested. If none of them held, {ALPHA * tested:.1f} would be expected"
+        f" to look borne out or consistent by chance; that any of those contradicted or at odds is"
+        f" so by chance has a probability of at most {ALPHA:.1%} (Holm)."
+    )
+
+
+def _outcome(finding: Finding, unmet: Sequence[str]) -> Outcome:
+    if finding.supports:
+        return Outcome.CONSISTENT if unmet else Outcome.BORNE_OUT
+    if finding.opposes:
+        return Outcome.AT_ODDS if unmet else Outcome.CONTRADICTED
+    return Outcome.UNDECIDED
+
+
+def _doubts(cells: pd.DataFrame, curves: pd.DataFrame, pending: pd.Series[bool]) -> Iterator[str]:
+    """Reasons why nothing is decided, whatever the finding."""
     if pending.any():
         yield _pending(cells, pending)
     elif absent := _absent(cells, curves):
@@ -104,16 +157,16 @@ def _judge_table4(claim: Claim, table: pd.DataFrame, source: str) -> Verdict:
     finding = claim.test(table)
     if not finding.effect:
         return Verdict(claim, Outcome.UNDECIDED, reason="Table 4 does not have this measurement")
-    outcome, sizes = finding.outcome, sorted(set(table["hidden_size"]))
+    sizes = sorted(set(table["hidden_size"]))
+    lacks = set(claim.about.hidden_size) - set(sizes)
+    unmet = [f"gamma={', '.join(map(str, sizes))}, not 128, 512"] if lacks else []
+    outcome = _outcome(finding, unmet)
     reason = finding.doubt if outcome is Outcome.UNDECIDED else ""
-    if claim.whole and outcome is Outcome.CONTRADICTED and not PAPER_SIZES.issuperset(sizes):
-        outcome = Outcome.UNDECIDED
-        reason = f"the paper's gammas are 128 and 512, here {' and '.join(map(str, sizes))}"
-    return Verdict(claim, outcome, finding.effect, reason, finding.parts, (source,))
+    return Verdict(claim, outcome, finding.effect, reason, tuple(unmet), finding.parts, (source,))
 
 
-def _extent(claim: Claim, curves: pd.DataFrame) -> str:
-    """The corpora, strides and seeds of the curves, and the paper's corpora that they lack."""
+def _extent(curves: pd.DataFrame) -> str:
+    """The corpora, strides and replicates of the curves."""
     known = {corpus: STANDS_FOR.get(corpus, corpus) for corpus in curves["corpus"].unique()}
     corpora = ", ".join(
         corpus if corpus == original else f"{corpus} for {original.capitalize()}"
@@ -121,13 +174,7 @@ def _extent(claim: Claim, curves: pd.DataFrame) -> str:
     )
     strides = ", ".join(map(str, sorted(curves["k1"].unique())))
     seeds = curves["seed"].nunique()
-    words = f"on {corpora}; k1={strides}; {seeds} seed{'s' * (seeds != 1)}"
-    paper, conditions = dict.fromkeys(STANDS_FOR.values()), " ".join(claim.needs.values())
-    asked = [original for original in paper if original in conditions]
-    if not asked and "fig11" not in claim.needs:  # the paper's Figure 11 is about Music alone
-        asked = list(paper)
-    lacking = ", ".join(name.capitalize() for name in asked if name not in known.values())
-    return f"{words}; nothing on {lacking}" if lacking else words
+    return f"on {corpora}; k1={strides}; {seeds} replicate{'s' * (seeds != 1)}"
 
 
 def to_train(experiments: list[str], scale: str) -> str:

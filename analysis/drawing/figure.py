@@ -39,7 +39,7 @@ def main() -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of all commands that draw a figure from a sweep's runs."""
-    parser.add_argument("--scale", default="auto", help="auto, paper, laptop, quick or smoke")
+    parser.add_argument("--scale", default="auto", help="auto, paper, long, laptop, quick or smoke")
     parser.add_argument("--runs", default="multirun", type=Path, help="folder of all runs")
     parser.add_argument("--corpora", help="corpora to draw, as in CORPORA= (default: all)")
     parser.add_argument("--out", type=Path, help="folder of the figure (default: RUNS/figures)")

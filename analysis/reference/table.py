@@ -21,7 +21,8 @@ from charrnn.runs.folder import RunFolder
 from charrnn.runs.state import RESULTS
 from charrnn.sweeps.grids import value_of
 
-TABLE = Path(__file__).parent / "results.csv.xz"
+REFERENCE = Path(__file__).parent
+TABLE = REFERENCE / "results.csv.xz"
 EVALUATED = (
     *(field.name for field in fields(Evaluation) if field.name != "procedure"),
     *SAMPLING_PROCEDURES,

@@ -23,11 +23,13 @@ def main() -> None:
         "--scale", default="auto", help="auto: the largest scale that has been started"
     )
     parser.add_argument("--runs", type=Path, default=Path("multirun"), help="folder of all runs")
+    parser.add_argument("--results", default="own", help="own runs, or reference: the project's")
     parser.add_argument("--out", type=Path, help="the page (default: RUNS/report.html)")
     arguments = parser.parse_args()
     out = arguments.out or arguments.runs / "report.html"
     try:
-        evidence = read_evidence(arguments.runs, choose_scale(arguments.scale, arguments.runs))
+        scale = choose_scale(arguments.scale, arguments.runs, arguments.results)
+        evidence = read_evidence(arguments.runs, scale, arguments.results)
         page = render(content(evidence, arguments.runs))
     except CharRNNError as error:
         refuse(error)

@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
-from analysis.claims.verdict import to_train
+from analysis.claims.verdict import Outcome, to_train
 from analysis.drawing.canvas import render
 from analysis.drawing.catalogue import FIGURES
 from analysis.instability.definition import INSTABILITY
@@ -25,7 +25,6 @@ from analysis.report.summary import PROCEDURES, scheme_results, sentences
 from analysis.report.table2 import MODELS
 from analysis.results import STATES
 from analysis.speed.table4 import by_architecture
-from analysis.statistics.intervals import Outcome
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.sweeps.grids import read_grid
 

@@ -11,12 +11,13 @@ import pandas as pd
 
 from analysis.claims.catalogue import papers
 from analysis.claims.claim import ALL
+from analysis.claims.conditions import Conditions
 from analysis.claims.evidence import Evidence
-from analysis.claims.verdict import PAPER_BATCHES, Verdict
+from analysis.claims.verdict import Outcome, Verdict, false_verdicts
 from analysis.curves import Curve, at, of_cells
 from analysis.instability.definition import unstable
 from analysis.results import PENDING, Results
-from analysis.statistics.intervals import Outcome
+from analysis.statistics.intervals import ENOUGH
 from charrnn.runs.state import RESULTS
 from charrnn.schemes.base import Scheme
 from charrnn.schemes.scheme_2 import Scheme2
@@ -168,13 +169,10 @@ def _relative(result: SchemeResult, best: float) -> str:
 
 
 def _conclusions(verdicts: Sequence[Verdict]) -> str:
-    verdicts = papers(verdicts)
-    counts = Counter(verdict.outcome for verdict in verdicts)
-    return (
-        f"Of the paper's {len(verdicts)} claims, {counts[Outcome.BORNE_OUT]} are borne out here,"
-        f" {counts[Outcome.CONTRADICTED]} are contradicted, and {counts[Outcome.UNDECIDED]} cannot"
-        " be decided."
-    )
+    own = papers(verdicts)
+    counts = Counter(verdict.outcome for verdict in own)
+    counted = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome)
+    return f"Of the paper's {len(own)} claims: {counted}. {false_verdicts(verdicts)}"
 
 
 def _lengths(results: Results) -> set[int]:
@@ -200,10 +198,14 @@ def _how_far(evidence: Evidence) -> list[str]:
     words = [f"{done} of {len(states)} runs are finished; {pending} are still to come."]
     if batches:
         words.append(
-            f"They train for {batches} batches (the paper: {PAPER_BATCHES:,}) with"
+            f"They train for {batches} batches (the paper: {Conditions.batches:,}) with"
             f" \N{GREEK SMALL LETTER GAMMA} = {sizes} (the paper: 128 and 512), so all results here"
             f" are for scale={evidence.scale} only."
         )
-    if len(runs["seed"].unique()) == 1:
-        words.append("With a single seed there are no intervals to separate effects from chance.")
+    if (replicates := len(runs["seed"].unique())) < ENOUGH:
+        words.append(
+            f"There {'is' if replicates == 1 else 'are'} {replicates}"
+            f" replicate{'s' * (replicates > 1)}: intervals that separate effects from chance take"
+            f" {ENOUGH}, such as SEEDS=0,1,2."
+        )
     return words

@@ -23,3 +23,18 @@ def share(part: float) -> str:
 def factor(number: float) -> str:
     """A factor: `12.5 times`."""
     return f"{number:.{1 if number < 100 else 0}f} times"
+
+
+def deviation(variance: float) -> str:
+    """A variance of logarithms as a standard deviation in percent; a negative one keeps its sign.
+
+    Examples:
+        >>> deviation(0.01)
+        '+11 %'
+    """
+    return percent(float(np.sign(variance)) * abs(variance) ** 0.5)
+
+
+def factor_of(logarithm: float) -> str:
+    """A difference of logarithms, as a factor: `1.50 times`."""
+    return f"{np.exp(logarithm):.2f} times"

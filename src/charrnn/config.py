@@ -71,7 +71,7 @@ def announce_scale(name: str, choice: str) -> None:
     reason = "as asked for"
     if choice == "auto":
         reason = "a GPU was found" if name == "paper" else "no GPU was found"
-    log.info("scale=%s (%s); to change it: scale=paper, laptop, quick or smoke", name, reason)
+    log.info("scale=%s (%s); to change it: scale=paper, long, laptop, quick or smoke", name, reason)
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:

@@ -1,38 +1,41 @@
-"""Section 4.3 on time (Table 4). What is compared was measured in turn, on one machine."""
+"""Section 4.3 on time (Table 4). What is compared was measured in turn, on one machine.
+
+Which of two is faster can be judged on any machine. By how much cannot: the paper's numbers are a
+K40c's, so they stand beside ours and decide nothing. Of the savings its text gives (25 % and 9 %)
+and those that its table gives (23 % and 8 %) we quote the table's.
+"""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from analysis.claims.claim import ALL, claim
-from analysis.claims.rules import ABOVE, Finding, every, measurement
+from analysis.claims.conditions import Conditions
+from analysis.claims.finding import Finding
+from analysis.claims.rules import ABOVE, measurement
 from analysis.statistics.intervals import Interval
 from analysis.statistics.units import factor, share
 
 TABLE = "4.3, Table 4"
 SAVED = "saved in training by scheme 2"
-SMALLEST, LARGEST = 0.25, 0.09
-"""The share that the paper's smallest and largest architecture save."""
-FASTER = (10, 20)
-"""The factors by which the paper's progressive sampling is faster."""
-SAME = 2
-"""Within this factor a number counts as the paper's: machine, library and sizes differ."""
+FASTER = Interval(low=1)
+SIZES = Conditions(batches=0, hidden_size=(128, 512), k1=(), k2=(), corpora=())
 
 
-@claim("single-loss-cheaper", TABLE, {"table4": ALL}, (2,))
+@claim("single-loss-cheaper", TABLE, {"table4": ALL}, (2,), SIZES)
 def single_loss_is_cheaper(table: pd.DataFrame) -> Finding:
     """A training batch of scheme 2 is cheaper than one of scheme 1, in every architecture.
 
     The share of a training batch's time that scheme 2 saves, for each architecture.
     """
-    return measurement(_rows(table, SAVED), ABOVE, share)
+    return measurement(_rows(table, SAVED), ABOVE, share, "23 % to 8 %")
 
 
-@claim("saving-shrinks", TABLE, {"table4": ALL}, (2,), whole=True)
+@claim("saving-shrinks", TABLE, {"table4": ALL}, (2,), SIZES)
 def saving_shrinks(table: pd.DataFrame) -> Finding:
-    """Scheme 2 saves 25% in the smallest network and only 9% in the largest, within a factor of 2.
+    """The share that scheme 2 saves is smaller in the largest network than in the smallest.
 
-    What the smallest and the largest architecture save, and the difference.
+    What the smallest architecture saves less what the largest saves.
     """
     rows = _rows(table, SAVED)
     smallest, largest = rows.iloc[:1], rows.iloc[1:].iloc[-1:]
@@ -47,33 +50,27 @@ def saving_shrinks(table: pd.DataFrame) -> Finding:
         for one in smallest.to_dict("records")
         for other in largest.to_dict("records")
     ]
-    findings = {
-        name: measurement(row, Interval(paper / SAME, SAME * paper), share, share(paper))
-        for name, row, paper in (("smallest", smallest, SMALLEST), ("largest", largest, LARGEST))
-    }
-    difference = measurement(pd.DataFrame(differences), ABOVE, share)
-    return every(findings | {"difference": difference})
+    return measurement(pd.DataFrame(differences), ABOVE, share, "23 % less 8 %")
 
 
-@claim("progressive-faster", f"{TABLE}; 6", {"table4": ALL}, (3, 4), whole=True)
+@claim("progressive-faster", f"{TABLE}; 6", {"table4": ALL}, (3, 4), SIZES)
 def progressive_is_faster(table: pd.DataFrame) -> Finding:
-    """Progressive sampling is 10 to 20 times as fast as windowed, within a factor of two.
+    """Progressive sampling is faster than windowed sampling, in every architecture.
 
     The time per token of windowed sampling, relative to progressive sampling.
     """
-    low, high = FASTER
-    claimed, paper = Interval(low / SAME, SAME * high), f"{low} to {high} times"
-    return measurement(_rows(table, "windowed / progressive"), claimed, factor, paper)
+    paper = "10 to 20 times; elsewhere k2 = 100 times, and orders of magnitude"
+    return measurement(_rows(table, "windowed / progressive"), FASTER, factor, paper)
 
 
-@claim("rolling-sampler", "3.6, Table 4", {"table4": ALL}, (1, 2), ours=True)
+@claim("rolling-sampler", "3.6, Table 4", {"table4": ALL}, (1, 2), SIZES, ours=True)
 def progressive_is_faster_than_rolling(table: pd.DataFrame) -> Finding:
-    """Progressive sampling is also at least 10 times as fast as rolling sampling.
+    """Progressive sampling is also faster than rolling sampling.
 
     The time per token of rolling sampling, which draws from the same distributions as windowed
     sampling but advances all open windows together, relative to progressive sampling.
     """
-    return measurement(_rows(table, "rolling / progressive"), Interval(low=FASTER[0]), factor)
+    return measurement(_rows(table, "rolling / progressive"), FASTER, factor)
 
 
 def _rows(table: pd.DataFrame, what: str) -> pd.DataFrame:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +17,8 @@ from charrnn.benchmark.case import BATCH, DENSE, VOCABULARY, Case
 from charrnn.benchmark.costs import costs
 from charrnn.benchmark.loops import LOOPS
 from charrnn.benchmark.measure import BASELINES, Effort, alternate, summary
-from charrnn.console import console
+from charrnn.console import console, refuse
+from charrnn.errors import CharRNNError, require_choice
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
 
@@ -47,7 +50,11 @@ GROWTH: Plan = [
         ]
     )
 ]
-EFFORT = {"quick": Effort(0.7, 3, limit=8), "growth": Effort(1.5, 5), "full": Effort(4, 5)}
+EFFORT = {
+    "quick": Effort(0.7, 5, limit=20, precision=0.03),
+    "growth": Effort(1.5, 5),
+    "full": Effort(4, 5),
+}
 GROWING = ("ours", "floor", "nn.LSTM")
 
 
@@ -64,7 +71,7 @@ def measure(
 
 def readable(table: pd.DataFrame) -> str:
     """The table as it is printed, each ratio with its quartiles."""
-    shown = table[["loop", "implementation", "case", "threads", "unit"]].copy()
+    shown = table[["loop", "implementation", "case", "threads", "rounds", "unit"]].copy()
     for column in ("ms_median", "ms_min", "ms_max"):
         shown[column] = table[column].map(lambda ms: f"{ms:.4g}")
     for column in BASELINES.values():
@@ -82,31 +89,46 @@ def main() -> None:
         description="Time every loop, next to its matrix products alone and to its peers.",
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--quick", action="store_true", help="the core rows, in under a minute")
+    which.add_argument("--quick", action="store_true", help="the core rows, in about two minutes")
     which.add_argument("--growth", action="store_true", help="a training step over k2, gamma, r, V")
     parser.add_argument(
         "--out", type=Path, default=Path("multirun/benchmark"), help="folder of the tables"
     )
     parser.add_argument("--seconds", type=float, help="minimum time spent on each loop")
     parser.add_argument("--rounds", type=int, help="minimum number of rounds")
+    parser.add_argument("--loops", default=",".join(LOOPS), help="which loops, such as train-step")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()
     usual = EFFORT["quick" if arguments.quick else "growth" if arguments.growth else "full"]
-    effort = Effort(
-        arguments.seconds or usual.seconds, arguments.rounds or usual.rounds, usual.limit
+    effort = replace(
+        usual,
+        seconds=arguments.seconds or usual.seconds,
+        rounds=arguments.rounds or usual.rounds,
+        limit=math.inf if arguments.rounds else usual.limit,
+    )
+    loops = arguments.loops.split(",")
+    try:
+        for loop in loops:
+            require_choice("--loops", loop, LOOPS)
+    except CharRNNError as error:
+        refuse(error)
+    growth, quick, full, wide = (
+        [(loop, case) for loop, case in plan if loop in loops]
+        for plan in (GROWTH, QUICK, FULL, WIDE)
     )
     threads, cores = arguments.threads, os.cpu_count() or 1
     tables: dict[str, pd.DataFrame] = {}
     if arguments.growth:
-        stem, parts = "growth", [*measure(GROWTH, effort, threads, GROWING)]
+        stem, parts = "growth", [*measure(growth, effort, threads, GROWING)]
     elif arguments.quick:
-        stem, parts = "benchmark-quick", [*measure(QUICK, effort, threads)]
+        stem, parts = "benchmark-quick", [*measure(quick, effort, threads)]
     else:
-        stem, parts = "benchmark", [*measure(FULL, effort, threads)]
+        stem, parts = "benchmark", [*measure(full, effort, threads)]
         if cores > threads:
-            parts += measure(WIDE, effort, cores)
+            parts += measure(wide, effort, cores)
         torch.set_num_threads(threads)
-        tables["costs"] = costs()
+        if len(loops) == len(LOOPS):
+            tables["costs"] = costs()
     processor = machine()["processor"]
     where = {"machine": processor, "cores": cores, "torch": torch.__version__}
     tables = {stem: pd.concat(parts).assign(**where), **tables}

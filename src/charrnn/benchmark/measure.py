@@ -39,12 +39,15 @@ class Effort:
     Attributes:
         seconds: least time that all rounds take together.
         rounds: least number of rounds; every entry runs once per round.
-        limit: seconds after which no further round starts, whatever the other two ask for.
+        limit: seconds after which no further round starts, whatever the others ask for.
+        precision: how far the median ratio of any two entries may be off, as a share of it (half
+            the width of its 95 % interval); more rounds are made until it is known so well.
     """
 
     seconds: float
     rounds: int
     limit: float = math.inf
+    precision: float = math.inf
 
 
 def alternate(entries: Mapping[Any, Entry], effort: Effort) -> pd.DataFrame:
@@ -54,7 +57,11 @@ def alternate(entries: Mapping[Any, Entry], effort: Effort) -> pd.DataFrame:
     times: list[dict[Any, float]] = []
     started = time.perf_counter()
     elapsed = 0.0
-    while elapsed < effort.limit and (len(times) < effort.rounds or elapsed < effort.seconds):
+    while elapsed < effort.limit and (
+        len(times) < effort.rounds
+        or elapsed < effort.seconds
+        or imprecision(pd.DataFrame(times)) > effort.precision
+    ):
         forwards = len(times) % 2 == 0  # the entry before may leave a warmer cache
         row = {}
         for name in entries if forwards else reversed(entries):
@@ -62,6 +69,21 @@ def alternate(entries: Mapping[Any, Entry], effort: Effort) -> pd.DataFrame:
         times.append(row)
         elapsed = time.perf_counter() - started
     return pd.DataFrame(times, columns=list(entries))
+
+
+def imprecision(times: pd.DataFrame) -> float:
+    """The largest relative error of a median ratio to the first entry: half its 95 % interval.
+
+    The standard error of a median is 1.253 standard deviations over the root of the number of
+    rounds, if the rounds vary normally; the deviation is the interquartile range over 1.349.
+
+    Args:
+        times: see `alternate`.
+    """
+    ratios = times.div(times.iloc[:, 0], axis=0)
+    lower, middle, upper = (ratios.quantile(share) for share in (0.25, 0.5, 0.75))
+    errors = 1.96 * 1.253 * (upper - lower) / 1.349 / math.sqrt(len(times)) / middle
+    return float(errors.max())
 
 
 def summary(loop: str, case: Case, times: pd.DataFrame) -> pd.DataFrame:

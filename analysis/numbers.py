@@ -1,0 +1,151 @@
+"""The numbers in README.md and docs/, made from the reference results: `make numbers`.
+
+A table stands between two comments, `<!-- numbers: NAME -->` and `<!-- end of numbers -->`, and is
+written anew by the function of that name here. Everything else on a page is left as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.claims.catalogue import judge_all, papers
+from analysis.claims.evidence import read_evidence
+from analysis.claims.verdict import Verdict, false_verdicts
+from analysis.curves import at, ends, gaps, of_cells
+from analysis.reference.table import reference_results
+from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.files import write_atomically
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
+
+
+def final_perplexities(experiment: str, scale: str) -> Iterator[str]:
+    """Final perplexity of each scheme on each corpus: geometric mean, and the range over cells."""
+    curves = reference_results()[experiment, scale].curves.assign(sweep=experiment)
+    values = ends(curves).map(np.exp)
+    known = values.index.unique("corpus")
+    corpora = [corpus for corpus in STANDS_FOR if corpus in known]
+    yield _row(f"`scale={scale}`, {_extent(curves)}", *corpora)
+    yield _row(*["---"] * (len(corpora) + 1))
+    for scheme in sorted(values.index.unique("scheme")):
+        own = at(values, "scheme", scheme)
+        cells = (at(own, "corpus", corpus) for corpus in corpora)
+        yield _row(
+            f"scheme {scheme}",
+            *(f"{np.exp(np.log(c).mean()):.1f} ({c.min():.1f} to {c.max():.1f})" for c in cells),
+        )
+
+
+def readings() -> Iterator[str]:
+    """Final perplexity by training, reading and forget bias; the gap between the readings."""
+    curves = reference_results()["readings", "laptop"].curves.assign(sweep="readings")
+    names = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
+    known = curves["corpus"].unique()
+    corpora = [corpus for corpus in STANDS_FOR if corpus in known]
+    yield _row(f"{_extent(curves)}: windowed / progressive", *corpora)
+    yield _row(*["---"] * (len(corpora) + 1))
+    both = [
+        ends(curves.assign(perplexity=curves[reading])) for reading in ("windowed", "progressive")
+    ]
+    gap = gaps(curves)
+    for bias in sorted(curves["forget_bias"].unique(), reverse=True):
+        for scheme, name in names.items():
+            cells = []
+            for corpus in corpora:
+                place = [("forget_bias", bias), ("scheme", scheme), ("corpus", corpus)]
+                windowed, progressive, apart = (_where(one, place) for one in (*both, gap))
+                cells.append(
+                    f"{np.exp(windowed.mean()):.1f} / {np.exp(progressive.mean()):.1f}"
+                    f" (gap {apart.mean():+.2f})"
+                )
+            yield _row(f"{name}, forget bias {bias:g}", *cells)
+
+
+def verdicts(scale: str) -> Iterator[str]:
+    """Every verdict by the reference results at a scale, as a table."""
+    judged = judge_all(read_evidence(Path("multirun"), scale, "reference"))
+    yield from _verdict_table("the paper says", papers(judged))
+    yield ""
+    yield from _verdict_table("beside the paper", [one for one in judged if one.claim.ours])
+    yield ""
+    yield false_verdicts(judged)
+
+
+TABLES: dict[str, Callable[[], Iterable[str]]] = {
+    "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
+    "readings-laptop": readings,
+    "verdicts-laptop": lambda: verdicts("laptop"),
+}
+"""The tables by their names."""
+
+
+def renewed(page: str) -> str:
+    """The text of a page with its tables made anew."""
+    return BLOCK.sub(
+        lambda found: "\n".join(
+            (
+                f"<!-- numbers: {found[1]} -->",
+                "",
+                *TABLES[found[1]](),
+                "",
+                "<!-- end of numbers -->",
+            )
+        ),
+        page,
+    )
+
+
+def main() -> None:
+    """Write the tables anew, or check that they are up to date."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.numbers", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if one is old")
+    check = parser.parse_args().check
+    old = [page for page in PAGES if renewed(text := page.read_text()) != text]
+    for page in old:
+        print(f"{page.relative_to(ROOT)}: {'out of date' if check else 'written anew'}")
+        if not check:
+            write_atomically(page, renewed(page.read_text()))
+    if check and old:
+        sys.exit("error: the numbers are not those of the reference results: run make numbers.")
+
+
+def _verdict_table(heading: str, judged: Iterable[Verdict]) -> Iterator[str]:
+    yield _row("claim", heading, "verdict", "effect", "why; conditions")
+    yield _row(*["---"] * 5)
+    for one in judged:
+        why = "; ".join(filter(None, (one.reason, one.conditions)))
+        yield _row(f"`{one.claim.id}`", one.claim.says, one.outcome, one.effect or "none", why)
+
+
+def _extent(curves: pd.DataFrame) -> str:
+    """How long the cells were trained, with which k1 and how many replicates."""
+    batches = sorted(set(of_cells(curves, lambda curve: curve["batches"].max()).astype(int)))
+    strides = ", ".join(map(str, sorted(curves["k1"].unique())))
+    seeds = curves["seed"].nunique()
+    return (
+        f"{' to '.join(f'{n:,}' for n in dict.fromkeys((batches[0], batches[-1])))} batches,"
+        f" k1 = {strides}, {seeds} replicate{'s' * (seeds > 1)}"
+    )
+
+
+def _where(values: pd.Series, place: Iterable[tuple[str, object]]) -> pd.Series:
+    for column, value in place:
+        values = at(values, column, value)
+    return values
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+if __name__ == "__main__":
+    main()
