@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 from analysis.instability.effects import effects
-from analysis.instability.paired import Answer, Discordant, difference, discordant, pair
+from analysis.instability.paired import Answer, difference, mcnemar, pair
 from analysis.instability.verdict import verdict
 from instability_tables import grid, table
 
@@ -72,11 +72,10 @@ def test_shares_are_compared_by_mcnemar():
         for seed, pair_of in enumerate(flags)
         for bias, flag in zip((5.0, 0.0), pair_of, strict=True)
     ]
-    found = discordant(pair(table(*rows), "forget_bias", 5.0, 0.0), "unstable")
-    assert (found.one, found.other, found.pairs) == (5, 0, 10)
-    assert found.chance == pytest.approx(2 / 2**5)  # five coins, all alike
-    assert Discordant(1, 1, 9).chance == 1
-    assert Discordant(0, 0, 9).chance == 1
+    found, p = mcnemar(pair(table(*rows), "forget_bias", 5.0, 0.0), "unstable")
+    assert (found.first, found.second, found.total) == (5, 0, 10)
+    assert p == pytest.approx(2 / 2**5)  # five coins, all alike
+    assert mcnemar(pair(table(*rows[10:]), "forget_bias", 5.0, 0.0), "unstable")[1] == 1
     (line,) = [one for one in verdict(table(*rows), pd.DataFrame()) if "instead of 0" in one][1:]
     assert line.endswith(
         "10 pairs of 10 replicates; unstable only with the change in 5 of them, only without it in"

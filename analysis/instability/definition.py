@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.curves import Cells, Curve, log_perplexity, of_cells
+from analysis.curves import Cells, Curve, at_the_end, log_perplexity, of_cells
 from analysis.instability.kinds import Course, Kind, course, kind
 
 UNSTABLE = 1.25
@@ -18,8 +18,6 @@ Still chosen by hand. It will be replaced by what `python -m analysis.instabilit
 prints for the reference results of the experiment `readings`."""
 SETTLED = 50
 """Rises in the first batches, up to this one, do not count."""
-LAST = 0.1
-"""The end of training is this share of its batches: one evaluation alone is a matter of chance."""
 INSTABILITY = (
     "The largest rise of a cell is the logarithm of its perplexity over the lowest of all earlier"
     f" evaluations, at its largest after more than {SETTLED} batches; the first batches do not"
@@ -84,11 +82,6 @@ def as_read(curve: Curve, reading: str) -> Curve | None:
     return curve.assign(perplexity=curve[reading], procedure=reading)
 
 
-def in_the_end(curve: Curve, values: pd.Series) -> float:
-    """The mean of the values over the evaluations in the last tenth of training."""
-    return float(values[curve["batches"] > (1 - LAST) * curve["batches"].max()].mean())
-
-
 def summarise_rise(
     curve: Curve,
     first: float = SETTLED + 1,
@@ -119,8 +112,9 @@ def summarise_rise(
     highest = curve.index.tolist().index(ratios.idxmax())
     lowest = int(heights.iloc[:highest].argmin())
     high, low, rise = curve.iloc[highest], curve.iloc[lowest], float(ratios.max())
-    left = in_the_end(curve, heights) - float(heights.iloc[lowest])
-    is_late = high["batches"] > (1 - LAST) * curve["batches"].max()
+    end = at_the_end(curve)
+    left = float(log_perplexity(end).mean() - heights.iloc[lowest])
+    is_late = bool(high["batches"] >= end["batches"].min())
     what = kind(low, high, rise)
     return {
         "rise": rise,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.instability.paired import Discordant, difference, discordant, pair
+from analysis.instability.paired import difference, mcnemar, pair
 
 AUTHORS_BIAS = 5.0
 """The forget bias of the authors' code, at which the switches are tried."""
@@ -41,7 +41,8 @@ def effects(carry: pd.DataFrame, suspects: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for told, pairs in _comparisons(carry, suspects):
         margin = max(pairs["threshold_one"].max(), pairs["threshold_other"].max())
-        unstable = discordant(pairs, "unstable")
+        shares, p = mcnemar(pairs, "unstable")
+        told |= {"only_one": shares.first, "only_other": shares.second, "chance": p}
         for measure in MEASURES:
             if measure == "gap" and told["change"] == "bias" and told["within"] == 1:
                 continue  # scheme 3 has the same weights
@@ -50,8 +51,7 @@ def effects(carry: pd.DataFrame, suspects: pd.DataFrame) -> pd.DataFrame:
                 interval = {"low": known and known.low, "high": known and known.high}
                 told |= {"measure": measure, "mean": found.mean, **interval}
                 told |= {"pairs": found.pairs, "replicates": found.seeds}
-                told |= {"answer": found.answer(margin).value, "margin": margin}
-                rows.append(told | _shares(unstable))
+                rows.append(told | {"answer": found.answer(margin).value, "margin": margin})
     return pd.DataFrame(rows, dtype=object)
 
 
@@ -93,7 +93,3 @@ def _paired(
 
 def _values(table: pd.DataFrame, column: str) -> str:
     return ", ".join(map(str, sorted(table[column].unique())))
-
-
-def _shares(found: Discordant) -> dict[str, float]:
-    return {"only_one": found.one, "only_other": found.other, "chance": found.chance}

@@ -6,22 +6,22 @@ import math
 
 import pandas as pd
 
-from analysis.curves import CEILING, Curve
-from analysis.instability.definition import SETTLED, in_the_end
-from charrnn.evaluation.procedures import SAMPLING_PROCEDURES, reading_gap
+from analysis.curves import Curve, at_the_end, log_perplexity
+from analysis.instability.definition import SETTLED, as_read
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 
 
 def gaps(curve: Curve) -> pd.Series[float]:
-    """log(progressive / windowed) at each evaluation, a perplexity above CEILING counting as that.
+    """log(progressive / windowed) at each evaluation; see charrnn.evaluation.procedures.
 
     Below 0 the weights predict worse from a fresh state than from one that they have carried on.
-    NaN where one of the two is not a number, or was not recorded.
+    A perplexity that is infinite or not a number counts as analysis.curves.CEILING. All NaN if a
+    reading was not recorded.
     """
-    windowed, progressive = (
-        curve.get(reading, pd.Series(math.nan, curve.index)).astype(float).clip(upper=CEILING)
-        for reading in SAMPLING_PROCEDURES
-    )
-    return pd.Series(map(reading_gap, windowed, progressive), curve.index, dtype=float)
+    if any(as_read(curve, reading) is None for reading in SAMPLING_PROCEDURES):
+        return pd.Series(math.nan, curve.index)
+    windowed, progressive = (log_perplexity(curve, reading) for reading in SAMPLING_PROCEDURES)
+    return progressive - windowed
 
 
 def summarise_gap(curve: Curve) -> dict[str, float]:
@@ -40,7 +40,7 @@ def summarise_gap(curve: Curve) -> dict[str, float]:
         largest = float(settled.iloc[place])
         at = float(curve["batches"][settled.index].iloc[place])
     return {
-        "gap": in_the_end(curve, known),
+        "gap": float(known[at_the_end(curve).index].mean()),
         "largest_gap": largest,
         "largest_gap_at": at,
         "highest_gap": float(settled.max()),

@@ -9,13 +9,12 @@ import pandas as pd
 from scipy import stats
 
 from analysis.results import CELL
+from analysis.statistics.counts import Pairs
 from analysis.statistics.intervals import Interval, students_interval
 
 ALIKE = (*CELL, "scale", "settings", "num_batches", "forget_bias", "suspect", "schedule", "times")
 """The two cells of a pair agree in those of these columns that there are, but for the change. More
 evaluations see larger rises, so that the two are evaluated equally often."""
-FEWEST = 3
-"""With fewer replicates an effect is told without an interval."""
 
 
 class Answer(StrEnum):
@@ -36,7 +35,7 @@ class Difference:
         mean: mean over replicates of each one's mean over its pairs.
         pairs: number of pairs.
         seeds: number of replicates.
-        interval: Student's 95 % interval for the mean, over replicates; None for fewer than FEWEST.
+        interval: Student's 95 % interval for the mean, over replicates; None for fewer than 3.
     """
 
     mean: float
@@ -56,31 +55,6 @@ class Difference:
         if known.low > 0 or known.high < 0:
             return Answer.RAISED if known.low > 0 else Answer.LOWERED
         return Answer.LITTLE if -margin < known.low and known.high < margin else Answer.OPEN
-
-
-@dataclass(frozen=True)
-class Discordant:
-    """McNemar's count of a property in pairs.
-
-    Attributes:
-        one: pairs of which only the changed cell has the property.
-        other: pairs of which only the cell without the change has it.
-        pairs: number of all pairs.
-    """
-
-    one: int
-    other: int
-    pairs: int
-
-    @property
-    def chance(self) -> float:
-        """McNemar's exact test: how probable it is that so many pairs differ one way by chance.
-
-        Pairs of one replicate are not independent of each other, so it is too small rather than
-        too large.
-        """
-        among = self.one + self.other
-        return float(stats.binomtest(self.one, among, 0.5).pvalue) if among else 1.0
 
 
 def pair(cells: pd.DataFrame, column: str, one: object, other: object) -> pd.DataFrame:
@@ -117,17 +91,23 @@ def difference(pairs: pd.DataFrame, measure: str) -> Difference | None:
     if known.empty:
         return None
     of_seeds = known.groupby(pairs["seed"]).mean()
-    enough = len(of_seeds) >= FEWEST
-    interval = students_interval(of_seeds.to_numpy()) if enough else None
+    interval = students_interval(of_seeds.to_numpy())
     return Difference(float(of_seeds.mean()), len(known), len(of_seeds), interval)
 
 
-def discordant(pairs: pd.DataFrame, flag: str) -> Discordant:
-    """In how many pairs only one of the two cells has a property.
+def mcnemar(pairs: pd.DataFrame, flag: str) -> tuple[Pairs, float]:
+    """In how many pairs only one of the two cells has a property, and McNemar's exact test.
 
     Args:
         pairs: see `pair`.
         flag: a column of truth values.
+
+    Returns:
+        The count, the changed cells first, and the probability that so many pairs differ one way by
+        chance, in either direction. It takes all pairs as independent; those of one replicate are
+        not, so that it is too small rather than too large.
     """
-    one, other = (pairs[f"{flag}_{name}"].astype(bool) for name in ("one", "other"))
-    return Discordant(int((one & ~other).sum()), int((other & ~one).sum()), len(pairs))
+    found = Pairs.of(pairs[f"{flag}_one"].astype(float), pairs[f"{flag}_other"].astype(float))
+    apart = found.first + found.second
+    p = float(stats.binomtest(found.first, apart, 0.5).pvalue) if apart else 1.0
+    return found, p

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.curves import Curve, log_perplexity
-from analysis.instability.definition import as_read, in_the_end, rises, summarise_rise
+from analysis.curves import Curve, at_the_end, log_perplexity
+from analysis.instability.definition import as_read, rises, summarise_rise
 from analysis.instability.gap import summarise_gap
 from analysis.instability.kinds import Kind
 from analysis.instability.readings import with_scheme_3
@@ -80,9 +80,8 @@ def _summarise_cell(curve: Curve, above: float) -> dict[str, Any]:
     rise, gap = summarise_rise(curve, above=above), summarise_gap(curve)
     alone = rise["kind"] == Kind.READING_ON and rise["rise"] > above
     both = {f"{reading}_rise": _rise_as_read(curve, reading) for reading in SAMPLING_PROCEDURES}
-    end = in_the_end(curve, log_perplexity(curve))
     return {
-        "end": end,
+        "end": float(log_perplexity(at_the_end(curve)).mean()),
         **gap,
         **rise,
         **both,
