@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 from analysis.instability.__main__ import main
-from analysis.statistics.counts import Count, chance
 from analysis.statistics.effects import against, effect
 from omegaconf import OmegaConf
 from test_analysis import COMMON, write_grid
@@ -38,12 +37,8 @@ def test_an_effect_is_the_geometric_mean_over_pairs():
     assert found.pairs == 2
     # Logarithms ln 2 and ln 8: mean 2 ln 2, standard deviation sqrt(2) ln 2.
     assert found.size == pytest.approx(math.sqrt(2))
-    # Two seeds: 12.7062 standard errors, of ln 2 each.
-    low, high = (math.exp(math.log(4) + sign * 12.7062 * math.log(2)) for sign in (-1, 1))
-    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), rel=1e-4)
-    assert str(found) == (
-        "x 4.00 (2.00 to 8.00 over 2 pairs, d = 1.4; 95 % interval 0.00 to 26730.60 over 2 seeds)"
-    )
+    assert found.interval is None  # two seeds
+    assert str(found) == ("x 4.00 (2.00 to 8.00 over 2 pairs, d = 1.4)")
     one_seed = effect(cells({(0,): 10.0}), cells({(0,): 5.0}), "any", "final")
     assert str(one_seed) == "x 0.50 (1 pair)"
     assert effect(before, cells({(7,): 1.0}), "any", "final") is None
@@ -61,13 +56,6 @@ def test_a_pair_is_two_runs_that_differ_in_one_column():
     assert {k: str(v) for k, v in against(table, "suspect", "none", "final").items()} == {
         "resets": "x 2.00 (1 pair)"
     }
-
-
-def test_chance_is_fishers():
-    # All of the first and none of the second kind of 3 each: 2 of the 20 ways to choose 3 of 6.
-    assert chance(Count(3, 3), Count(0, 3)) == pytest.approx(2 / 20)
-    assert chance(Count(1, 3), Count(0, 3)) == pytest.approx(1)
-    assert math.isnan(Count(0, 0).share)
 
 
 def test_diagnostics_are_those_of_the_last_batch(config):
