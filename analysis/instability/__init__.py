@@ -1,6 +1,7 @@
-"""Instability: its definition, and what makes carrying the state unstable.
+"""Reading on and stability: what is measured of each cell, and what changes it.
 
-`definition` says what "unstable" means. The rest compares scheme 4 with scheme 3, which trains
-alike but carries no state: at several forget biases (experiment=carry), and with one switch at a
-time (experiment=suspects).
+`gap` measures how much worse the same weights predict if they read on, `definition` how far
+perplexity rises, `kinds` tells rises apart, and `threshold` says from what rise on a cell is
+unstable. `paired` and `effects` compare cells that differ in one thing: forget biases
+(experiment=readings and carry), carrying, and one switch at a time (experiment=suspects).
 """

@@ -1,163 +1,199 @@
-"""The verdict in words: what the forget bias, carrying and each switch do to stability."""
+"""The verdict in words: what the forget bias, carrying and each switch do, and where."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
-from analysis.instability.summary import WINDOWED
-from analysis.statistics.counts import Count, chance, exceeds
-from analysis.statistics.effects import against, effect
+from analysis.instability.effects import AUTHORS_BIAS, MEASURES, effects, places
+from analysis.instability.paired import Answer
+from analysis.instability.words import at, basis, counted, effect, many, place_words, span
 
-AUTHORS_BIAS = 5.0
-"""The forget bias of the authors' code, at which the switches are tried."""
-BASELINE = "none"
-"""The cells without a switch."""
-CARRIED, RESET = 4, 3
-"""The scheme that carries the state, and the one that trains alike but resets it."""
-ANSWERS = {
-    (True, False): "The hypothesis holds: it is the forget bias, not the carried state.",
-    (True, True): "The hypothesis holds in part: it is both the forget bias and the carried state.",
-    (False, True): "The hypothesis fails: it is the carried state, not the forget bias.",
-    (False, False): "The hypothesis is open: so few cells could differ by chance.",
+UNITS = (
+    "All numbers are natural logarithms of ratios of perplexities: 0.10 is about 10 %. Intervals"
+    " are Student's, at 95 %, over the means of replicates; `open` means that one reaches both"
+    " sides of 0, `little changed` that it lies within the threshold of instability around 0. The"
+    " p of shares is that of McNemar's exact test, which takes pairs of one replicate as"
+    " independent."
+)
+TOLD = {
+    "bias": "Forget bias 5 instead of 0",
+    "carrying": f"Scheme 4, which carries, instead of 3, at forget bias {AUTHORS_BIAS:g}",
 }
-"""By whether more cells are unstable with the authors' bias, and with carrying."""
-
-
-def count(cells: pd.DataFrame, column: str = "unstable") -> Count:
-    """Count the unstable cells among those for which the column is known."""
-    return Count.of(cells[column] if column in cells else pd.Series(dtype=bool))
 
 
 def verdict(carry: pd.DataFrame, suspects: pd.DataFrame) -> list[str]:
-    """Judge the hypothesis that the forget bias makes scheme 4 unstable; then all measurements.
+    """What the finished cells say, the reading gap first; then all measurements.
 
-    The first line is the answer. It rests on which cells are unstable: those of schemes 4 and 3,
-    at the authors' forget bias and at smaller ones.
+    The first line says in which direction the measures move, and where. Each of the others says of
+    one comparison, or of one group of cells, what was measured.
 
     Args:
-        carry: cells of the experiment of that name, see analysis.instability.summary.summarise.
-        suspects: the same.
+        carry: cells that compare forget biases, see analysis.instability.summary.tables.
+        suspects: cells that try switches, the same.
     """
-    lines = [_hypothesis(carry)]
-    if len(carry):
-        lines += _carrying(carry, "forget_bias")
-        lines += [*_of_the_bias(carry), *_read_windowed(carry), *_when(carry)]
-    if len(suspects):
-        lines += _recipe(suspects[suspects["scheme"] == CARRIED])
-        lines += _carrying(suspects, "suspect")
-    return [*lines, *_states(carry)] if "mean_abs_cell" in carry else lines
+    known = effects(carry, suspects)
+    if carry.empty and suspects.empty:
+        return ["Nothing can be said: no cell is finished."]
+    lines = [_answer(known), UNITS, *_gaps(carry)]
+    for _, rows in known.groupby(["change", "one"], sort=False) if len(known) else ():
+        lines += _effect(rows)
+    return [*lines, *_rises(carry), *_rises(suspects), _restarts(carry, suspects), *_states(carry)]
 
 
-def _hypothesis(carry: pd.DataFrame) -> str:
-    if carry.empty:
-        groups = []
-    else:
-        biased, carried = carry["forget_bias"] == AUTHORS_BIAS, carry["scheme"] == CARRIED
-        groups = [carry[s & b] for s in (carried, ~carried) for b in (biased, ~biased)]
-    if not groups or any(group.empty for group in groups):
-        return "The hypothesis is open: the cells that would settle it are not finished."
-    four, four_below, three, three_below = map(count, groups)
-    by_bias, by_carrying = (
-        (count(carry[chosen]), count(carry[~chosen])) for chosen in (biased, carried)
-    )
-    answer = ANSWERS[exceeds(*by_bias), exceeds(*by_carrying)]
-    if not count(carry).true:
-        answer = "Nothing to explain: no cell is unstable."
-    below = ", ".join(f"{bias:g}" for bias in sorted(set(carry["forget_bias"]) - {AUTHORS_BIAS}))
+def _answer(known: pd.DataFrame) -> str:
+    """In which direction the gap and the rise move, by place."""
+    if known.empty:
+        return "Nothing can be compared: no two finished cells differ in one thing only."
+    sentences = []
+    for change, at_value in (("bias", known["other"] == 0), ("carrying", _at_authors_bias(known))):
+        rows = known[(known["change"] == change) & at_value]
+        told = [_directions(rows[rows["measure"] == name], name) for name in MEASURES]
+        if len(rows) and (rows["answer"] == Answer.FEW.value).all():
+            told = ["too few replicates for an interval, so no direction is told"]
+        if len(rows):
+            sentences.append(f"{TOLD[change]}: {'; '.join(one for one in told if one)}.")
+    if not sentences:
+        return "Forget bias 5 and 0, and schemes 4 and 3, cannot be compared yet."
+    sizes = ", ".join(f"gamma {g} and {b} batches" for g, b in _sizes(known))
+    return f"{' '.join(sentences)} All this at {sizes}."
+
+
+def _at_authors_bias(known: pd.DataFrame) -> pd.Series:
+    return known["within"] == AUTHORS_BIAS
+
+
+def _directions(rows: pd.DataFrame, measure: str) -> str:
+    """`reading gap raised on chorales (scheme 3), open on linux61 (schemes 3, 4)`."""
+    told = []
+    for answer in Answer:
+        chosen = rows[rows["answer"] == answer.value]
+        if len(chosen):
+            told.append(f"{answer} on {_where(chosen)}")
+    return f"{MEASURES[measure]} {', '.join(told)}" if told else ""
+
+
+def _where(rows: pd.DataFrame) -> str:
+    corpora = [str(corpus) for corpus in rows["corpus"].drop_duplicates()]
+    if rows["change"].iloc[0] == "carrying":
+        return ", ".join(corpora)
+    told = []
+    for corpus in corpora:
+        schemes = list(dict.fromkeys(rows.loc[rows["corpus"] == corpus, "within"]))
+        noun = "scheme" if len(schemes) == 1 else "schemes"
+        told.append(f"{corpus} ({noun} {', '.join(map(str, schemes))})")
+    return ", ".join(told)
+
+
+def _sizes(known: pd.DataFrame) -> list[tuple[Any, Any]]:
+    return list(dict.fromkeys(zip(known["hidden_size"], known["num_batches"], strict=True)))
+
+
+def _effect(rows: pd.DataFrame) -> Iterator[str]:
+    """One sentence for a change in one place: all three measures, and the shares at the end."""
+    names = ["corpus", "scale", "hidden_size", "num_batches", "settings", "other", "within"]
+    for _, own in rows.groupby(names, sort=False, dropna=False):
+        row = own.iloc[0]
+        told = ", ".join(effect(one) for _, one in own.iterrows())
+        place = place_words(row, row["k1"], row["seeds"])
+        yield f"{place}, {_change(row)}: {told}; {basis(row)}{_shares(row)}."
+
+
+def _change(row: pd.Series) -> str:
+    one, other, within = row["one"], row["other"], row["within"]
+    if row["change"] == "bias":
+        return f"scheme {within}, forget bias {one:g} instead of {other:g}"
+    if row["change"] == "carrying":
+        return f"forget bias {within:g}, scheme 4 instead of 3"
+    return f"scheme {within}, {one} instead of no switch"
+
+
+def _shares(row: pd.Series) -> str:
+    if not row["only_one"] + row["only_other"]:
+        return ""
     return (
-        f"{answer} In scheme 4, {four} cells are unstable at forget bias {AUTHORS_BIAS:g} and"
-        f" {four_below} at {below}; in scheme 3, which carries nothing, {three} and {three_below}"
-        f" (bias: p = {chance(*by_bias):.2g}; carrying: p = {chance(*by_carrying):.2g})."
+        f"; unstable only with the change in {row['only_one']} of them, only without it in"
+        f" {row['only_other']} (p = {row['chance']:.2g})"
     )
 
 
-def _carrying(cells: pd.DataFrame, column: str) -> Iterator[str]:
-    """What carrying does at each value of a column that has a pair of cells."""
-    for value, group in cells.groupby(column, sort=False):
-        four, three = (group[group["scheme"] == scheme] for scheme in (CARRIED, RESET))
-        final = effect(three, four, "scheme", "final")
-        if final is not None:
+def _gaps(carry: pd.DataFrame) -> Iterator[str]:
+    """The reading gap of each training procedure's weights; schemes 1 and 3 share theirs."""
+    for place, cells in places(carry):
+        known = cells[(cells["scheme"] != 1) & cells["gap"].notna()]
+        for (scheme, bias), own in known.groupby(["scheme", "forget_bias"]):
+            name = "schemes 1 and 3" if scheme == 3 else f"scheme {scheme}"
+            tops = own[own["largest_gap"] == own["largest_gap"].max()]
+            largest = f"; largest {at(tops.iloc[0], 'largest_gap')}" if len(tops) else ""
+            yield (
+                f"{place_words(place, *_axes(own))}, {name}, forget bias {bias:g}: reading gap at"
+                f" the end {span(own['gap'])}{largest}."
+            )
+
+
+def _rises(cells: pd.DataFrame) -> Iterator[str]:
+    """The largest rises, and of what kind and course those above the threshold are."""
+    column = "suspect" if "suspect" in cells else "forget_bias"
+    # A switch that concerns scheme 4 alone leaves scheme 3's runs as they are: they are told once.
+    once = cells.drop_duplicates(["run", "scheme", "num_batches"]) if len(cells) else cells
+    for place, group in places(once):
+        for (scheme, value), own in group.groupby(["scheme", column], sort=False):
+            if own["rise"].isna().all():
+                continue
             name = f"switch {value}" if column == "suspect" else f"forget bias {value:g}"
+            above = own[own["rise"] > own["threshold"]]
+            kinds = f": {counted(above['kind'])}; {counted(above['course'])}" if len(above) else ""
+            limit = ", ".join(f"{one:.3f}" for one in sorted(set(own["threshold"])))
+            number = f"{len(above)} of them"
             yield (
-                f"{name}: unstable cells: {count(four)} in scheme 4, {count(three)} in scheme 3"
-                f" (largest rises x {four['rise'].max():.2f} and x {three['rise'].max():.2f});"
-                f" final perplexity of scheme 4 relative to scheme 3: {final}"
+                f"{place_words(place, *_axes(own))}, scheme {scheme}, {name}: largest rise"
+                f" {span(own['rise'])}, above the threshold of {limit} in {number}{kinds}."
             )
 
 
-def _of_the_bias(carry: pd.DataFrame) -> Iterator[str]:
-    """What the forget bias itself does, with and without carrying."""
-    for scheme, cells in carry.groupby("scheme"):
-        for bias, found in against(cells, "forget_bias", AUTHORS_BIAS, "final").items():
-            yield (
-                f"scheme {scheme}, forget bias {bias:g} relative to {AUTHORS_BIAS:g}:"
-                f" final perplexity {found}"
-            )
-
-
-def _read_windowed(carry: pd.DataFrame) -> Iterator[str]:
-    """The control: whether the weights are unstable, or only states that have grown old."""
-    for bias, cells in carry.groupby("forget_bias"):
-        if (found := count(cells, f"{WINDOWED}unstable")).cells:
-            yield (
-                f"scheme 3's runs with forget bias {bias:g}, read by windowed sampling: {found}"
-                f" cells unstable (largest rise x {cells[f'{WINDOWED}rise'].max():.2f})"
-            )
-
-
-def _when(carry: pd.DataFrame) -> Iterator[str]:
-    """When scheme 4's cells rise most, and how long after a restart from the zero state."""
-    known = carry[(carry["scheme"] == CARRIED) & carry["rise_at"].notna()]
-    for bias, cells in known.sort_values("rise", ascending=False).groupby("forget_bias"):
-        rises = [
-            f"x {row['rise']:.2f} at {row['rise_at']:.0f}"
-            + ("" if math.isnan(row["since_start"]) else f" ({row['since_start']:.0f})")
-            for row in cells.to_dict("records")
-        ]
-        yield (
-            f"scheme 4, forget bias {bias:g}, each cell's largest rise, its batch, and at most how"
-            f" many batches after an epoch started from the zero state: {', '.join(rises)}"
+def _restarts(carry: pd.DataFrame, suspects: pd.DataFrame) -> str:
+    """Whether rises follow restarts, if the schedule of evaluations can tell."""
+    known = [table for table in (carry, suspects) if len(table)]
+    cells = pd.concat(known, ignore_index=True)
+    carried = cells[(cells["scheme"] == 4) & (cells["rise"] > cells["threshold"])]
+    rises = carried[carried["after_start"].notna()]
+    if rises.empty:
+        return (
+            "Whether rises follow restarts cannot be told: no cell of scheme 4 rises above the"
+            " threshold after its first epoch."
         )
-
-
-def _recipe(cells: pd.DataFrame) -> Iterator[str]:
-    """What each switch does to scheme 4, and which stable one ends at the lowest perplexity."""
-    without = count(cells[cells["suspect"] == BASELINE])
-    if not without.cells:
-        return
-    changed = against(cells, "suspect", BASELINE, "final")
-    counts = {name: count(cells[cells["suspect"] == name]) for name in changed}
-    for name, found in changed.items():
-        yield (
-            f"scheme 4 with {name}, relative to scheme 4 without: final perplexity {found}; "
-            f"{counts[name]} cells unstable, {without} without"
+    dense = rises[rises["schedule"] == "dense"]
+    if dense.empty:
+        return (
+            "Whether rises follow restarts cannot be told: the evaluations of these cells are not"
+            " unrelated to the starts of epochs (evaluate_at=dense is)."
         )
-    stable = [name for name in changed if not counts[name].true]
-    if not without.true:
-        yield "Recipe: none is needed, scheme 4 is stable without a switch."
-    elif stable:
-        p = chance(counts[stable[0]], without)
-        yield (
-            f"Recipe: {stable[0]}, which ends lowest of the switches that make scheme 4 stable"
-            f" ({counts[stable[0]]} cells unstable, {without} without: p = {p:.2g})."
-        )
-    else:
-        yield "Recipe: no switch makes scheme 4 stable."
+    return (
+        f"Of {len(dense)} cells of scheme 4 that rise above the threshold after their first epoch,"
+        f" {int(dense['after_start'].sum())} rise most at the first evaluation of an epoch; of all"
+        f" their evaluations after the first epoch, {dense['after_starts'].mean():.0%} are such."
+    )
 
 
 def _states(carry: pd.DataFrame) -> Iterator[str]:
     """The size of the states and gradients at the end, where it was measured."""
-    for (scheme, bias), cells in carry.groupby(["scheme", "forget_bias"]):
-        mean, share, gradient = cells[
-            ["mean_abs_cell", "saturated_share", "gradient_norm"]
-        ].median()
-        if math.isfinite(mean):
-            yield (
-                f"scheme {scheme}, forget bias {float(str(bias)):g}, medians of cells at the end: "
-                f"mean |c| {mean:.3g}, {share:.1%} of tanh(c) saturated, gradient norm "
-                f"{gradient:.3g}; largest |c| during training, in any cell: "
-                f"{cells['largest_cell'].max():.3g}"
-            )
+    names = ["mean_abs_cell", "saturated_share", "gradient_norm"]
+    for place, cells in places(carry if "mean_abs_cell" in carry else carry.iloc[:0]):
+        for (scheme, bias), own in cells.groupby(["scheme", "forget_bias"]):
+            mean, share, gradient = own[names].median()
+            number = many(len(own), "cell")
+            if scheme != 1 and math.isfinite(mean):
+                yield (
+                    f"{place_words(place, *_axes(own))}, scheme {scheme}, forget bias {bias:g},"
+                    f" medians of {number} at the end: mean |c| {mean:.3g}, {share:.1%} of"
+                    f" tanh(c) saturated, gradient norm {gradient:.3g}; largest |c| during"
+                    f" training, in any cell: {own['largest_cell'].max():.3g}."
+                )
+
+
+def _axes(cells: pd.DataFrame) -> tuple[str, str]:
+    k1, seeds = (", ".join(map(str, sorted(cells[name].unique()))) for name in ("k1", "seed"))
+    return k1, seeds

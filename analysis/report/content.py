@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
 from analysis.claims.verdict import Outcome, to_train
@@ -18,7 +16,7 @@ from analysis.drawing.canvas import render
 from analysis.drawing.catalogue import FIGURES
 from analysis.instability.definition import INSTABILITY
 from analysis.instability.figure import draw
-from analysis.instability.summary import summarise
+from analysis.instability.summary import tables
 from analysis.instability.verdict import verdict
 from analysis.report.final_perplexities import best, finals
 from analysis.report.plotly_figures import interactive
@@ -89,10 +87,7 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
 
 def _on_carrying(evidence: Evidence, folder: Path) -> dict[str, Any]:
     """The verdict on the forget bias and the other suspects, and its figure as SVG in base64."""
-    carry, suspects = (
-        summarise(evidence.sweeps[name], folder) if name in evidence.sweeps else pd.DataFrame()
-        for name in ("carry", "suspects")
-    )
+    carry, suspects = tables(evidence.sweeps, folder)
     findings = verdict(carry, suspects)
     image = render(draw(carry, suspects, findings[0], folder), "svg")
     return {"findings": findings, "image": base64.b64encode(image).decode()}
