@@ -15,12 +15,12 @@ from analysis.report.page import render
 from analysis.report.table2 import MODELS, PAPER
 from axe_playwright_python.sync_playwright import Axe
 from browser import Visit, visit, visit_by_phone
+from helpers import evaluation
 from playwright.sync_api import Locator, expect
 from processes import run_command
 from watching import wait_until
 
 from charrnn.errors import BadInput
-from charrnn.runs.files import Evaluation
 from charrnn.runs.folder import RunFolder
 
 HOSTILE = '</pre></script><script>document.title = "owned"</script>\x01'
@@ -80,7 +80,7 @@ def write_run(run: RunFolder, perplexities: list[float]) -> None:
     run.start(100, "", {}, {})
     run.write_table(
         [
-            Evaluation(batches, 64 * batches, 0, 2.0 * batches, "windowed", perplexity, 200)
+            evaluation(batches, "windowed", perplexity)
             for batches, perplexity in zip((1, 10, 100), perplexities, strict=True)
         ]
     )

@@ -13,8 +13,8 @@ import pytest
 from analysis.claims.evidence import read_evidence
 from analysis.report.content import content
 from analysis.report.page import render
+from helpers import evaluation
 
-from charrnn.runs.files import Evaluation
 from charrnn.runs.folder import RunFolder
 
 CURVES = {
@@ -125,7 +125,7 @@ def folder(tmp_path_factory) -> Path:
         run.start(100, "k2: 3\nsampling: {prompt: null}\n", {}, {})
         run.write_table(
             [
-                Evaluation(batches, 64 * batches, 0, 2.0 * batches, procedure, perplexity, 200)
+                evaluation(batches, procedure, perplexity)
                 for procedure, perplexities in procedures.items()
                 for batches, perplexity in zip((1, 10, 100), perplexities, strict=True)
             ]
