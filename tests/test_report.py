@@ -157,13 +157,13 @@ def test_before_anything_is_trained_the_page_says_so(tmp_path):
         "Nothing has been trained at scale=laptop",
         "Not started: make reproduce-fig7 SCALE=laptop",
         "No sweep has been started",
-        f"{sum(not claim.ours for claim in CLAIMS)} cannot be decided",
+        f"{sum(not claim.ours for claim in CLAIMS)} undecided",
         "Graves, 2013",
     ):
         assert words in reader.text
     assert len(reader.text) < 100_000  # without Plotly
     with pytest.raises(
-        BadInput, match=r"^--scale=huge .* one of auto, paper, laptop, quick, smoke"
+        BadInput, match=r"^--scale=huge .* one of auto, paper, long, laptop, quick, smoke"
     ):
         choose_scale("huge", tmp_path)
 
