@@ -48,7 +48,7 @@ def log_perplexity(curve: Curve, reading: str = "perplexity") -> pd.Series:
         reading: `windowed` or `progressive`; `perplexity` is the one of the cell's scheme.
     """
     capped = curve[reading].fillna(math.inf).astype(float).clip(upper=CEILING)
-    return capped.map(math.log)
+    return pd.Series(np.log(capped.to_numpy()), capped.index)
 
 
 def ends(curves: pd.DataFrame) -> Cells:

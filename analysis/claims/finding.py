@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analysis.statistics.intervals import ALPHA, Chance
 
 NO_PAIR = "there are no two cells to compare"
+
+
+def by_luck(tests: int) -> str:
+    """A doubt: one of so many tests alone opposes a claim, which one of them would by chance."""
+    return f"one of {tests} comparisons would oppose it this much by chance"
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,9 @@ def every(findings: Mapping[str, Finding]) -> Finding:
     known = _known(findings)
     opposes = min(1.0, len(known) * min((f.chance.opposes for f in known.values()), default=1.0))
     supports = max((f.chance.supports for f in findings.values()), default=1.0)
-    open_ones = {name: f.doubt for name, f in findings.items() if not f.supports and not f.opposes}
-    return _joined(known, Chance(supports, opposes), open_ones)
+    joined = _joined(known, Chance(supports, opposes), _open(findings))
+    lucky = [name for name, finding in known.items() if finding.opposes]
+    return _doubting(joined, lucky, by_luck(len(known)))
 
 
 def any_of(findings: Mapping[str, Finding]) -> Finding:
@@ -61,8 +67,23 @@ def any_of(findings: Mapping[str, Finding]) -> Finding:
     known = _known(findings)
     supports = min(1.0, len(known) * min((f.chance.supports for f in known.values()), default=1.0))
     opposes = max((f.chance.opposes for f in findings.values()), default=1.0)
-    open_ones = {name: f.doubt for name, f in findings.items() if not f.supports and not f.opposes}
-    return _joined(known, Chance(supports, opposes), open_ones)
+    joined = _joined(known, Chance(supports, opposes), _open(findings))
+    lucky = [name for name, finding in known.items() if finding.supports]
+    doubt = f"one of {len(known)} comparisons would support it this much by chance"
+    return _doubting(joined, lucky, doubt)
+
+
+def _doubting(joined: Finding, lucky: list[str], doubt: str) -> Finding:
+    """The finding, with a doubt about those that say something alone but not among all."""
+    if not lucky or joined.supports or joined.opposes:
+        return joined
+    doubts = filter(None, (f"{', '.join(lucky)}: {doubt}", joined.doubt))
+    return replace(joined, doubt="; ".join(doubts))
+
+
+def _open(findings: Mapping[str, Finding]) -> dict[str, str]:
+    """The doubts about those that say nothing."""
+    return {name: f.doubt for name, f in findings.items() if not f.supports and not f.opposes}
 
 
 def _known(findings: Mapping[str, Finding]) -> dict[str, Finding]:

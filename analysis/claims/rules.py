@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claims.finding import NO_PAIR, Finding, every
+from analysis.claims.finding import NO_PAIR, Finding, by_luck, every
 from analysis.statistics import units
 from analysis.statistics.counts import Count, Pairs
 from analysis.statistics.intervals import (
     ALPHA,
     ENOUGH,
+    ROUNDING,
     Chance,
     Interval,
     chance_of_mean,
@@ -72,11 +73,17 @@ def comparison(
     whole = chance_of_mean(seeds, claimed)
     each = [chance_of_mean(own.to_numpy(), claimed).opposes for own in of_parts.values()]
     tests = [whole.opposes, *each] if len(each) > 1 else [whole.opposes]
-    elsewhere = [part for part, own in of_parts.items() if own.mean() not in claimed]
+    # A part without any difference, such as one that is stable in both, is not elsewhere.
+    reach = Interval(claimed.low - ROUNDING, claimed.high + ROUNDING)
+    elsewhere = [part for part, own in of_parts.items() if own.mean() not in reach]
     supports = 1.0 if elsewhere else whole.supports
     doubt = "the interval reaches both sides: more replicates would narrow it"
     if elsewhere and whole.supports < ALPHA:
         doubt = f"not so in every part: {', '.join(elsewhere)}"
+    elif min(tests) < ALPHA:
+        doubt = by_luck(len(tests))
+    elif known.high - known.low < ROUNDING:
+        doubt = "every replicate lies just where the claim ends"
     opposes = min(1.0, len(tests) * min(tests))
     return Finding(effect, Chance(supports, opposes), doubt, parts)
 

@@ -131,9 +131,9 @@ def false_verdicts(verdicts: Sequence[Verdict]) -> str:
     """A sentence: how many of these verdicts to expect to be false."""
     tested = sum(verdict.opposes is not None for verdict in verdicts)
     return (
-        f"{tested} claims were tested. If none of them held, {ALPHA * tested:.1f} would be expected"
-        f" to look borne out or consistent by chance; that any of those contradicted or at odds is"
-        f" so by chance has a probability of at most {ALPHA:.1%} (Holm)."
+        f"{tested} claims were tested. If none of them held, at most {ALPHA * tested:.1f} would be"
+        " expected to look borne out or consistent by chance; that any of those contradicted or at"
+        f" odds is so by chance has a probability of at most {ALPHA:.1%} (Holm)."
     )
 
 

@@ -17,6 +17,10 @@ ENOUGH = 3
 """Replicates without which there is no interval: Student's t of two reaches 12.7 deviations."""
 
 
+ROUNDING = 1e-12
+"""Smaller differences of logarithms are rounding errors, and none at all."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """An open interval: what a claim says about a number, or what is known about one."""
@@ -48,7 +52,7 @@ def students_interval(seeds: np.ndarray) -> Interval | None:
     """
     if len(seeds) < ENOUGH:
         return None
-    mean, error = float(seeds.mean()), stats.sem(seeds)
+    mean, error = float(seeds.mean()), _standard_error(seeds)
     if not error:
         return Interval(mean, mean)
     return Interval(*stats.t.interval(CONFIDENCE, len(seeds) - 1, mean, error))
@@ -78,12 +82,16 @@ def chance_of_mean(seeds: np.ndarray, claimed: Interval) -> Chance:
     return Chance(max(inside, default=0.0), min(1.0, len(outside) * min(outside, default=1.0)))
 
 
+def _standard_error(seeds: np.ndarray) -> float:
+    return float(seeds.std(ddof=1)) / math.sqrt(len(seeds))
+
+
 def _one_sided(seeds: np.ndarray, bound: float, above: bool) -> float:
     """The p-value against the mean not being above (or below) the bound."""
     distance = float(seeds.mean() - bound) * (1 if above else -1)
-    error = float(stats.sem(seeds))
-    if not error:
-        return 0.0 if distance > 0 else 1.0
+    error = _standard_error(seeds)
+    if error < ROUNDING:
+        return 0.0 if distance > ROUNDING else 1.0
     return float(stats.t.sf(distance / error, len(seeds) - 1))
 
 

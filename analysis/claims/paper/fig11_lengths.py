@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.claims.claim import claim
 from analysis.claims.conditions import Conditions
 from analysis.claims.finding import Finding, every
+from analysis.claims.paper.fig9_schemes import RISES
 from analysis.claims.rules import CLOSE, alike, comparison, some
 from analysis.curves import Cells, at, contrast, ends
 from analysis.instability.definition import UNSTABLE, largest_rises
@@ -19,7 +20,6 @@ from analysis.statistics.variances import net_variances
 
 SHORT = (20, 40)
 """The lengths at which the paper finds scheme 2 unstable."""
-RISES = Interval(low=math.log(UNSTABLE))
 STEADY = Interval(high=math.log(UNSTABLE))
 NEAR_350 = Interval(math.log(350 / 2), math.log(350 * 2))
 """Final log perplexities within a factor of two of 350."""
@@ -38,7 +38,7 @@ def short_sequences_are_unstable(curves: pd.DataFrame) -> Finding:
 
     The largest rise of perplexity above its lowest so far with k2 = 20, with 40, and with more.
     """
-    rises = largest_rises(curves)
+    rises = largest_rises(curves).clip(lower=0)
     longer = rises[rises.index.get_level_values("k2") > max(SHORT)]
     each = {f"k2={k2}": comparison(at(rises, "k2", k2), RISES) for k2 in SHORT}
     return every(each | {"longer": comparison(longer, STEADY)})
@@ -95,9 +95,10 @@ def k1_matters_most_at_short_lengths(curves: pd.DataFrame) -> Finding:
 def most_are_unstable(curves: pd.DataFrame) -> Finding:
     """On Music almost all configurations of scheme 4 are unstable, for every k2.
 
-    The largest rise of perplexity above its lowest so far.
+    The largest rise of perplexity above its lowest so far, in the median over k1: one that diverged
+    would outweigh several stable ones in a mean.
     """
-    return comparison(largest_rises(curves), RISES, by="k2")
+    return comparison(_over_k1(largest_rises(curves), "median"), RISES, by="k2")
 
 
 @claim("scheme-4-small-k1", "4.3, Figure 11d", {"fig11": f"{SCHEME_4} and k2 == 20"}, (4,), AT_20)
@@ -118,5 +119,5 @@ def some_end_near_350(curves: pd.DataFrame) -> Finding:
     return some(ends(curves).map(NEAR_350.__contains__).astype(float), by="k1")
 
 
-def _over_k1(values: Cells) -> Cells:
-    return values.groupby(level=[name for name in values.index.names if name != "k1"]).mean()
+def _over_k1(values: Cells, how: str = "mean") -> Cells:
+    return values.groupby(level=[name for name in values.index.names if name != "k1"]).agg(how)

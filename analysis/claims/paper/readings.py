@@ -57,6 +57,8 @@ def carrying_closes_the_gap(curves: pd.DataFrame) -> Finding:
 def bias_makes_carrying_rise(curves: pd.DataFrame) -> Finding:
     """With a forget bias of 5 the perplexity of scheme 4 rises farther than with 0.
 
-    The largest rise of perplexity above its lowest so far, with bias 5 less that with bias 0.
+    The largest rise of perplexity above its lowest so far, with bias 5 less that with bias 0; one
+    that only falls rises by nothing.
     """
-    return comparison(contrast(largest_rises(curves), "forget_bias", AUTHORS_BIAS, NO_BIAS))
+    rises = largest_rises(curves).clip(lower=0)
+    return comparison(contrast(rises, "forget_bias", AUTHORS_BIAS, NO_BIAS))
