@@ -21,9 +21,9 @@ class Masses(WheelCorpus):
     and a mazurka by Chopin (787).
 
     It is sung polyphony, not piano music: only Chopin is a composer of the paper's Music, which is
-    twice as long. It does not stand for Music in figures; `chorales` does, and shares no score with
-    it. Of scores with the same notes only the first is kept, as in the paper, and of a madrigal in
-    two versions the newer one.
+    twice as long. In figures `chorales` stands for Music, unless `corpora=` names this corpus and
+    not that one; they share no score. Of scores with the same notes only the first is kept, as in
+    the paper, and of a madrigal in two versions the newer one.
 
     The licence is that of each score: music21 states that its corpus is either out of copyright in
     the United States or licensed for use, perhaps not for commercial use. Every file by Palestrina
