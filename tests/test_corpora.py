@@ -21,9 +21,10 @@ import pytest
 
 from charrnn.data.cache import read_cached, write_cached
 from charrnn.data.corpora import for_figures as catalogue
-from charrnn.data.corpora.base import Corpus, Source, TextFile
+from charrnn.data.corpora.base import Corpus, TextFile
 from charrnn.data.corpora.paper import AuthorsCorpus, English, Finnish, Linux, Music
 from charrnn.data.corpora.substitutes import Chorales, Kalevala, Linux61, MidiFolder, Shakespeare
+from charrnn.data.corpora.tokens import Source
 from charrnn.data.fetching import archives
 from charrnn.data.fetching.archives import (
     BadArchive,

@@ -13,7 +13,7 @@ from processes import ROOT
 
 from charrnn.config import build
 from charrnn.data.corpora import for_figures as catalogue
-from charrnn.data.corpora.base import Source, Tokens
+from charrnn.data.corpora.tokens import Source, Tokens
 from charrnn.data.vocabulary import CHARACTERS, Vocabulary
 from charrnn.errors import BadInput
 from charrnn.runs.identity import run_identity, run_name

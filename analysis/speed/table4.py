@@ -171,7 +171,7 @@ def _measured(cells: Sequence[DictConfig], repeats: int, tokens: int) -> Iterato
             batch_size=cfg.datamodule.batch_size,
             k1=cfg.k1,
             k2=cfg.k2,
-            corpus=build(cfg.data).name,
+            corpus=build(cfg.data).full_name,
             threads=here["threads"],
             processor=here["gpu"] or here["processor"],
             torch=torch.__version__,

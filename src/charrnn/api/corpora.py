@@ -16,7 +16,7 @@ def corpus(name: str, **arguments: Any) -> Corpus:
 
     Args:
         name: one of the options of `data=`, see `charrnn help data`.
-        **arguments: of the corpus, such as ``path`` for a text file.
+        **arguments: of the corpus: ``first``, how many tokens are used; ``path`` of a text file.
 
     Raises:
         CharRNNError: if there is no such corpus, or an argument is missing or unknown.

@@ -67,7 +67,7 @@ def _is_known(cfg: DictConfig) -> bool:
     if not (known := recall(cfg)):
         return False
     folder, _ = known
-    report_reuse(cfg, folder, f"scheme {cfg.scheme}, {build(cfg.data).name}, k1={cfg.k1}")
+    report_reuse(cfg, folder, f"scheme {cfg.scheme}, {build(cfg.data).full_name}, k1={cfg.k1}")
     return True
 
 

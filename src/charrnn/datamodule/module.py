@@ -7,7 +7,8 @@ from typing import get_args
 import pytorch_lightning as pl
 import torch
 
-from charrnn.data.corpora.base import Corpus, Tokens, load_once
+from charrnn.data.corpora.base import Corpus, load_once
+from charrnn.data.corpora.tokens import Tokens
 from charrnn.datamodule.batches import Order, TrainBatches
 from charrnn.datamodule.split import split
 from charrnn.errors import require_choice, require_whole

@@ -28,7 +28,7 @@ from charrnn.runs.state import RunState, RunStatus
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from charrnn.data.corpora.base import Tokens
+    from charrnn.data.corpora.tokens import Tokens
 
 log = logging.getLogger(__name__)
 

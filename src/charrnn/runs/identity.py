@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from charrnn.data.corpora.base import Tokens
+    from charrnn.data.corpora.tokens import Tokens
 
 from charrnn.errors import CharRNNError
 

@@ -78,7 +78,7 @@ class Cell:
         """The columns of a grid's table that tell cells apart: all but num_batches and run."""
         cfg = self.cfg
         return {
-            "corpus": build(cfg.data).name,
+            "corpus": build(cfg.data).full_name,
             "scheme": cfg.scheme,
             "procedure": self.procedure,
             "k1": cfg.k1,

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from charrnn.config import build
 from charrnn.console import console, duration, print_table
-from charrnn.data.corpora.base import Corpus, Source, Tokens, load_once
+from charrnn.data.corpora.base import Corpus, load_once
+from charrnn.data.corpora.tokens import Source, Tokens
 from charrnn.data.fetching.packages import FetchError, no_fetching
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.evaluation.schedule import evaluation_counts
@@ -61,7 +62,7 @@ def print_plan(experiments: Mapping[str, Sequence[Cell]], cfg: DictConfig) -> No
     for corpus in absent:
         size, known = _vocabulary_size(corpus)
         how = "the paper's count" if known else "a guess"
-        print(f"{corpus.name}: not fetched yet; planned with |V| = {size}, {how}")
+        print(f"{corpus.full_name}: not fetched yet; planned with |V| = {size}, {how}")
     left = [
         cell
         for path, cell in runs.items()
@@ -101,7 +102,8 @@ def _locate(cells: Sequence[Cell]) -> list[Corpus]:
             except FetchError:
                 absent[corpus] = None
                 vocabulary = Vocabulary((), corpus.tokenization)
-                tokens = Tokens(corpus.name, np.empty(0), vocabulary, "", Source("", "", Path()))
+                nowhere = Source("", "", Path())
+                tokens = Tokens(corpus.full_name, np.empty(0), vocabulary, "", nowhere)
             else:
                 check_initial_weights(cell.cfg, len(tokens.vocabulary))
             try:
@@ -113,7 +115,7 @@ def _locate(cells: Sequence[Cell]) -> list[Corpus]:
 
 def _vocabulary_size(corpus: Corpus) -> tuple[int, bool]:
     """The unique tokens of a corpus that is not here, and whether their number is known."""
-    size = getattr(corpus, "num_unique", None)
+    size = getattr(corpus, "num_unique", None) if corpus.first is None else None
     return size or TYPICAL_VOCABULARY, size is not None
 
 

@@ -3,81 +3,50 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import platform
 import sysconfig
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
 from charrnn.data.cache import read_cached, write_cached
-from charrnn.data.vocabulary import CHARACTERS, Tokenization, Vocabulary
-from charrnn.errors import BadInput, reason, require
+from charrnn.data.corpora.tokens import Source, Tokens, hash_of
+from charrnn.data.vocabulary import CHARACTERS, Tokenization
+from charrnn.errors import BadInput, reason, require, require_whole
 from charrnn.files import open_file
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a corpus comes from.
-
-    Attributes:
-        origin: package and version, file, or repository.
-        licence: the licence of the texts, or of the package that contains them.
-        path: the archive, file or folder on this machine.
-        sha256: hash of the archive or file; None if the source is not pinned to one content.
-    """
-
-    origin: str
-    licence: str
-    path: Path
-    sha256: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Tokens:
-    """A tokenised corpus.
-
-    Attributes:
-        name: the corpus's name in tables, figures and folder names.
-        tokens: token indices (N,), as the smallest unsigned integers that can hold |V|.
-        vocabulary: the sorted unique tokens.
-        sha256: SHA-256 of the text in UTF-8; it identifies the text.
-        source: where the text comes from.
-    """
-
-    name: str
-    tokens: np.ndarray
-    vocabulary: Vocabulary
-    sha256: str
-    source: Source
-
-    def describe(self) -> dict[str, str | int | None]:
-        """What is recorded about the corpus along with a result."""
-        return {
-            "name": self.name,
-            "origin": self.source.origin,
-            "licence": self.source.licence,
-            "source_sha256": self.source.sha256,
-            "tokens": len(self.tokens),
-            "unique": len(self.vocabulary),
-            "sha256": self.sha256,
-        }
-
-
-@dataclass(frozen=True)
 class Corpus(ABC):
-    """A named text. Nothing is read before `load`. Corpora with equal arguments are equal."""
+    """A named text. Nothing is read before `load`. Corpora with equal arguments are equal.
+
+    Args:
+        first: number of tokens, from the beginning, that are used; None uses all. It shows how much
+            of a result is the corpus's length.
+
+    Raises:
+        BadInput: if ``first`` is not a whole number, at least 1.
+    """
+
+    first: int | None = field(default=None, kw_only=True)
 
     tokenization: ClassVar[Tokenization] = CHARACTERS
     """What a token is: a character, or a note."""
 
+    def __post_init__(self) -> None:
+        if self.first is not None:
+            require_whole("data.first", self.first, 1, "token")
+
     @property
     @abstractmethod
     def name(self) -> str:
-        """The corpus's name in tables, figures and folder names."""
+        """The name of the whole corpus."""
+
+    @property
+    def full_name(self) -> str:
+        """The name in tables, figures and folder names: `shakespeare`, or `shakespeare-266672`."""
+        return self.name if self.first is None else f"{self.name}-{self.first}"
 
     @abstractmethod
     def source(self) -> Source:
@@ -93,7 +62,21 @@ class Corpus(ABC):
         """The whole text, read from its source."""
 
     def load(self) -> Tokens:
-        """The tokens; from the cache if the same source has been read before.
+        """The tokens that are used: the first ones, or all.
+
+        Raises:
+            BadInput: if the corpus has fewer than are asked for.
+            CharRNNError: if the source cannot be fetched or read.
+        """
+        whole = self.load_whole()
+        if self.first is None:
+            return whole
+        wanted = f"at most {len(whole.tokens)}, the number of tokens in {self.name}"
+        require(self.first <= len(whole.tokens), "data.first", self.first, wanted)
+        return replace(whole.beginning(self.first), name=self.full_name)
+
+    def load_whole(self) -> Tokens:
+        """All tokens, whatever ``first`` is; from the cache if the same source was read before.
 
         Raises:
             CharRNNError: if the source cannot be fetched or read.
@@ -104,7 +87,7 @@ class Corpus(ABC):
         if found is None:
             text = self.read(source)
             tokens, vocabulary = self.tokenization.tokenize(text)
-            found = tokens, vocabulary, hashlib.sha256(text.encode()).hexdigest()
+            found = tokens, vocabulary, hash_of(text)
             if key:
                 write_cached(key, *found)
         return Tokens(self.name, *found, source)
@@ -160,6 +143,7 @@ class TextFile(Corpus):
     path: str
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         path_given(self.path, "a text file")
 
     @property

@@ -10,6 +10,7 @@ import pandas as pd
 
 from charrnn.data.corpora.base import Corpus, StandardLibrary
 from charrnn.data.corpora.paper import English, Finnish, Linux, Music
+from charrnn.data.corpora.scores import Masses
 from charrnn.data.corpora.substitutes import Chorales, Kalevala, Linux61, Shakespeare
 from charrnn.data.fetching.packages import FetchError
 from charrnn.errors import CharRNNError, require_choice
@@ -28,8 +29,9 @@ STANDS_FOR: dict[str, str] = {
     },
     StandardLibrary().name: "linux",
     "midi": "music",
+    Masses().name: "music",
 }
-"""The paper's corpus that each corpus stands for."""
+"""The paper's corpus that each corpus stands for. Of several in one table, the first one does."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -102,7 +104,7 @@ def overview() -> str:
         A table of all corpora, followed by the reasons why some cannot be fetched.
     """
     rows, problems = [], []
-    for corpus in (*AUTHORS, *SUBSTITUTES, StandardLibrary()):
+    for corpus in (*AUTHORS, *SUBSTITUTES, Masses(), StandardLibrary()):
         try:
             tokens = corpus.load()
         except CharRNNError as error:

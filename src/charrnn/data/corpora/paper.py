@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from charrnn.data.corpora.base import Corpus, Source, Tokens, path_given, read_text
+from charrnn.data.corpora.base import Corpus, path_given, read_text
+from charrnn.data.corpora.tokens import Source, Tokens
 from charrnn.data.fetching.download import RemoteFile, download, verify
 from charrnn.data.fetching.packages import FetchError, cache_folder, sha256_of
 from charrnn.data.vocabulary import NOTES, Tokenization
@@ -36,6 +37,7 @@ class AuthorsCorpus(Corpus):
     """Number of unique tokens that the paper states."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.path is not None:
             path_given(self.path, f"a copy of {self.file.filename}")
 
@@ -51,13 +53,13 @@ class AuthorsCorpus(Corpus):
     def read(self, source: Source) -> str:
         return read_text(source.path, field="data.path")
 
-    def load(self) -> Tokens:
-        """The tokens; their number is the one that the paper states.
+    def load_whole(self) -> Tokens:
+        """All tokens; their number is the one that the paper states.
 
         Raises:
             FetchError: if the file cannot be fetched, has another content, or other counts.
         """
-        loaded = super().load()
+        loaded = super().load_whole()
         found = len(loaded.tokens), len(loaded.vocabulary)
         if found != (self.num_tokens, self.num_unique):
             raise FetchError(

@@ -10,12 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from charrnn.data.corpora.base import Corpus, Source, path_given
+from charrnn.data.corpora.base import Corpus, path_given
+from charrnn.data.corpora.tokens import Source
 from charrnn.data.fetching.archives import ar_member, tar_member, tar_members, zip_members
 from charrnn.data.fetching.packages import Wheel, fetch_deb, fetch_wheel
 from charrnn.data.music.midi_reading import MIDI_FOLDER, music_text
-from charrnn.data.music.musicxml import mxl_document, score_pitches
+from charrnn.data.music.scores import score_lines
 from charrnn.data.vocabulary import NOTES, Tokenization
+
+MUSIC21 = Wheel(
+    requirement="music21==10.5.1",
+    filename="music21-10.5.1-py3-none-any.whl",
+    sha256="dc3309498c4c95cebdf8d4f20c868deb6b63bce1d929cad4f51a7ccc982987b1",
+)
+"""music21, whose corpus of scores is read, and whose code is not."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,11 @@ class WheelCorpus(Corpus):
         return Source(f"PyPI {self.wheel.requirement}", self.licence, path, self.wheel.sha256)
 
     def read(self, source: Source) -> str:
-        members = zip_members(source.path, _matches(self.member))
-        return "".join(content.decode("utf-8") for content in members.values())
+        return "".join(content.decode("utf-8") for content in self.members(source).values())
+
+    def members(self, source: Source) -> dict[str, bytes]:
+        """The files to read: their contents by name, in the order of their names."""
+        return zip_members(source.path, _matches(self.member))
 
 
 @dataclass(frozen=True)
@@ -76,19 +87,10 @@ class Chorales(WheelCorpus):
     licence = "BSD-3-Clause (package); public domain or free (scores)"
     member = r"music21/corpus/(bach|beethoven|haydn|chopin)/.*\.(mxl|xml)"
     tokenization: ClassVar[Tokenization] = NOTES
-    wheel = Wheel(
-        requirement="music21==10.5.1",
-        filename="music21-10.5.1-py3-none-any.whl",
-        sha256="dc3309498c4c95cebdf8d4f20c868deb6b63bce1d929cad4f51a7ccc982987b1",
-    )
+    wheel = MUSIC21
 
     def read(self, source: Source) -> str:
-        members = zip_members(source.path, _matches(self.member))
-        scores = (
-            mxl_document(content) if name.endswith(".mxl") else content
-            for name, content in members.items()
-        )
-        return "".join(" ".join(map(str, score_pitches(score))) + "\n" for score in scores)
+        return "".join(score_lines(self.members(source)))
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class MidiFolder(Corpus):
     tokenization: ClassVar[Tokenization] = NOTES
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         path_given(self.path, MIDI_FOLDER)
 
     @property
