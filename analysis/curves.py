@@ -150,8 +150,16 @@ def lines(curves: pd.DataFrame, first: float = 0, last: float = math.inf) -> Cel
 
 
 def overfitting(curves: pd.DataFrame) -> Cells:
-    """Log ratio of each cell's final perplexity to its lowest."""
-    return ends(curves) - of_cells(curves, lambda curve: log_perplexity(curve).min())
+    """Log ratio of each cell's final perplexity to its lowest, both means over equally many rows.
+
+    The lowest of many single evaluations would be lower by their noise alone.
+    """
+
+    def lowest(curve: Curve) -> float:
+        rows = len(at_the_end(curve))
+        return float(log_perplexity(curve).rolling(rows).mean().min())
+
+    return ends(curves) - of_cells(curves, lowest)
 
 
 def at(values: Cells, column: str, value: object) -> Cells:
@@ -169,26 +177,10 @@ def contrast(values: Cells, column: str, one: object, other: object) -> Cells:
     return (at(values, column, one) - at(values, column, other)).dropna()
 
 
-def spread(values: Cells, *columns: str) -> Cells:
-    """Range of the values over cells that differ only in ``columns``."""
-    groups = _alike(values, *columns)
-    return (groups.max() - groups.min())[groups.count() > 1]
-
-
-def deviation(values: Cells, *columns: str) -> Cells:
-    """Standard deviation over cells that differ only in ``columns``; does not grow with them."""
-    return _alike(values, *columns).std().dropna()
-
-
 def shared(values: Cells, column: str) -> Cells:
     """The values of those cells that exist with every value of ``column``."""
     counts = _alike(values, column).transform("count")
     return values[counts == len(values.index.unique(column))]
-
-
-def pooled(values: Cells, *columns: str) -> Cells:
-    """Mean over ``columns``."""
-    return _alike(values, *columns).mean()
 
 
 def by_paper_corpus(values: Cells) -> Cells:

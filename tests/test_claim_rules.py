@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from analysis.claims.finding import Finding, any_of, every
-from analysis.claims.rules import ABOVE, ALIKE, alike, comparison, measurement, more_often, some
+from analysis.claims.rules import ABOVE, ALIKE, alike, comparison, measurement, some
 from analysis.instability.definition import rises, unstable
 from analysis.statistics.intervals import ALPHA, Chance, Interval
 from analysis.statistics.units import factor
@@ -203,22 +203,6 @@ def flags(*shares: int, of: int = 4) -> pd.Series:
         {("a", k1, s): float(k1 < n) for s, n in enumerate(shares) for k1 in range(of)},
         *("corpus", "k1", "seed"),
     )
-
-
-def test_one_of_two_happens_more_often():
-    found = more_often(flags(4, 3, 3), flags(0, 0, 1), "beside")
-    # 9 pairs differ, all to one side: 1 / 2^9.
-    assert found.chance == pytest.approx(Chance(1 / 512, 1.0))
-    assert says(found) == "yes"
-    assert found.parts == {"a": "10 of 12, beside 1 of 12"}
-    assert says(more_often(flags(0, 0, 1), flags(4, 3, 3), "beside")) == "no"
-    tie = more_often(flags(1, 1, 1), flags(1, 1, 1), "beside")
-    assert says(tie) == ""
-    assert tie.doubt == "no pair of cells differs"
-    few = more_often(flags(1, 1, 1), flags(0, 0, 0), "beside")
-    assert (says(few), few.doubt) == ("", "so few pairs could differ by chance")
-    assert more_often(flags(4, 4), flags(0, 0), "beside").doubt.endswith("three replicates")
-    assert not more_often(flags(1), flags(1).iloc[:0], "beside").effect
 
 
 def test_some_is_opposed_only_by_many_without():

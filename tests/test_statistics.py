@@ -257,7 +257,6 @@ def test_the_end_is_the_mean_over_the_last_tenth():
     # Log-spaced: the last evaluation alone. The one at just 900 of 1000 is not in the last tenth.
     assert measured(ends, cell(heights, at=(1, 10, 100, 900, 1000))) == pytest.approx([0.3])
     assert measured(ends, cell(heights, at=(1, 10, 901, 950, 1000))) == pytest.approx([0.6])
-    assert measured(overfitting, cell(heights, at=(1, 10, 901, 950, 1000))) == pytest.approx([0.3])
 
 
 def test_a_perplexity_that_is_no_number_counts_as_the_ceiling():
@@ -297,3 +296,11 @@ def test_units():
     assert factor_of(math.log(1.5)) == "1.50 times"
     assert deviation(math.log(1.2) ** 2) == "+20 %"
     assert deviation(-(math.log(1.25) ** 2)) == "\N{MINUS SIGN}20 %"
+
+
+def test_overfitting_is_above_the_lowest_of_means_over_as_many_evaluations_as_the_end_has():
+    perplexities = [50, 20, 10, 14, 12, 12, 13, 14, 15, 16]
+    batches = (10, 20, 30, 40, 50, 60, 70, 80, 92, 100)  # the last two are the last tenth
+    # The lowest pair is 10 and 14, or 12 twice: sqrt(140) is lower.
+    expected = math.log(math.sqrt(15 * 16) / math.sqrt(10 * 14))
+    assert measured(overfitting, cell(perplexities, at=batches)) == pytest.approx([expected])

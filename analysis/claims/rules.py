@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims.finding import NO_PAIR, Finding, by_luck, every
-from analysis.statistics import units
-from analysis.statistics.counts import Count, Pairs
+from analysis.statistics.counts import Count
 from analysis.statistics.intervals import (
     ALPHA,
     ENOUGH,
@@ -114,43 +113,6 @@ def alike(
             place = by if by in difference.index.names else difference.index.names[0]
             found[words] = comparison(difference, ALIKE, by=place, without=without)
     return every(found)
-
-
-def more_often(
-    flags: pd.Series[float],
-    others: pd.Series[float],
-    beside: str,
-    by: str = "corpus",
-    without: str = NO_PAIR,
-) -> Finding:
-    """Whether something happens in more cells than in others that they are paired with.
-
-    Args:
-        flags: 1 for each cell in which it happens, 0 for the others, indexed by columns of cells.
-        others: the same of the cells to compare with, under the same indices.
-        beside: what the other cells are.
-        by: column of the index that tells the parts apart.
-        without: why there may be nothing to compare.
-    """
-    both = pd.concat({"one": flags, "other": others}, axis=1).dropna()
-    if both.empty:
-        return Finding(doubt=without)
-    pairs = Pairs.of(both["one"], both["other"])
-    one, other = Count.of(both["one"]), Count.of(both["other"])
-    known = pairs.interval()
-    replicates = both.index.unique("seed").size
-    effect = (
-        f"{one} cells, {beside} {other} (difference of the shares: 95 % interval "
-        f"{units.share(known.low)} to {units.share(known.high)}; {replicates} replicates)"
-    )
-    tied = pairs.first == pairs.second == 0
-    doubt = "no pair of cells differs" if tied else "so few pairs could differ by chance"
-    parts = _parts(
-        both, by, lambda own: f"{Count.of(own['one'])}, {beside} {Count.of(own['other'])}"
-    )
-    if replicates < ENOUGH:
-        return Finding(effect, doubt=TOO_FEW, parts=parts)
-    return Finding(effect, pairs.chance(), doubt, parts)
 
 
 def some(flags: pd.Series[float], by: str = "corpus") -> Finding:
