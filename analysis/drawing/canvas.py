@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from analysis.drawing.colours import DASHES
+from analysis.drawing.colours import DASHES, Look
 from charrnn.files import write_atomically
 
 STYLE = {"axes.titlesize": "medium", "font.family": "DejaVu Sans"}
@@ -25,6 +26,8 @@ WIDTH, HEIGHT = 4.2, 2.9
 """Inches of canvas per panel, including the space between panels."""
 CHARACTERS = 62
 """Characters of the caption per panel in a row."""
+LEGEND_COLUMNS = 2.5
+"""Entries of the legend per panel in a row."""
 
 
 @contextmanager
@@ -46,20 +49,27 @@ def panels(rows: int, columns: int, share_axes: bool = False) -> Iterator[tuple[
         yield canvas, canvas.subplots(rows, columns, squeeze=False, **shared)
 
 
-def add_words(canvas: Canvas, title: str, legend: Mapping[str, str], caption: str) -> None:
+def add_words(canvas: Canvas, title: str, legend: Mapping[str, str | Look], caption: str) -> None:
     """Put the title and the legend above the panels, and the caption below them.
 
     Args:
         canvas: see `panels`.
         title: one line.
-        legend: labels of the lines, and their colours.
+        legend: labels of the lines, and their colours or looks.
         caption: a paragraph.
     """
     width, height = canvas.get_size_inches()
-    handles = [Line2D([], [], label=label, **stroke(colour)) for label, colour in legend.items()]
-    canvas.suptitle(title, y=1 + 0.7 / height, va="bottom")
+    handles = [
+        Line2D([], [], label=label, **(style(look) if isinstance(look, Look) else stroke(look)))
+        for label, look in legend.items()
+    ]
+    columns = math.ceil(LEGEND_COLUMNS * width / WIDTH)
+    rows = -(-len(handles) // columns)
+    # Matplotlib fills column by column; the entries are meant to be read row by row.
+    handles = [handle for n in range(columns) for handle in handles[n::columns]]
+    canvas.suptitle(title, y=1 + (0.46 + 0.24 * rows) / height, va="bottom")
     above = (0.5, 1 + 0.25 / height)
-    canvas.legend(handles=handles, loc="lower center", bbox_to_anchor=above, ncols=5)
+    canvas.legend(handles=handles, loc="lower center", bbox_to_anchor=above, ncols=columns)
     lines = textwrap.fill(caption, CHARACTERS * round(width / WIDTH))
     canvas.text(0, -0.6 / height, lines, va="top", fontsize="small")
 
@@ -67,6 +77,13 @@ def add_words(canvas: Canvas, title: str, legend: Mapping[str, str], caption: st
 def stroke(colour: str) -> dict[str, Any]:
     """The arguments that draw a line in a colour, with the colour's dashes."""
     return {"color": colour, "linestyle": (0, DASHES[colour]) if DASHES[colour] else "-"}
+
+
+def style(look: Look) -> dict[str, Any]:
+    """The arguments that draw a line with a look."""
+    dashes = (0, look.dashes) if look.dashes else "-"
+    markers = {"marker": look.marker or "None", "markersize": 3.5, "markeredgewidth": 0}
+    return {"color": look.colour, "linestyle": dashes, "linewidth": look.width, **markers}
 
 
 def label_ticks(axis: Axis, words: str = "{x:g}", short: bool = False) -> None:

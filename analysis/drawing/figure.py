@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+from analysis.baselines import with_baselines
 from analysis.drawing.canvas import save
-from analysis.drawing.catalogue import FIGURES
+from analysis.drawing.catalogue import FIGURES, OF_ANY_SWEEP
 from analysis.drawing.perplexity_curves import draw
+from analysis.pace import seconds_per_batch
 from analysis.results import read_results
 from charrnn.config import scale_for_this_machine
 from charrnn.console import refuse
 from charrnn.errors import CharRNNError
 from charrnn.sweeps.grids import grid_path
+
+TIMES = {"undisturbed": "undisturbed_seconds", "wall": "train_seconds"}
+"""What `--x` takes, and the column of the x axis that it means."""
 
 
 def main() -> None:
@@ -21,20 +27,28 @@ def main() -> None:
         prog="python -m analysis.drawing.figure",
         description="Draw a figure from the finished runs; the caption names the missing ones.",
     )
-    parser.add_argument("figure", choices=FIGURES)
+    parser.add_argument("figure", choices=[*FIGURES, *OF_ANY_SWEEP])
     add_arguments(parser)
     parser.add_argument("--sweep", help="experiment whose cells are drawn (default: the figure's)")
+    parser.add_argument(
+        "--x", choices=TIMES, help="which time a figure over training time shows (undisturbed)"
+    )
     arguments = parser.parse_args()
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
     out = arguments.out or arguments.runs / "figures"
-    figure, sweep = FIGURES[arguments.figure], arguments.sweep or arguments.figure
+    figure = (FIGURES | OF_ANY_SWEEP)[arguments.figure]
+    if arguments.x and figure.x in TIMES.values():
+        figure = replace(figure, x=TIMES[arguments.x])
+    own = figure.sweep or arguments.figure
+    sweep = arguments.sweep or own
     try:
         results = read_results(grid_path(arguments.runs, sweep, scale))
-        results = figure.select(results, arguments.corpora)
+        results = with_baselines(figure.select(results, arguments.corpora), arguments.runs)
     except CharRNNError as error:
         refuse(error)
-    stem = out / f"{arguments.figure}-{scale}"
-    print(*save(draw(results, figure), stem, results.curves), sep="\n")
+    name = arguments.figure if sweep == own else f"{arguments.figure}-{sweep}"
+    table = results.curves.assign(seconds_per_batch=seconds_per_batch(results.curves))
+    print(*save(draw(results, figure), out / f"{name}-{scale}", table), sep="\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

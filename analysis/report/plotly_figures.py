@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from html import escape
 from string import ascii_lowercase
 from typing import Any
@@ -13,13 +14,19 @@ from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.drawing.catalogue import AXES, Figure
-from analysis.drawing.colours import DASHES
-from analysis.drawing.lines import arrange, label
-from analysis.results import Results
+from analysis.drawing.colours import Look
+from analysis.drawing.lines import arrange
+from analysis.drawing.looks import BASELINE_LOOKS, BASELINE_NAMES
+from analysis.drawing.names import label
+from analysis.results import BASELINES, Results
 
 INK, GRID = "#1b1f24", "#d5dae0"
 PANEL_HEIGHT, REST, WIDTH = 300, 110, 1.5
 """Pixels."""
+SYMBOLS = {"": "circle", "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "x"}
+"""Plotly's name of each of Matplotlib's markers."""
+MARKS = {"above": "triangle-up-open", "diverged": "x-thin-open"}
+"""What marks each state at the top of a panel."""
 
 
 def interactive(results: Results, figure: Figure) -> dict[str, Any]:
@@ -29,7 +36,9 @@ def interactive(results: Results, figure: Figure) -> dict[str, Any]:
 
 
 def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
-    panels, colours = arrange(results, figure)
+    arranged = arrange(results, figure)
+    panels = arranged.panels
+    places = pd.concat([lines[figure.x] for lines in panels.values()])
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     height = rows * PANEL_HEIGHT + REST
@@ -44,23 +53,32 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
             f"({ascii_lowercase[n]}) {_html(figure.panel, value)}" for n, value in enumerate(panels)
         ],
     )
-    for value, colour in colours.items():  # the legend shows all values, trained or not
-        named = {"name": _html(figure.colour, value), "legendgroup": str(value)}
-        swatch = {"color": colour, "width": 3, "dash": _dash(colour)}
+    for value, look in arranged.looks.items():  # the legend shows all values, trained or not
+        columns_of = [figure.colour, figure.style][: len(value)]
+        words = [_html(str(c), one) for c, one in zip(columns_of, value, strict=True)]
+        named = {"name": ", ".join(words), "legendgroup": str(value)}
+        swatch = {**_stroke(look), "width": 3}
         canvas.add_scatter(x=[None], y=[None], mode="lines", line=swatch, showlegend=True, **named)
-    for n, inside in enumerate(panels.values()):
+    for n, (panel, inside) in enumerate(panels.items()):
         place = {"row": n // columns + 1, "col": n % columns + 1}
         # A panel without a trace would have no axes.
         canvas.add_scatter(x=[None], y=[None], hoverinfo="skip", showlegend=False, **place)
-        for (value, *_), line in inside.groupby([figure.colour, "line"], sort=False):
-            for trace in _traces(line, figure, colours[value]):
-                canvas.add_trace(trace.update(legendgroup=str(value)), **place)
+        for trace in _baselines(arranged.baselines[panel], places):
+            canvas.add_trace(trace, **place)
+        for _, line in inside.groupby("line", sort=False):
+            key = line["key"].iloc[0]
+            for trace in _traces(line, figure, arranged.looks[key], arranged.top):
+                canvas.add_trace(trace.update(legendgroup=str(key)), **place)
     title, scale = AXES[figure.x]
     axis = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False}
-    canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(results, figure.x, scale))
+    canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(places, scale))
     canvas.update_xaxes(rangemode="tozero", **axis)
     canvas.update_xaxes(title_text=title, row=rows)
-    canvas.update_yaxes(range=[0, figure.limit], dtick=10, **axis)
+    span = [arranged.bottom, arranged.top]
+    if figure.log_y:
+        canvas.update_yaxes(type="log", range=[math.log10(one) for one in span], dtick="D2", **axis)
+    else:
+        canvas.update_yaxes(range=span, dtick=10, **axis)
     canvas.update_yaxes(title_text="Perplexity", col=1)
     return canvas.update_layout(
         template="none",
@@ -73,24 +91,45 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
     )
 
 
-def _ticks(results: Results, x: str, scale: str) -> int | str | None:
+def _ticks(x: pd.Series, scale: str) -> int | str | None:
     """Plotly's spacing: decades, or 1, 2 and 5 times them if the axis has less than two."""
     if scale != "log":
         return None
-    values = results.curves[x]
-    return "D2" if len(values) and values.max() < 100 * values.min() else 1
+    return "D2" if len(x) and x.max() < 100 * x.min() else 1
 
 
-def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]:
-    """A cell's line, the band over its seeds, and crosses for values above the axis."""
-    first, above = line.iloc[0], line["above"].to_numpy()
+def _baselines(known: pd.DataFrame, x: pd.Series) -> list[go.Scatter]:
+    """Level lines for the perplexities that need no network, across the axis that ``x`` spans."""
+    traces = []
+    for row in known.to_dict("records"):
+        for name in BASELINES:
+            if math.isfinite(row[name]):
+                words = f"{row['corpus']}, {BASELINE_NAMES[name]}<br>{_told(row[name])}"
+                ends = [float(x.min()), float(x.max())]
+                strokes = {**_stroke(BASELINE_LOOKS[name]), "color": row["colour"], "width": 1}
+                hover = {"hovertemplate": f"{words}<extra></extra>", "showlegend": False}
+                level = [row[name]] * 2
+                traces.append(go.Scatter(x=ends, y=level, mode="lines", line=strokes, **hover))
+    return traces
+
+
+def _told(perplexity: float) -> str:
+    """A perplexity, and the same in bits; what is infinite has none."""
+    bits = f" ({math.log2(perplexity):.2f} bits per token)" if math.isfinite(perplexity) else ""
+    return f"perplexity {perplexity:.4g}{bits}"
+
+
+def _traces(line: pd.DataFrame, figure: Figure, look: Look, top: float) -> list[go.Scatter]:
+    """A cell's line, the band over its seeds, and marks for values that are above the axis."""
+    first, colour = line.iloc[0], look.colour
+    values = line["mean"].mask(line["diverged"], math.inf)
     hover: dict[str, Any] = {
         "customdata": [
-            [f"{row['perplexity']:.4g}", f"{row['batches']:,}", _lines(row["runs"])]
-            for row in line.to_dict("records")
+            [_told(value), f"{row['batches']:,}", _lines(row["runs"])]
+            for value, row in zip(values, line.to_dict("records"), strict=True)
         ],
         "hovertemplate": (
-            f"{escape(_cell(first, figure.colour))}<br>perplexity %{{customdata[0]}}"
+            f"{escape(_cell(first, figure.colour))}<br>%{{customdata[0]}}"
             " after %{customdata[1]} batches<br>%{customdata[2]}<extra></extra>"
         ),
         "showlegend": False,
@@ -103,19 +142,23 @@ def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]
         fill = {"fill": "tonexty", "fillcolor": _pale(colour)}
         traces += [go.Scatter(y=line["lowest"].tolist(), **edge)]
         traces += [go.Scatter(y=line["highest"].tolist(), **edge, **fill)]
-    strokes = {"color": colour, "width": WIDTH, "dash": _dash(colour)}
-    traces.append(go.Scatter(x=x, y=line["mean"].tolist(), mode="lines", line=strokes, **hover))
-    if above.any():
-        hover["customdata"] = list(itertools.compress(hover["customdata"], above))
-        marks = {"color": colour, "symbol": "x-thin-open", "size": 9, "line": {"width": 2}}
+    drawn = {"mode": "lines+markers" if look.marker else "lines", "line": _stroke(look)}
+    drawn["marker"] = {"symbol": SYMBOLS[look.marker], "size": 5}
+    traces.append(go.Scatter(x=x, y=line["mean"].tolist(), **drawn, **hover))
+    for state, symbol in MARKS.items():
+        if not line[state].any():
+            continue
+        there = line[state].to_numpy()
+        told = {**hover, "customdata": list(itertools.compress(hover["customdata"], there))}
+        marks = {"color": colour, "symbol": symbol, "size": 9, "line": {"width": 2}}
         traces.append(
             go.Scatter(
-                x=line.loc[above, figure.x].tolist(),
-                y=[figure.limit] * int(above.sum()),
+                x=line.loc[there, figure.x].tolist(),
+                y=[top] * int(there.sum()),
                 mode="markers",
                 marker=marks,
                 cliponaxis=False,
-                **hover,
+                **told,
             )
         )
     return traces
@@ -127,11 +170,13 @@ def _lines(names: str) -> str:
 
 
 def _cell(line: pd.Series, colour: str) -> str:
-    named = ("corpus", "scheme", "architecture", "k2")
+    named = ("corpus", "scheme", "architecture", "k2", "training")
+    how = f"scheme {line['scheme']}" if "scheme" in line else f"{line['training']} training"
     words = [
-        f"{line['corpus']}, scheme {line['scheme']}, r={line['num_layers']},"
+        f"{line['corpus']}, {how}, r={line['num_layers']},"
         f" \N{GREEK SMALL LETTER GAMMA}={line['hidden_size']}, k1={line['k1']}, k2={line['k2']}",
         "" if colour in named else label(colour, line[colour]),
+        label("reading", line["reading"]) if "reading" in line else "",
         line.get("settings", ""),
     ]
     return ", ".join(filter(None, words))
@@ -146,9 +191,10 @@ def _html(column: str, value: object) -> str:
     return text
 
 
-def _dash(colour: str) -> str:
-    """The dashes of a colour, in Plotly's format."""
-    return ",".join(f"{WIDTH * part:g}px" for part in DASHES[colour]) or "solid"
+def _stroke(look: Look) -> dict[str, Any]:
+    """The line of a look, in Plotly's format."""
+    dash = ",".join(f"{WIDTH * part:g}px" for part in look.dashes) or "solid"
+    return {"color": look.colour, "width": WIDTH, "dash": dash}
 
 
 def _pale(colour: str) -> str:
