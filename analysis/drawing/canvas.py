@@ -7,6 +7,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ WIDTH, HEIGHT = 4.2, 2.9
 """Inches of canvas per panel, including the space between panels."""
 CHARACTERS = 62
 """Characters of the caption per panel in a row."""
+MAX_TICKS = 10
+"""Labels along an axis of ratios."""
 LEGEND_COLUMNS = 2.5
 """Entries of the legend per panel in a row."""
 
@@ -98,6 +101,25 @@ def label_ticks(axis: Axis, words: str = "{x:g}", short: bool = False) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
     axis.set_major_formatter(words)
     axis.set_minor_formatter(words if short else NullFormatter())
+
+
+def ratio_ticks(low: float, high: float) -> list[float]:
+    """Ratios to label a logarithmic axis with: 1, and others at even steps, not too many.
+
+    Args:
+        low: the lowest ratio on the axis.
+        high: the highest.
+    """
+    for step in (0.05, 0.1, 0.25, 0.5, 1):
+        above = [1 + n * step for n in range(1, MAX_TICKS + 1)]
+        below = [1 - n * step for n in range(1, round(1 / step))]
+        ticks = sorted(tick for tick in (1.0, *above, *below) if low <= tick <= high)
+        apart = min((later / one for one, later in pairwise(ticks)), default=math.inf)
+        if above[-1] >= high and math.log(apart) * MAX_TICKS >= math.log(high / low):
+            return ticks
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**n for n in decades for digit in (1, 2, 5)]
+    return [tick for tick in ticks if low <= tick <= high]
 
 
 def render(canvas: Canvas, suffix: str) -> bytes:

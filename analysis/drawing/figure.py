@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from analysis.baselines import with_baselines
+from analysis.drawing.aggregate import compared, ratios
+from analysis.drawing.aggregate import draw as draw_aggregate
 from analysis.drawing.canvas import save
 from analysis.drawing.catalogue import FIGURES, OF_ANY_SWEEP
 from analysis.drawing.perplexity_curves import draw
@@ -17,6 +19,8 @@ from charrnn.console import refuse
 from charrnn.errors import CharRNNError
 from charrnn.sweeps.grids import grid_path
 
+AGGREGATE, AGGREGATED = "aggregate", "fig9"
+"""Name of the figure of analysis.drawing.aggregate, and the experiment that it shows by default."""
 TIMES = {"undisturbed": "undisturbed_seconds", "wall": "train_seconds"}
 """What `--x` takes, and the column of the x axis that it means."""
 
@@ -27,7 +31,7 @@ def main() -> None:
         prog="python -m analysis.drawing.figure",
         description="Draw a figure from the finished runs; the caption names the missing ones.",
     )
-    parser.add_argument("figure", choices=[*FIGURES, *OF_ANY_SWEEP])
+    parser.add_argument("figure", choices=[*FIGURES, *OF_ANY_SWEEP, AGGREGATE])
     add_arguments(parser)
     parser.add_argument("--sweep", help="experiment whose cells are drawn (default: the figure's)")
     parser.add_argument(
@@ -36,10 +40,14 @@ def main() -> None:
     arguments = parser.parse_args()
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
     out = arguments.out or arguments.runs / "figures"
-    figure = (FIGURES | OF_ANY_SWEEP)[arguments.figure]
+    aggregate = arguments.figure == AGGREGATE
+    if aggregate:
+        figure = FIGURES.get(arguments.sweep or AGGREGATED, FIGURES[AGGREGATED])
+    else:
+        figure = (FIGURES | OF_ANY_SWEEP)[arguments.figure]
     if arguments.x and figure.x in TIMES.values():
         figure = replace(figure, x=TIMES[arguments.x])
-    own = figure.sweep or arguments.figure
+    own = AGGREGATED if aggregate else figure.sweep or arguments.figure
     sweep = arguments.sweep or own
     try:
         results = read_results(grid_path(arguments.runs, sweep, scale))
@@ -47,8 +55,12 @@ def main() -> None:
     except CharRNNError as error:
         refuse(error)
     name = arguments.figure if sweep == own else f"{arguments.figure}-{sweep}"
-    table = results.curves.assign(seconds_per_batch=seconds_per_batch(results.curves))
-    print(*save(draw(results, figure), out / f"{name}-{scale}", table), sep="\n")
+    if aggregate:
+        canvas, table = draw_aggregate(results, figure), ratios(results, *compared(results, figure))
+    else:
+        pace = seconds_per_batch(results.curves)
+        canvas, table = draw(results, figure), results.curves.assign(seconds_per_batch=pace)
+    print(*save(canvas, out / f"{name}-{scale}", table), sep="\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

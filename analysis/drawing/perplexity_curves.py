@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from analysis.drawing.canvas import add_words, label_ticks, panels, style
+from analysis.drawing.canvas import add_words, label_ticks, panels, ratio_ticks, style
 from analysis.drawing.caption import caption
 from analysis.drawing.catalogue import AXES, Figure
 from analysis.drawing.colours import Look
@@ -21,8 +21,6 @@ from analysis.results import BASELINES, Results
 
 MARKED = 4
 """Every so many points of a line have a marker."""
-FACTORS = (0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10)
-"""Ratios that the right axis of a figure of gaps may show."""
 
 
 def draw(results: Results, figure: Figure) -> Canvas:
@@ -89,13 +87,9 @@ def _draw_right_axis(axes: Axes, figure: Figure) -> None:
     right.tick_params(labelsize="small")
     low, high = axes.get_ylim()
     if figure.measure == "gap":
-        places = [(float(np.log(factor)), f"{factor:g}") for factor in FACTORS]
-        places = [(place, text) for place, text in places if low <= place <= high]
-        # Labels that are closer than a line of text would cover each other.
-        chosen = places[:1]
-        for place, text in places[1:]:
-            if place - chosen[-1][0] > (high - low) / 15:
-                chosen.append((place, text))
+        chosen = [
+            (float(np.log(one)), f"{one:g}") for one in ratio_ticks(np.exp(low), np.exp(high))
+        ]
         right.set_ylabel("Progressive / windowed")
     else:
         # On a linear axis 1 bit is next to 2.

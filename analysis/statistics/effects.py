@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.results import CELL
+from analysis.statistics.bootstrap import MIN_REPLICATES
 from analysis.statistics.intervals import Interval, students_interval
 
 PAIRED = (*CELL, "scale", "settings")
 """The two cells of a pair agree in all of these columns, except in the one that is compared."""
-MIN_SEEDS = 3
-"""With fewer there is no interval."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Effect:
         pairs: the number of pairs.
         seeds: the number of seeds among them.
         interval: Student's 95 % interval for the ratio, over the means of the seeds; None with
-            fewer than MIN_SEEDS, or if a ratio is not finite.
+            fewer than MIN_REPLICATES, or if a ratio is not finite.
     """
 
     ratio: float
@@ -71,7 +70,7 @@ def effect(before: pd.DataFrame, after: pd.DataFrame, column: str, measure: str)
     finite = bool(np.isfinite(logs).all())
     # If some ratios are infinite, the median is infinite only if most of them are.
     centre = logs.mean() if finite else logs.median()
-    enough = finite and len(of_seeds) >= MIN_SEEDS
+    enough = finite and len(of_seeds) >= MIN_REPLICATES
     known = students_interval(of_seeds.to_numpy()) if enough else None
     return Effect(
         ratio=float(np.exp(centre)),
