@@ -59,7 +59,7 @@ def test_the_interval_of_a_mean_has_the_width_that_theory_gives_it():
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    """Ten replicates in 12 strata: a little less than 95 %, within what chance does in 300 tries."""
+    """Ten replicates in 12 strata: a little less than 95 %, within what chance does in 300."""
     rng = np.random.default_rng(2)
     centres = np.linspace(-1, 1, 12)
     truth = interquartile_mean(np.sort(np.concatenate([rng.normal(c, 0.3, 4000) for c in centres])))

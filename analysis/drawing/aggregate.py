@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis.drawing.canvas import add_words, panels, ratio_ticks, style
 from analysis.drawing.catalogue import Figure
-from analysis.drawing.colours import Look, choose_colours
+from analysis.drawing.colours import SCHEMES, Look, choose_colours
 from analysis.drawing.names import DERIVED, in_order, label
 from analysis.results import BESIDE, STATES, Results, name_cells
 from analysis.statistics.bootstrap import (
@@ -71,7 +71,8 @@ def draw(results: Results, figure: Figure) -> Canvas:
     column, baseline = compared(results, figure)
     table = ratios(results, column, baseline)
     values = [value for value in in_order(results.cells, column) if value != baseline]
-    colours = choose_colours(in_order(results.cells, column), figure.hues)
+    hues = SCHEMES if column == "scheme" else figure.hues
+    colours = choose_colours(in_order(results.cells, column), hues)
     with panels(1, 2) as (canvas, grid):
         means, profiles = grid[0]
         strata = {value: _strata(table[table[column] == value]) for value in values}
@@ -131,8 +132,7 @@ def _caption(results: Results, table: pd.DataFrame, column: str, baseline: objec
     of_values = [own.groupby("stratum").size() for _, own in table.groupby(column, sort=False)]
     counts = pd.concat(of_values) if of_values else pd.Series(dtype=int)
     fewest, most = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
-    replicates = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    sizes = ", ".join(dict.fromkeys(f"{len(own)}" for own in of_values))
+    replicates, strata = _range([*counts]), _range([len(own) for own in of_values])
     sentences = [
         f"{results.num_runs} runs at scale={', '.join(map(str, cells['scale'].unique()))}."
         f" Corpora: {', '.join(map(str, in_order(cells, 'corpus')))}."
@@ -143,7 +143,7 @@ def _caption(results: Results, table: pd.DataFrame, column: str, baseline: objec
         " half. Panel (b) shows the share of all pairs whose ratio is at most as large as x says;"
         " what lies to the left is better.",
         "Pairs that differ in their seed alone are one stratum: there are"
-        f" {sizes or 'no'} of them per line, with {replicates} replicate{'s' * (most != 1)} each.",
+        f" {strata} of them per line, with {replicates} replicate{'s' * (most != 1)} each.",
     ]
     if fewest >= MIN_REPLICATES:
         sentences.append(
@@ -160,3 +160,9 @@ def _caption(results: Results, table: pd.DataFrame, column: str, baseline: objec
         if (cells["state"] == state).any():
             sentences.append(f"{words}: {name_cells(cells, cells['state'] == state)}.")
     return " ".join(sentences)
+
+
+def _range(numbers: list[int]) -> str:
+    """Such as `3`, or `3 to 5`."""
+    ends = sorted({min(numbers), max(numbers)}) if numbers else [0]
+    return " to ".join(map(str, ends))
