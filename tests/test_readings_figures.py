@@ -109,10 +109,8 @@ def test_baselines_are_level_lines_with_names_and_bits_stand_at_the_right():
     known = results({"windowed": [80.0, 10.0], "unigram": 25.0, "ngram": 4.0})
     figure = draw(known, FIGURES["fig9"])
     (axes,) = figure.axes
-    level = [
-        list(line.get_ydata()) for line in axes.get_lines() if list(line.get_xdata()) == [0, 1]
-    ]
-    assert level == [[25, 25], [4, 4]]
+    level = [line.get_ydata() for line in axes.get_lines() if list(line.get_xdata()) == [0, 1]]
+    assert np.array(level) == pytest.approx(np.array([[25, 25], [4, 4]]))
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["scheme 1", "unigram model", "5-gram model"]
     (right,) = axes.child_axes
