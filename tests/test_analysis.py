@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from analysis.drawing.canvas import save
 from analysis.drawing.caption import caption, finding
 from analysis.drawing.catalogue import FIGURES
 from analysis.drawing.colours import BLUE, GREEN, HUES, MAGENTA, RED, YELLOW, choose_colours
+from analysis.drawing.figure import main
 from analysis.drawing.lines import over_seeds
 from analysis.drawing.names import architecture, in_order
 from analysis.drawing.perplexity_curves import draw
@@ -312,6 +315,26 @@ def test_a_caption_compares_the_ends_with_those_of_one_value(tmp_path):
         " every pair: 50; worse in every pair: 1."
     )
     assert finding(results, "k3", 7) == ""
+
+
+@pytest.mark.parametrize("words", [["reading-gap"], ["aggregate"], ["fig11", "--x", "wall"]])
+def test_a_command_draws_any_sweep_and_keeps_its_numbers(grid, words, monkeypatch, capsys):
+    runs = grid.parent.parent
+    given = ["--sweep", "fig", "--scale", "smoke", "--runs", str(runs), "--out", str(runs / "out")]
+    monkeypatch.setattr(sys, "argv", ["figure", *words, *given])
+    main()
+    png, _, table = map(Path, capsys.readouterr().out.split())
+    assert png.name == f"{words[0]}-fig-smoke.png"
+    data = pd.read_csv(table)
+    if words == ["aggregate"]:
+        # Scheme 2 of corpus a diverged; of b both did, or there is no scheme 2.
+        assert data.set_index(["corpus", "scheme"])["ratio"].to_dict() == {
+            ("a", 2): math.inf,
+            ("a", 3): 1.25,
+            ("b", 3): math.inf,
+        }
+    else:
+        assert data["seconds_per_batch"].eq(2).all()
 
 
 def test_cells_of_two_sweeps_are_named_with_their_sweep():

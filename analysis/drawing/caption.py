@@ -19,12 +19,13 @@ OTHERWISE_SAID = ("scale", "settings", "stands_for", "state", "scheme", "procedu
 """Columns that lines of one colour may differ in, and that other sentences speak of."""
 
 
-def caption(results: Results, figure: Figure) -> str:
+def caption(results: Results, figure: Figure, right_axis: bool = True) -> str:
     """What the lines, bands, marks and axes mean, what of the paper's figure is absent, and why.
 
     Args:
         results: what the figure is drawn from, see Figure.select.
         figure: how it is drawn.
+        right_axis: whether it has one; otherwise what that would say is told on hovering.
     """
     cells = results.cells.drop(columns=[*DERIVED], errors="ignore")
     arranged = arrange(results, figure)
@@ -35,7 +36,7 @@ def caption(results: Results, figure: Figure) -> str:
         *_lines(arranged, figure),
         *_seeds(cells, figure),
         *_marks(arranged),
-        *_axes(figure),
+        *_axes(figure, right_axis),
         *_baselines(results, arranged),
         *unlike_the_paper(results, figure),
         *_not_recorded(results, figure),
@@ -133,13 +134,14 @@ def _marks(arranged: Arranged) -> list[str]:
     ]
 
 
-def _axes(figure: Figure) -> list[str]:
+def _axes(figure: Figure, right_axis: bool) -> list[str]:
+    place = "The right axis" if right_axis else "Pointing at a line"
     right = (
         "The gap is the logarithm of the progressive over the windowed perplexity of the same"
-        " weights on the same tokens, and the right axis gives the ratio itself: at the black line"
-        " a model that reads on predicts as well as one that starts afresh."
+        f" weights on the same tokens. {place} gives the ratio itself. At the black line a model"
+        " that reads on predicts as well as one that starts afresh."
         if figure.measure == "gap"
-        else "The right axis gives bits per token, log2 of the perplexity."
+        else f"{place} gives bits per token, log2 of the perplexity."
     )
     times = {
         "undisturbed_seconds": "Time is the number of batches times the pace of their"

@@ -81,7 +81,10 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
             shown["caption"] = f"{to_train([name], evidence.scale)}.".replace("not", "Not", 1)
         else:
             results = with_baselines(figure.select(results), folder)
-            shown |= {"caption": caption(results, figure), "plot": interactive(results, figure)}
+            shown |= {
+                "caption": caption(results, figure, right_axis=False),
+                "plot": interactive(results, figure),
+            }
             shown["finals"] = finals(results, figure)
             shown["best"] = best(shown["finals"])
             shown["lines"] = len(results.curves["run"].unique())
