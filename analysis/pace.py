@@ -1,44 +1,75 @@
-"""The pace of training, in seconds per batch, apart from what else the machine did meanwhile."""
+"""How long a batch takes where nothing else disturbs the machine."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 
-from analysis.curves import Cells, Curve, of_cells
+from analysis.curves import Cells, of_cells
+from charrnn.schemes.scheme_2 import Scheme2
+from charrnn.schemes.scheme_4 import Scheme4
+from charrnn.schemes.schemes_1_and_3 import Scheme1, Scheme3
+from charrnn.schemes.truncated_bptt import BPTT
 
-COST = ["scheme", "num_layers", "hidden_size", "k2"]
-"""Columns that the cost of a batch depends on; schemes 1 and 3 are the same runs."""
+TRAININGS: dict[object, str] = {
+    1: Scheme1.training_procedure,
+    2: Scheme2.training_procedure,
+    3: Scheme3.training_procedure,
+    4: Scheme4.training_procedure,
+    "bptt": BPTT.training_procedure,
+}
+"""The training procedure of each scheme."""
+CONFIGURATION = ("scale", "num_layers", "hidden_size", "k2", "k3", "settings", "source")
+"""Columns that, beside the training procedure, can change what a batch costs, as far as there are
+such columns. `source` tells the user's machine from that of the reference results."""
 
 
-def seconds_per_batch(curves: pd.DataFrame) -> pd.Series[float]:
-    """The pace of each row's configuration: the lowest among the cells that cost the same.
+def trainings(schemes: pd.Series) -> pd.Series:
+    """The training procedure of each scheme; a scheme of the user's own counts as one by itself."""
+    return schemes.map(lambda scheme: TRAININGS.get(scheme, str(scheme))).astype(object)
+
+
+def seconds_per_batch(curves: pd.DataFrame) -> pd.Series:
+    """The pace of each row's configuration: training seconds per batch, undisturbed.
+
+    A run's pace is the median over the intervals between its evaluations, so that a few minutes in
+    which the machine was busy do not count. A configuration's pace is the lowest of its runs', so
+    that whole runs on a busy machine do not count either. A configuration is a training procedure
+    and the columns of CONFIGURATION: neither the corpus nor k1 changes what a batch costs.
+
+    An interval lasts as long as the processor or the clock says, whichever is less. With one thread
+    processor time hardly grows when the machine is busy; with several it adds up over them, and the
+    clock is right. Where processor time is not known, it is the clock.
 
     Args:
-        curves: see analysis.results.Results.
+        curves: see analysis.results.Results; `train_cpu_seconds` may be missing or NaN.
 
     Returns:
-        Seconds, aligned with the rows.
+        Seconds, aligned with the rows of ``curves``; NaN where no time is known.
     """
-    paces = log_paces(curves).map(math.exp).groupby(level=COST).min()
-    return pd.Series(paces.reindex(pd.MultiIndex.from_frame(curves[COST])).array, curves.index)
+    if curves.empty:
+        return pd.Series(index=curves.index, dtype=float)
+    shared = [name for name in CONFIGURATION if name in curves]
+    known = curves[shared].fillna("").assign(training=trainings(curves["scheme"]))
+    configurations = known.groupby([*shared, "training"], sort=False).ngroup()
+    of_run = ["run", *(name for name in ("source",) if name in curves)]
+    runs = curves.groupby(of_run, sort=False)
+    paces = [_median_pace(curve) for _, curve in runs]
+    return runs.ngroup().map(dict(enumerate(paces))).groupby(configurations).transform("min")
 
 
 def log_paces(curves: pd.DataFrame) -> Cells:
-    """Logarithm of each cell's seconds per batch."""
-    return of_cells(curves, log_pace)
+    """Logarithm of each cell's own seconds per batch, see `seconds_per_batch`."""
+    return of_cells(curves, lambda curve: math.log(_median_pace(curve)))
 
 
-def log_pace(curve: Curve) -> float:
-    """Logarithm of a cell's seconds per batch: the median over the intervals between evaluations.
-
-    An interval counts with its processor time or its wall clock, whichever is less: with one thread
-    that is processor time, which other processes hardly change; with several threads, or a GPU, it
-    is the wall clock. Results of versions before 0.2 have the wall clock alone.
-    """
-    batches = np.diff(curve["batches"], prepend=0)
-    known = [name for name in ("train_seconds", "train_cpu_seconds") if name in curve]
-    clocks = [np.diff(curve[name], prepend=0) / batches for name in known]
-    return math.log(np.nanmedian(np.fmin.reduce(clocks)))
+def _median_pace(curve: pd.DataFrame) -> float:
+    """Median seconds per batch of one run; its cells have the same times."""
+    table = curve.drop_duplicates("batches").sort_values("batches").reset_index(drop=True)
+    clocks = table[[name for name in ("train_seconds", "train_cpu_seconds") if name in table]]
+    # The first interval holds whatever is done once; it counts only if there is no other.
+    single = len(table) < 2
+    batches = table["batches"] if single else table["batches"].diff()
+    seconds = (clocks if single else clocks.diff()).astype(float)
+    return float((seconds.min(axis=1) / batches).median())

@@ -20,6 +20,8 @@ CELL = ("corpus", "scheme", "num_layers", "hidden_size", "k2", "k1", "seed")
 """Columns that tell the cells of a sweep apart; name_cells joins values of the last ones first."""
 BESIDE = ("procedure", "stands_for", "scale", "num_batches", "run", "state")
 """Columns that never tell cells apart; any other column is one that the sweep itself varies."""
+BASELINES = ("unigram", "ngram")
+"""Columns of the curves that analysis.baselines adds: perplexities that need no network."""
 SYMBOLS = {"scheme": "scheme ", "num_layers": "r=", "hidden_size": "gamma=", "corpus": ""}
 PENDING = ("planned", "starting", "running")
 """States of a cell whose run has not finished yet."""

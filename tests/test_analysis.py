@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,7 +13,9 @@ from analysis.drawing.canvas import save
 from analysis.drawing.caption import caption, finding
 from analysis.drawing.catalogue import FIGURES
 from analysis.drawing.colours import BLUE, GREEN, HUES, MAGENTA, RED, YELLOW, choose_colours
-from analysis.drawing.lines import architecture, in_order, over_seeds
+from analysis.drawing.figure import main
+from analysis.drawing.lines import over_seeds
+from analysis.drawing.names import architecture, in_order
 from analysis.drawing.perplexity_curves import draw
 from analysis.results import name_cells, read_results
 from matplotlib.collections import PolyCollection
@@ -29,7 +34,18 @@ def finish(folder: RunFolder, **curves: list[float]) -> None:
     folder.start(100, "", {}, {})
     folder.write_table(
         [
-            Evaluation(batches, 64 * batches, 0, 2.0 * batches, procedure, perplexity, 200)
+            Evaluation(
+                batches,
+                train_sequences=64 * batches,
+                epoch=0,
+                train_seconds=2.0 * batches,
+                train_cpu_seconds=math.nan,
+                train_loss=1.0,
+                procedure=procedure,
+                perplexity=perplexity,
+                standard_error=0.01,
+                tokens_scored=200,
+            )
             for procedure, values in curves.items()
             for batches, perplexity in zip(BATCHES, values, strict=True)
         ]
@@ -69,16 +85,17 @@ def grid(tmp_path):
 
 
 def drawn_lines(axes):
-    """Colour and points of every line of a panel, without the crosses."""
+    """Colour and points of every line of a panel, without the marks at its top."""
     lines = [line for line in axes.get_lines() if line.get_linestyle() != "None"]
-    return {line.get_color(): line.get_xydata().tolist() for line in lines}
+    return {line.get_color(): line.get_xydata().round(9).tolist() for line in lines}
 
 
-def crosses(axes):
+def marks(axes, marker):
+    """Colour and place of every mark at the top of a panel."""
     return [
         (line.get_color(), point)
         for line in axes.get_lines()
-        if line.get_marker() == "x"
+        if line.get_marker() == marker and line.get_linestyle() == "None"
         for point in line.get_xydata().tolist()
     ]
 
@@ -107,8 +124,8 @@ def test_the_figure_draws_the_tables(grid, tmp_path):
     assert lines[RED] == [[64, 82], [640, 25]]
     assert lines[GREEN][0] == [64, 120]  # clipped by the axis, and its end is beyond every axis
     assert lines[GREEN][1][1] > 1000
-    assert crosses(a) == [(GREEN, [64, 90]), (GREEN, [640, 90])]
-    assert crosses(b) == [(RED, [640, 90])]  # NaN
+    assert (marks(a, "^"), marks(a, "x")) == ([(GREEN, [64, 90])], [(GREEN, [640, 90])])
+    assert (marks(b, "^"), marks(b, "x")) == ([], [(RED, [640, 90])])  # NaN
     assert not drawn_lines(c)
     for axes, title in zip((a, b, c), ("(a) a", "(b) b", "(c) c"), strict=True):
         assert axes.get_title() == title
@@ -123,9 +140,20 @@ def test_the_figure_draws_the_tables(grid, tmp_path):
 
 
 def test_the_caption_names_what_is_shown_and_every_cell_that_is_not(grid):
-    text = caption(read_results(grid), limit=90)
-    for part in ("scale=smoke", "corpora: a, b, c;", "seed=0", "3 runs for 9 cells", "above 90"):
+    text = caption(read_results(grid), FIGURES["fig9"])
+    for part in (
+        "3 runs for 9 cells at scale=smoke (r=1, gamma=16, 10 batches).",
+        "Corpora: a, b, c. k1=20, 40, 60; k2=100.",
+        "There is one seed, 0,",
+        "A triangle at the top: a value above 90.",
+        "A cross at the top: a run that diverged, to infinity or NaN.",
+        "The right axis gives bits per token",
+        "lacks a corpus for English and Finnish and Linux and Music; k1=80, 100.",
+        "The paper has gamma=512.",
+        "The paper trains for 12,800 batches.",
+    ):
         assert part in text
+    assert "Lines of one colour" not in text  # only one k1 of each is finished
     assert "Diverged: a scheme 2 k1=20; b scheme 3 k1=20." in text
     assert "Failed: a scheme 4 k1=60." in text
     assert "Not trained: a scheme 4 k1=20, 40." in text
@@ -136,7 +164,7 @@ def test_a_run_that_was_changed_since_costs_its_cells_only(grid):
     (grid.parent.parent / "a-single" / "evaluations.csv").write_text("batches\n1\n")
     results = read_results(grid)
     assert results.cells["state"].tolist()[:3] == ["finished", "damaged", "finished"]
-    assert "Damaged, or changed by hand: a scheme 2 k1=20." in caption(results, limit=90)
+    assert "Damaged, or changed by hand: a scheme 2 k1=20." in caption(results, FIGURES["fig9"])
 
 
 def test_nothing_finished_is_drawn_as_such(tmp_path):
@@ -147,7 +175,9 @@ def test_nothing_finished_is_drawn_as_such(tmp_path):
     (axes,) = draw(results, FIGURES["fig9"]).axes
     assert not drawn_lines(axes)
     assert axes.get_title() == "(a) stdlib, for Linux"
-    assert caption(results, 90).endswith("0 runs for 2 cells. Not trained: scheme 1, 2.")
+    text = caption(results, FIGURES["fig9"])
+    assert text.startswith("0 runs for 2 cells ")
+    assert text.endswith("Not trained: scheme 1, 2.")
     twice = [save(draw(results, FIGURES["fig9"]), tmp_path / name) for name in ("one", "two")]
     (png, svg), (again_png, again_svg) = twice
     assert png.read_bytes() == again_png.read_bytes()
@@ -155,8 +185,9 @@ def test_nothing_finished_is_drawn_as_such(tmp_path):
 
 
 def test_seeds_are_one_line_at_their_mean_in_a_band_from_lowest_to_highest(tmp_path):
+    """The cube root of 9 * 12 * 54 is 18."""
     cells = []
-    for seed, last in enumerate((10.0, 14.0, 30.0)):
+    for seed, last in enumerate((9.0, 12.0, 54.0)):
         run = f"seed{seed}"
         diverges = math.nan if seed == 1 else 60.0
         finish(RunFolder(tmp_path / run), windowed=[80.0, last], progressive=[60.0, diverges])
@@ -170,12 +201,13 @@ def test_seeds_are_one_line_at_their_mean_in_a_band_from_lowest_to_highest(tmp_p
     assert drawn_lines(axes)[BLUE] == [[64, 80], [640, 18]]
     band = next(part for part in axes.collections if isinstance(part, PolyCollection))
     (outline,) = band.get_paths()
-    assert {tuple(point) for point in outline.vertices} == {(64, 80), (640, 10), (640, 30)}
+    corners = {(x, round(float(y), 9)) for x, y in outline.vertices}
+    assert corners == {(64, 80), (640, 9), (640, 54)}
     last = over_seeds(results.curves, "train_sequences").query("scheme == 3 and batches == 10")
-    assert last["perplexity"].item() == math.inf  # one of three diverged
-    assert last["lowest"].item() == 60.0
-    text = caption(results, 90)
-    assert "mean of up to 4 seeds; bands: their range." in text
+    assert last["mean"].item() == math.inf  # one of three diverged
+    assert last["lowest"].item() == pytest.approx(60)
+    text = caption(results, FIGURES["fig9"])
+    assert "A line is the geometric mean over up to 4 seeds (0, 1, 2, 3), and its band" in text
     assert "Diverged: scheme 3 seed=1. Not trained: scheme 1 seed=3." in text
 
 
@@ -223,8 +255,15 @@ def test_figure_11_is_perplexity_by_training_time(tmp_path):
     (axes,) = figure.axes
     assert axes.get_xscale() == "linear"
     assert axes.get_ylim() == (0, 80)
+    # 9 batches between the evaluations take 18 seconds.
     assert drawn_lines(axes) == {hue: [[2, 85], [20, 20]] for hue in (BLUE, RED, MAGENTA)}
-    assert "chorales stands for the paper's Music." in caption(results, 80, "music")
+    text = caption(results, FIGURES["fig11"])
+    assert "chorales stands for the paper's Music." in text
+    assert "lacks k2=40, 80." in text
+    assert "batches times the pace" in text
+    wall = replace(FIGURES["fig11"], x="train_seconds")
+    assert "Time is wall clock" in caption(results, wall)
+    assert draw(results, wall).axes[0].get_xlabel() == "Training time, wall clock (s)"
     other = [{**cell, "corpus": "tales of mine, yours"} for cell in cells]
     shown = FIGURES["fig11"].select(read_results(write_grid(tmp_path, other + cells)))
     assert set(shown.cells["corpus"]) == set(shown.curves["corpus"]) == {"chorales"}
@@ -232,7 +271,7 @@ def test_figure_11_is_perplexity_by_training_time(tmp_path):
     assert set(shown.cells["corpus"]) == {"tales of mine, yours"}
     other = [{**cell, "corpus": "shakespeare"} for cell in cells]
     results = read_results(write_grid(tmp_path, other))
-    assert "shakespeare is shown, not the paper's Music." in caption(results, 80, "music")
+    assert "shakespeare is shown, not the paper's Music." in caption(results, FIGURES["fig11"])
 
 
 def test_a_sweeps_own_column_gives_colours_lines_and_names(tmp_path):
@@ -247,14 +286,16 @@ def test_a_sweeps_own_column_gives_colours_lines_and_names(tmp_path):
     results = read_results(write_grid(tmp_path, cells))
     figure = draw(results, FIGURES["k3"])
     lines = [line for line in figure.axes[0].get_lines() if line.get_linestyle() != "None"]
-    ends = [(line.get_color(), line.get_ydata()[-1]) for line in lines]
+    ends = [(line.get_color(), round(line.get_ydata()[-1], 9)) for line in lines]
     assert ends == [(BLUE, 41), (BLUE, 45), (RED, 21), (RED, 25)]  # green: 10
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "k3 = 1",
         "k3 = 10",
         "k3 = 100",
     ]
-    assert caption(results, 90).endswith("Not trained: k3=10 k1=20.")
+    text = caption(results, replace(FIGURES["k3"], baseline=None))
+    assert text.endswith("Not trained: k3=10 k1=20.")
+    assert "Lines of one colour differ in k1." in text
 
 
 def test_a_caption_compares_the_ends_with_those_of_one_value(tmp_path):
@@ -268,16 +309,32 @@ def test_a_caption_compares_the_ends_with_those_of_one_value(tmp_path):
         row = {"corpus": corpus, "k3": k3, "scheme": 1, "procedure": "windowed"}
         cells.append(row | {"run": f"{corpus}-{k3}"})
     results = read_results(write_grid(tmp_path, cells))
-    assert (
-        FIGURES["k3"]
-        .caption(results)
-        .endswith(
-            "Final perplexity relative to k3=100, over cells that differ in it alone: "
-            "50 x 0.50 (0.50 to 0.50 over 2 pairs), 1 x 4.00 (2.00 to 8.00 over 2 pairs, d = 1.4). "
-            "Better in every pair: 50; worse in every pair: 1."
-        )
+    assert caption(results, FIGURES["k3"]).endswith(
+        "Final perplexity relative to k3=100, over cells that differ in it alone: 50 x 0.50 (0.50"
+        " to 0.50 over 2 pairs, 1 seed), 1 x 4.00 (2.00 to 8.00 over 2 pairs, 1 seed). Better in"
+        " every pair: 50; worse in every pair: 1."
     )
     assert finding(results, "k3", 7) == ""
+
+
+@pytest.mark.parametrize("words", [["reading-gap"], ["aggregate"], ["fig11", "--x", "wall"]])
+def test_a_command_draws_any_sweep_and_keeps_its_numbers(grid, words, monkeypatch, capsys):
+    runs = grid.parent.parent
+    given = ["--sweep", "fig", "--scale", "smoke", "--runs", str(runs), "--out", str(runs / "out")]
+    monkeypatch.setattr(sys, "argv", ["figure", *words, *given])
+    main()
+    png, _, table = map(Path, capsys.readouterr().out.split())
+    assert png.name == f"{words[0]}-fig-smoke.png"
+    data = pd.read_csv(table)
+    if words == ["aggregate"]:
+        # Scheme 2 of corpus a diverged; of b both did, or there is no scheme 2.
+        assert data.set_index(["corpus", "scheme"])["ratio"].to_dict() == {
+            ("a", 2): math.inf,
+            ("a", 3): 1.25,
+            ("b", 3): math.inf,
+        }
+    else:
+        assert data["seconds_per_batch"].eq(2).all()
 
 
 def test_cells_of_two_sweeps_are_named_with_their_sweep():

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+from analysis.baselines import with_baselines
+from analysis.drawing.aggregate import compared, ratios
+from analysis.drawing.aggregate import draw as draw_aggregate
 from analysis.drawing.canvas import save
-from analysis.drawing.catalogue import FIGURES
+from analysis.drawing.catalogue import FIGURES, OF_ANY_SWEEP
 from analysis.drawing.perplexity_curves import draw
+from analysis.pace import seconds_per_batch
 from analysis.results import read_results
 from charrnn.config import scale_for_this_machine
 from charrnn.console import refuse
 from charrnn.errors import CharRNNError
 from charrnn.sweeps.grids import grid_path
+
+AGGREGATE, AGGREGATED = "aggregate", "fig9"
+"""Name of the figure of analysis.drawing.aggregate, and the experiment that it shows by default."""
+TIMES = {"undisturbed": "undisturbed_seconds", "wall": "train_seconds"}
+"""What `--x` takes, and the column of the x axis that it means."""
 
 
 def main() -> None:
@@ -21,20 +31,36 @@ def main() -> None:
         prog="python -m analysis.drawing.figure",
         description="Draw a figure from the finished runs; the caption names the missing ones.",
     )
-    parser.add_argument("figure", choices=FIGURES)
+    parser.add_argument("figure", choices=[*FIGURES, *OF_ANY_SWEEP, AGGREGATE])
     add_arguments(parser)
     parser.add_argument("--sweep", help="experiment whose cells are drawn (default: the figure's)")
+    parser.add_argument(
+        "--x", choices=TIMES, help="which time a figure over training time shows (undisturbed)"
+    )
     arguments = parser.parse_args()
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
     out = arguments.out or arguments.runs / "figures"
-    figure, sweep = FIGURES[arguments.figure], arguments.sweep or arguments.figure
+    aggregate = arguments.figure == AGGREGATE
+    if aggregate:
+        figure = FIGURES.get(arguments.sweep or AGGREGATED, FIGURES[AGGREGATED])
+    else:
+        figure = (FIGURES | OF_ANY_SWEEP)[arguments.figure]
+    if arguments.x and figure.x in TIMES.values():
+        figure = replace(figure, x=TIMES[arguments.x])
+    own = AGGREGATED if aggregate else figure.sweep or arguments.figure
+    sweep = arguments.sweep or own
     try:
         results = read_results(grid_path(arguments.runs, sweep, scale))
-        results = figure.select(results, arguments.corpora)
+        results = with_baselines(figure.select(results, arguments.corpora), arguments.runs)
     except CharRNNError as error:
         refuse(error)
-    stem = out / f"{arguments.figure}-{scale}"
-    print(*save(draw(results, figure), stem, results.curves), sep="\n")
+    name = arguments.figure if sweep == own else f"{arguments.figure}-{sweep}"
+    if aggregate:
+        canvas, table = draw_aggregate(results, figure), ratios(results, *compared(results, figure))
+    else:
+        pace = seconds_per_batch(results.curves)
+        canvas, table = draw(results, figure), results.curves.assign(seconds_per_batch=pace)
+    print(*save(canvas, out / f"{name}-{scale}", table), sep="\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.results import Results, read_results
+from analysis.baselines import with_baselines
+from analysis.results import BASELINES, Results, read_results
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.files import write_atomically
@@ -26,8 +27,9 @@ TABLE = REFERENCE / "results.csv.xz"
 EVALUATED = (
     *(field.name for field in fields(Evaluation) if field.name != "procedure"),
     *SAMPLING_PROCEDURES,
+    *BASELINES,
 )
-"""The columns of numbers, see analysis.results.Results."""
+"""The columns of numbers, see analysis.results.Results and analysis.baselines."""
 ORIGIN = ("version", "commit", "trained_on", "processor", "gpu", "threads", "torch")
 """Columns that say where a run comes from: the project's version and commit, the date, the machine,
 its threads, and the version of torch."""
@@ -56,7 +58,7 @@ def gather(grids: Iterable[Path]) -> pd.DataFrame:
     """
     tables = []
     for grid in grids:
-        results = read_results(grid)
+        results = with_baselines(read_results(grid), grid.parent.parent)
         finished = results.cells[results.cells["state"].isin(RESULTS)]
         if len(finished):
             known = {run: _origin(RunFolder(grid.parent.parent / run)) for run in finished["run"]}

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from analysis.baselines import with_baselines
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
 from analysis.claims.verdict import Outcome, to_train
 from analysis.drawing.canvas import render
+from analysis.drawing.caption import caption
 from analysis.drawing.catalogue import FIGURES
 from analysis.instability.definition import INSTABILITY
 from analysis.instability.figure import draw
@@ -75,8 +77,11 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
         if results is None:
             shown["caption"] = f"{to_train([name], evidence.scale)}.".replace("not", "Not", 1)
         else:
-            results = figure.select(results)
-            shown |= {"caption": figure.caption(results), "plot": interactive(results, figure)}
+            results = with_baselines(figure.select(results), folder)
+            shown |= {
+                "caption": caption(results, figure, right_axis=False),
+                "plot": interactive(results, figure),
+            }
             shown["finals"] = finals(results, figure)
             shown["best"] = best(shown["finals"])
             shown["lines"] = len(results.curves["run"].unique())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.drawing.catalogue import Figure
-from analysis.drawing.lines import architecture, in_order, label
+from analysis.drawing.names import architecture, in_order, label
 from analysis.results import Results
 
 DISTINCT = ["scheme", "k1", "k2", "seed", "run"]

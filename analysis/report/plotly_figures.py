@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from html import escape
+import math
 from string import ascii_lowercase
 from typing import Any
 
@@ -13,12 +12,13 @@ from plotly import graph_objects as go
 from plotly.subplots import make_subplots
 
 from analysis.drawing.catalogue import AXES, Figure
-from analysis.drawing.colours import DASHES
-from analysis.drawing.lines import arrange, label
-from analysis.results import Results
+from analysis.drawing.lines import arrange
+from analysis.drawing.looks import BASELINE_LOOKS, BASELINE_NAMES
+from analysis.report.plotly_lines import html, level_lines, stroke, traces_of
+from analysis.results import BASELINES, Results
 
 INK, GRID = "#1b1f24", "#d5dae0"
-PANEL_HEIGHT, REST, WIDTH = 300, 110, 1.5
+PANEL_HEIGHT, REST = 300, 110
 """Pixels."""
 
 
@@ -29,7 +29,9 @@ def interactive(results: Results, figure: Figure) -> dict[str, Any]:
 
 
 def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
-    panels, colours = arrange(results, figure)
+    arranged = arrange(results, figure)
+    panels = arranged.panels
+    places = pd.concat([lines[figure.x] for lines in panels.values()])
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     height = rows * PANEL_HEIGHT + REST
@@ -41,26 +43,45 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
         horizontal_spacing=0.04,
         vertical_spacing=0 if rows == 1 else 44 / (rows * PANEL_HEIGHT),
         subplot_titles=[
-            f"({ascii_lowercase[n]}) {_html(figure.panel, value)}" for n, value in enumerate(panels)
+            f"({ascii_lowercase[n]}) {html(figure.panel, value)}" for n, value in enumerate(panels)
         ],
     )
-    for value, colour in colours.items():  # the legend shows all values, trained or not
-        named = {"name": _html(figure.colour, value), "legendgroup": str(value)}
-        swatch = {"color": colour, "width": 3, "dash": _dash(colour)}
+    for value, look in arranged.looks.items():  # the legend shows all values, trained or not
+        columns_of = [figure.colour, figure.style][: len(value)]
+        words = [html(str(c), one) for c, one in zip(columns_of, value, strict=True)]
+        named = {"name": ", ".join(words), "legendgroup": str(value)}
+        swatch = {**stroke(look), "width": 3}
         canvas.add_scatter(x=[None], y=[None], mode="lines", line=swatch, showlegend=True, **named)
-    for n, inside in enumerate(panels.values()):
+    for name in BASELINES:
+        if BASELINE_NAMES[name] in arranged.legend:
+            named = {"name": BASELINE_NAMES[name], "legendgroup": name}
+            swatch = {**stroke(BASELINE_LOOKS[name]), "width": 2}
+            canvas.add_scatter(
+                x=[None], y=[None], mode="lines", line=swatch, showlegend=True, **named
+            )
+    for n, (panel, inside) in enumerate(panels.items()):
         place = {"row": n // columns + 1, "col": n % columns + 1}
         # A panel without a trace would have no axes.
         canvas.add_scatter(x=[None], y=[None], hoverinfo="skip", showlegend=False, **place)
-        for (value, *_), line in inside.groupby([figure.colour, "line"], sort=False):
-            for trace in _traces(line, figure, colours[value]):
-                canvas.add_trace(trace.update(legendgroup=str(value)), **place)
+        for trace in level_lines(arranged.baselines[panel], places):
+            canvas.add_trace(trace, **place)
+        for _, line in inside.groupby("line", sort=False):
+            key = line["key"].iloc[0]
+            for trace in traces_of(line, figure, arranged.looks[key], arranged.top):
+                canvas.add_trace(trace.update(legendgroup=str(key)), **place)
     title, scale = AXES[figure.x]
     axis = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False}
-    canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(results, figure.x, scale))
+    canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(places, scale))
     canvas.update_xaxes(rangemode="tozero", **axis)
     canvas.update_xaxes(title_text=title, row=rows)
-    canvas.update_yaxes(range=[0, figure.limit], dtick=10, **axis)
+    span = [arranged.bottom, arranged.top]
+    if figure.log_y:
+        # Plotly's own labels would be 2, 5, 10, 2, 5, 100.
+        ticks = [digit * 10**n for n in range(3) for digit in (1, 2, 5)]
+        ends = [math.log10(one) for one in span]
+        canvas.update_yaxes(type="log", range=ends, tickvals=ticks, ticktext=ticks, **axis)
+    else:
+        canvas.update_yaxes(range=span, dtick=10, **axis)
     canvas.update_yaxes(title_text="Perplexity", col=1)
     return canvas.update_layout(
         template="none",
@@ -73,84 +94,8 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
     )
 
 
-def _ticks(results: Results, x: str, scale: str) -> int | str | None:
+def _ticks(x: pd.Series, scale: str) -> int | str | None:
     """Plotly's spacing: decades, or 1, 2 and 5 times them if the axis has less than two."""
     if scale != "log":
         return None
-    values = results.curves[x]
-    return "D2" if len(values) and values.max() < 100 * values.min() else 1
-
-
-def _traces(line: pd.DataFrame, figure: Figure, colour: str) -> list[go.Scatter]:
-    """A cell's line, the band over its seeds, and crosses for values above the axis."""
-    first, above = line.iloc[0], line["above"].to_numpy()
-    hover: dict[str, Any] = {
-        "customdata": [
-            [f"{row['perplexity']:.4g}", f"{row['batches']:,}", _lines(row["runs"])]
-            for row in line.to_dict("records")
-        ],
-        "hovertemplate": (
-            f"{escape(_cell(first, figure.colour))}<br>perplexity %{{customdata[0]}}"
-            " after %{customdata[1]} batches<br>%{customdata[2]}<extra></extra>"
-        ),
-        "showlegend": False,
-    }
-    x = line[figure.x].tolist()
-    traces = []
-    if (line["num_seeds"] > 1).any():
-        edge = {"x": x, "mode": "lines", "hoverinfo": "skip", "showlegend": False}
-        edge["line"] = {"width": 0, "color": colour}
-        fill = {"fill": "tonexty", "fillcolor": _pale(colour)}
-        traces += [go.Scatter(y=line["lowest"].tolist(), **edge)]
-        traces += [go.Scatter(y=line["highest"].tolist(), **edge, **fill)]
-    strokes = {"color": colour, "width": WIDTH, "dash": _dash(colour)}
-    traces.append(go.Scatter(x=x, y=line["mean"].tolist(), mode="lines", line=strokes, **hover))
-    if above.any():
-        hover["customdata"] = list(itertools.compress(hover["customdata"], above))
-        marks = {"color": colour, "symbol": "x-thin-open", "size": 9, "line": {"width": 2}}
-        traces.append(
-            go.Scatter(
-                x=line.loc[above, figure.x].tolist(),
-                y=[figure.limit] * int(above.sum()),
-                mode="markers",
-                marker=marks,
-                cliponaxis=False,
-                **hover,
-            )
-        )
-    return traces
-
-
-def _lines(names: str) -> str:
-    """Names of runs, one per line, in the HTML that Plotly understands."""
-    return "<br>".join(map(escape, names.split(", ")))
-
-
-def _cell(line: pd.Series, colour: str) -> str:
-    named = ("corpus", "scheme", "architecture", "k2")
-    words = [
-        f"{line['corpus']}, scheme {line['scheme']}, r={line['num_layers']},"
-        f" \N{GREEK SMALL LETTER GAMMA}={line['hidden_size']}, k1={line['k1']}, k2={line['k2']}",
-        "" if colour in named else label(colour, line[colour]),
-        line.get("settings", ""),
-    ]
-    return ", ".join(filter(None, words))
-
-
-def _html(column: str, value: object) -> str:
-    """The label in the HTML that Plotly understands, with symbols in italics."""
-    symbols = {"$r$": "<i>r</i>", r"$\gamma$": "<i>\N{GREEK SMALL LETTER GAMMA}</i>"}
-    text = escape(label(column, value))
-    for symbol, markup in symbols.items():
-        text = text.replace(symbol, markup)
-    return text
-
-
-def _dash(colour: str) -> str:
-    """The dashes of a colour, in Plotly's format."""
-    return ",".join(f"{WIDTH * part:g}px" for part in DASHES[colour]) or "solid"
-
-
-def _pale(colour: str) -> str:
-    red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.2)"
+    return "D2" if len(x) and x.max() < 100 * x.min() else 1

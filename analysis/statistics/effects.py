@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.results import CELL
+from analysis.statistics.bootstrap import MIN_REPLICATES
 from analysis.statistics.intervals import Interval, students_interval
 
 PAIRED = (*CELL, "scale", "settings")
 """The two cells of a pair agree in all of these columns, except in the one that is compared."""
-ROUNDING = 1e-9
-"""A smaller standard deviation of logarithms is rounding error."""
 
 
 @dataclass(frozen=True)
@@ -24,31 +23,28 @@ class Effect:
     Attributes:
         ratio: geometric mean over the pairs; infinite if most of the changed cells diverged.
         lowest, highest: the smallest and the largest ratio of a pair.
-        size: mean of the logarithms over their standard deviation (Cohen's d for paired samples);
-            NaN for fewer than 2 pairs, if all pairs agree, or if a ratio is not finite.
         pairs: the number of pairs.
         seeds: the number of seeds among them.
-        interval: Student's 95 % interval for the ratio, over the means of the seeds; None with one
-            seed, or if a ratio is not finite.
+        interval: Student's 95 % interval for the ratio, over the means of the seeds; None with
+            fewer than MIN_REPLICATES, or if a ratio is not finite.
     """
 
     ratio: float
     lowest: float
     highest: float
-    size: float
     pairs: int
     seeds: int = 1
     interval: Interval | None = None
 
     def __str__(self) -> str:
+        """Such as `x 0.90 (0.80 to 1.01 over 6 pairs, 3 seeds; 95 % interval 0.86 to 0.95)`."""
+        seeds = f"{self.seeds} seed{'s' * (self.seeds > 1)}"
         if self.pairs == 1:
-            return f"x {self.ratio:.2f} (1 pair)"
-        d = f", d = {self.size:.1f}" if math.isfinite(self.size) else ""
+            return f"x {self.ratio:.2f} (1 pair, {seeds})"
         spread = f"{self.lowest:.2f} to {self.highest:.2f}"
-        over = ""
-        if known := self.interval:
-            over = f"; 95 % interval {known.low:.2f} to {known.high:.2f} over {self.seeds} seeds"
-        return f"x {self.ratio:.2f} ({spread} over {self.pairs} pairs{d}{over})"
+        known = self.interval
+        chance = f"; 95 % interval {known.low:.2f} to {known.high:.2f}" if known else ""
+        return f"x {self.ratio:.2f} ({spread} over {self.pairs} pairs, {seeds}{chance})"
 
 
 def effect(before: pd.DataFrame, after: pd.DataFrame, column: str, measure: str) -> Effect | None:
@@ -74,13 +70,12 @@ def effect(before: pd.DataFrame, after: pd.DataFrame, column: str, measure: str)
     finite = bool(np.isfinite(logs).all())
     # If some ratios are infinite, the median is infinite only if most of them are.
     centre = logs.mean() if finite else logs.median()
-    spread = logs.std() if finite and len(logs) > 1 else 0.0
-    known = students_interval(of_seeds.to_numpy()) if finite else None
+    enough = finite and len(of_seeds) >= MIN_REPLICATES
+    known = students_interval(of_seeds.to_numpy()) if enough else None
     return Effect(
         ratio=float(np.exp(centre)),
         lowest=float(np.exp(logs.min())),
         highest=float(np.exp(logs.max())),
-        size=float(centre / spread) if spread > ROUNDING else math.nan,
         pairs=len(logs),
         seeds=len(of_seeds),
         interval=known and Interval(math.exp(known.low), math.exp(known.high)),
