@@ -43,7 +43,9 @@ def choose_looks(hues: Hues, strokes: Strokes, figure: Figure) -> Looks:
         if strokes:
             looks |= {(value, style): Look(hue, dash, marker) for style, dash in strokes.items()}
         else:
-            looks[(value,)] = Look(hue, Look.of(hue).dashes, marker)
+            # Of lines that hide each other the lower ones are wider.
+            width = max(0.8, 2.4 - 0.4 * n) if marker else 1.0
+            looks[(value,)] = Look(hue, Look.of(hue).dashes, marker, width)
     return looks
 
 
@@ -53,7 +55,7 @@ def make_legend(hues: Hues, strokes: Strokes, looks: Looks, figure: Figure) -> d
     for value, hue in hues.items():
         named = label(figure.colour, value)
         own = looks.get((value,)) or looks[(value, next(iter(strokes)))]
-        legend[named] = Look(hue, () if strokes else own.dashes, own.marker)
+        legend[named] = Look(hue, () if strokes else own.dashes, own.marker, own.width)
     for value, dashes in strokes.items():
         legend[label(str(figure.style), value)] = Look("#000000", dashes)
     return legend
