@@ -37,7 +37,7 @@ MEASURED = $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-carry $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all lint format docs benchmark benchmark-quick benchmark-growth clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all lint format docs benchmark benchmark-quick benchmark-growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
@@ -57,8 +57,12 @@ reproduce-all: $(INSTALLED) ## the table and all figures; a failing run does not
 reproduce-bptt reproduce-k3 reproduce-decay: reproduce-%: $(INSTALLED) ## beyond the paper: truncated backpropagation (Section 2.1); the loss over positions
 	@failed=0; $(call train-and-draw,$*); exit $$failed
 
-reproduce-carry: $(INSTALLED) ## what makes scheme 4 unstable: train the missing runs, judge and draw
-	@failed=0; $(call train-and-draw,carry suspects); \
+reproduce-readings: $(INSTALLED) ## each training read both ways, at forget biases 5 and 0: train the missing runs and draw
+	@failed=0; $(call train-and-draw,readings); \
+	  $(BIN)/python -m analysis.drawing.figure reading-gap --scale $(SCALE) $(DRAWN) || failed=1; exit $$failed
+
+reproduce-carry: $(INSTALLED) ## what makes training unstable: train the missing runs, judge and draw
+	@failed=0; $(call train-and-draw,readings carry suspects); \
 	  $(BIN)/python -m analysis.instability --scale $(SCALE) $(DRAWN) || failed=1; exit $$failed
 
 plan-fig7 plan-fig8 plan-fig9 plan-fig10 plan-fig11: plan-%: $(INSTALLED) ## list the runs that a figure needs and the time they take here; trains nothing

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from analysis.drawing.catalogue import Figure
@@ -35,6 +37,7 @@ def caption(results: Results, figure: Figure, right_axis: bool = True) -> str:
         *_corpora(cells, figure),
         *_lines(arranged, figure),
         *_seeds(cells, figure),
+        *_sources(cells),
         *_marks(arranged),
         *_axes(figure, right_axis),
         *_baselines(results, arranged),
@@ -69,6 +72,11 @@ def finding(results: Results, column: str, baseline: object) -> str:
         f"{listed}. Better in every pair: {better or 'none'};"
         f" worse in every pair: {worse or 'none'}."
     )
+
+
+def _sources(cells: pd.DataFrame) -> Iterable[str]:
+    if "source" in cells and set(cells["source"]) == {"own", "reference"}:
+        yield "Faint lines: the reference results that come with the project."
 
 
 def _what_is_drawn(results: Results) -> str:

@@ -19,6 +19,8 @@ from analysis.drawing.looks import BASELINE_LOOKS
 from analysis.drawing.names import label
 from analysis.results import BASELINES, Results
 
+FAINT = 0.4
+"""How opaque the reference results are beside the user's own."""
 MARKED = 4
 """Every so many points of a line have a marker."""
 
@@ -55,10 +57,11 @@ def _draw_panel(axes: Axes, value: object, figure: Figure, arranged: Arranged) -
         key, x = line["key"].iloc[0], line[figure.x]
         look = arranged.looks[key]
         places = (keys.index(key) % MARKED, MARKED) if look.marker else None
-        axes.plot(x, line["mean"], markevery=places, **style(look))
+        faint = FAINT if "source" in line and line["source"].iloc[0] == "reference" else 1
+        axes.plot(x, line["mean"], markevery=places, alpha=faint, **style(look))
         if (line["num_seeds"] > 1).any():
             band = line["lowest"], line["highest"]
-            axes.fill_between(x, *band, color=look.colour, alpha=0.2, linewidth=0)
+            axes.fill_between(x, *band, color=look.colour, alpha=0.2 * faint, linewidth=0)
         for state, mark in (("above", "^"), ("diverged", "x")):
             points = x[line[state]]
             tops = [arranged.top] * len(points)

@@ -13,7 +13,7 @@ from analysis.instability.figure import draw
 from analysis.instability.summary import BIASES, SWITCHES, tables
 from analysis.instability.threshold import bases
 from analysis.instability.verdict import verdict
-from analysis.reference.source import SOURCES, read_sweep
+from analysis.reference.source import read_sweep
 from analysis.results import Results
 from charrnn.config import scale_for_this_machine
 from charrnn.console import refuse
@@ -34,11 +34,6 @@ def main() -> None:
     )
     add_arguments(parser)
     parser.add_argument(
-        "--results",
-        choices=SOURCES,
-        help="whose results (default: own; with --threshold the reference results)",
-    )
-    parser.add_argument(
         "--threshold",
         nargs="?",
         const=BIASES[0],
@@ -47,8 +42,6 @@ def main() -> None:
         f" {BIASES[0]}), with what it rests on",
     )
     arguments = parser.parse_args()
-    if arguments.results is None:
-        arguments.results = "reference" if arguments.threshold else "own"
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
     try:
         if arguments.threshold:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.baselines import with_baselines
 from analysis.reference.table import reference_results
 from analysis.results import Results, read_results
 from charrnn.errors import CharRNNError, require_choice
@@ -44,6 +45,8 @@ def read_sweep(source: str, runs: Path, experiment: str, scale: str) -> Results:
         raise CharRNNError(f"{places} no {experiment} at scale={scale}.")
     if source != "both":
         return known[source]
+    if "own" in known:  # the reference results have baselines: rows without any would be gaps
+        known["own"] = with_baselines(known["own"], runs)
     tables = [
         (one.cells.assign(source=name), one.curves.assign(source=name))
         for name, one in known.items()
