@@ -30,9 +30,10 @@ EVALUATED = (
     *BASELINES,
 )
 """The columns of numbers, see analysis.results.Results and analysis.baselines."""
-ORIGIN = ("version", "commit", "trained_on", "processor", "gpu", "threads", "torch")
-"""Columns that say where a run comes from: the project's version and commit, the date, the machine,
-its threads, and the version of torch."""
+OF_MACHINE = ("processor", "cores", "gpu", "threads", "system")
+ORIGIN = ("version", "commit", "trained_on", "python", "torch", *OF_MACHINE)
+"""Columns that say where a run comes from: the project's version and commit, the date, the versions
+of Python and torch, and the machine. Empty where it was not kept."""
 
 
 def reference_results(path: Path = TABLE) -> Mapping[tuple[str, str], Results]:
@@ -115,8 +116,7 @@ def _origin(run: RunFolder) -> dict[str, object]:
         "version": packages["charrnn"],
         "commit": known["git_commit"],
         "trained_on": known["started"][:10],
-        "processor": machine["processor"],
-        "gpu": machine["gpu"] or "none",
-        "threads": machine["threads"],
+        "python": known["python"],
         "torch": packages["torch"],
+        **{name: machine[name] or "none" for name in OF_MACHINE},
     }

@@ -30,6 +30,8 @@ from analysis.speed.table4 import by_architecture
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.sweeps.grids import read_grid
 
+ON_STABILITY = ("readings", "carry", "suspects")
+"""Experiments on stability: what they say together stands below the first that was started."""
 CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")
 ORIGIN = ("git_commit", "python", "packages", "machine")
 """What the page shows of a run's provenance, see charrnn.runs.provenance."""
@@ -85,13 +87,14 @@ def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
             shown["finals"] = finals(results, figure)
             shown["best"] = best(shown["finals"])
             shown["lines"] = len(results.curves["run"].unique())
-            if name == "carry":
-                shown |= _on_carrying(evidence, folder)
+            first = next((one for one in ON_STABILITY if one in evidence.sweeps), None)
+            if name == first:
+                shown |= _on_stability(evidence, folder)
         yield shown
 
 
-def _on_carrying(evidence: Evidence, folder: Path) -> dict[str, Any]:
-    """The verdict on the forget bias and the other suspects, and its figure as SVG in base64."""
+def _on_stability(evidence: Evidence, folder: Path) -> dict[str, Any]:
+    """What makes training unstable, in sentences, and its figure as SVG in base64."""
     carry, suspects = tables(evidence.sweeps, folder)
     findings = verdict(carry, suspects)
     image = render(draw(carry, suspects, findings[0], folder), "svg")

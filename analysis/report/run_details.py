@@ -14,6 +14,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from analysis.claims.evidence import Evidence
+from analysis.reference.table import ORIGIN
 from charrnn.data.vocabulary import TOKENIZATIONS
 from charrnn.runs.identity import Identity, variant
 from charrnn.runs.state import RESULTS
@@ -126,12 +127,27 @@ def _run(path: Path, cells: pd.DataFrame, results: list[Result], seconds: float 
         seconds=seconds,
         config=readable(path / "config.yaml"),
         identity=_json(path / "identity.json"),
-        provenance=_json(path / "provenance.json"),
+        provenance=_json(path / "provenance.json") or _reference_origin(cells.iloc[0]),
         samples={
             text.stem.removeprefix("sample-"): _sample(path, readable(text))
             for text in sorted(path.glob("sample-*.txt"))
         },
     )
+
+
+def _reference_origin(cell: pd.Series) -> dict[str, Any]:
+    """The provenance of a reference result, whose folder is not here; empty for any other run."""
+    if not set(ORIGIN) <= set(cell.index):
+        return {}
+    machine = {
+        name: cell[name] or "unknown" for name in ("processor", "cores", "threads", "system")
+    }
+    return {
+        "git_commit": cell["commit"],
+        "python": cell["python"] or "unknown",
+        "packages": {"charrnn": cell["version"], "torch": cell["torch"]},
+        "machine": machine | {"gpu": None if cell["gpu"] == "none" else cell["gpu"]},
+    }
 
 
 def _sample(path: Path, text: str) -> Sample:
