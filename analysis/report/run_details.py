@@ -14,7 +14,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from analysis.claims.evidence import Evidence
-from analysis.reference.table import ORIGIN
+from analysis.reference.table import OF_MACHINE, ORIGIN
 from charrnn.data.vocabulary import TOKENIZATIONS
 from charrnn.runs.identity import Identity, variant
 from charrnn.runs.state import RESULTS
@@ -139,9 +139,7 @@ def _reference_origin(cell: pd.Series) -> dict[str, Any]:
     """The provenance of a reference result, whose folder is not here; empty for any other run."""
     if not set(ORIGIN) <= set(cell.index):
         return {}
-    machine = {
-        name: cell[name] or "unknown" for name in ("processor", "cores", "threads", "system")
-    }
+    machine = {name: cell[name] or "unknown" for name in OF_MACHINE}
     return {
         "git_commit": cell["commit"],
         "python": cell["python"] or "unknown",
