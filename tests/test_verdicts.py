@@ -147,6 +147,17 @@ def test_a_longer_run_of_the_same_cell_is_preferred_and_other_settings_are_no_ev
     )
 
 
+def test_cells_of_different_lengths_are_not_mixed():
+    """One replicate was trained further: all are judged where all of them are."""
+    short = [cell([8.0], run=f"short-{n}", seed=n, num_batches=400, at=[400]) for n in range(3)]
+    long = cell([4.0], run="long", seed=0, num_batches=1600, at=[1600])
+    chosen = evidence(*short, long).select({"fig9": ""})
+    assert set(chosen.curves["num_batches"]) == {400}
+    assert len(chosen.cells) == 3
+    also = [cell([4.0], run=f"long-{n}", seed=n, num_batches=1600, at=[1600]) for n in (1, 2)]
+    assert set(evidence(*short, long, *also).select({"fig9": ""}).cells["num_batches"]) == {1600}
+
+
 def test_a_contradiction_that_holds_alone_falls_among_many():
     known = evidence(*schemes({1: 8, 2: 12}))
     weak, strong = found(0.02, name="weak"), found(1e-6, name="strong")

@@ -14,6 +14,7 @@ from analysis.results import Results
 from charrnn.config import conf_folder
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.errors import require_choice
+from charrnn.runs.state import RESULTS
 
 SCALES = ("paper", "long", "laptop", "quick", "smoke")
 """From the largest to the smallest."""
@@ -101,18 +102,23 @@ def _where(results: Results, sweep: str, condition: str) -> Results:
     """The cells that meet the condition, in which `min()` is that of the whole grid, and curves."""
     originals = results.cells["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
     cells = results.cells.assign(sweep=sweep, stands_for=originals.astype(str))
-    if "settings" in cells:
-        # Cells with other settings than the experiment's are not evidence; longer or shorter ones
-        # are, and of the same cell at several lengths the longest.
-        cells = cells[cells["settings"].str.fullmatch(r"(num_batches=\d+)?")]
-        of_cell = [name for name in cells if name not in ("settings", "num_batches", "state")]
-        longest = cells.sort_values("num_batches", kind="stable").drop_duplicates(
-            of_cell, keep="last"
-        )
-        cells = cells.loc[cells.index.isin(longest.index)]
+    if "settings" in cells:  # cells with other settings than the experiment's are not evidence
+        cells = _of_one_length(cells[cells["settings"].str.fullmatch(r"(num_batches=\d+)?")])
     if condition and len(cells):
         cells = cells.query(condition)
     key = ["run", "scheme", "num_batches"]  # a cell is a run as read by one scheme, so far
     key = [name for name in key if name in cells]
     chosen, known = (pd.MultiIndex.from_frame(t[key]) for t in (cells, results.curves))
     return Results(cells, results.curves[known.isin(chosen)].assign(sweep=sweep))
+
+
+def _of_one_length(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells trained for the number of batches that most are finished at, or the largest such.
+
+    Cells of different lengths are not compared: replicates of one length would be taken for those
+    of another.
+    """
+    if "num_batches" not in cells or cells.empty:
+        return cells
+    finished = cells["state"].isin(RESULTS).groupby(cells["num_batches"]).sum()
+    return cells[cells["num_batches"] == max(finished.index, key=lambda n: (finished[n], n))]
