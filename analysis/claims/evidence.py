@@ -103,7 +103,8 @@ def _where(results: Results, sweep: str, condition: str) -> Results:
     originals = results.cells["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
     cells = results.cells.assign(sweep=sweep, stands_for=originals.astype(str))
     if "settings" in cells:  # cells with other settings than the experiment's are not evidence
-        cells = _of_one_length(cells[cells["settings"].str.fullmatch(r"(num_batches=\d+)?")])
+        cells = cells[cells["settings"].str.fullmatch(r"(num_batches=\d+)?")]
+    cells = _of_one_length(cells)
     if condition and len(cells):
         cells = cells.query(condition)
     key = ["run", "scheme", "num_batches"]  # a cell is a run as read by one scheme, so far
