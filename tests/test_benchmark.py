@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,7 @@ from analysis.speed import growth as benchmark_growth
 from torch.utils.flop_counter import FlopCounterMode
 
 from charrnn.benchmark import __main__ as benchmark
-from charrnn.benchmark import floors, loops, peers
+from charrnn.benchmark import floors, loops, measure, peers
 from charrnn.benchmark.case import Case
 from charrnn.benchmark.costs import feed_milliseconds, lightning_milliseconds
 from charrnn.benchmark.measure import Effort, Entry, alternate, imprecision, summary
@@ -189,16 +187,14 @@ def test_the_error_of_a_median_ratio_shrinks_with_the_root_of_the_rounds():
         assert imprecision(times[:rounds]) == pytest.approx(expected, rel=0.25)
 
 
-def test_rounds_go_on_until_a_ratio_is_known_well_enough():
-    drawn = iter(np.random.default_rng(0).normal(1, 0.2, size=10**6))
-    one, other = (partial(_sleep, drawn, ms) for ms in (2, 4))
-    entries = {"a": Entry(one), "b": Entry(other)}
-    few = alternate(entries, Effort(0, 3))
-    assert len(few) == 3
-    many = alternate(entries, Effort(0, 3, limit=20, precision=imprecision(few) / 3))
-    assert imprecision(many) <= imprecision(few) / 3
-    assert len(many) > 3
-
-
-def _sleep(factors, milliseconds: float) -> None:
-    time.sleep(0.001 * milliseconds * abs(next(factors)))
+def test_rounds_go_on_until_a_ratio_is_known_well_enough(monkeypatch):
+    drawn = np.random.default_rng(0).normal(1, 0.2, size=10**5)
+    clock = iter(np.abs(drawn))
+    monkeypatch.setattr(measure, "seconds", lambda _: next(clock))
+    entries = {"a": Entry(lambda: None), "b": Entry(lambda: None)}
+    few = alternate(entries, Effort(0, 5))
+    assert len(few) == 5
+    wanted = imprecision(few) / 3
+    many = alternate(entries, Effort(0, 5, precision=wanted))
+    assert imprecision(many) <= wanted < imprecision(many[:-1])
+    assert len(many) > 5

@@ -64,6 +64,9 @@ def test_eval_gives_the_runs_own_table_and_that_of_the_same_text(config, charrnn
     assert values(charrnn("eval", folder.path, "--text", text)[1]) == values(out)
     (bits,) = (row.split()[2] for row in out.splitlines() if row.startswith("windowed "))
     assert float(bits) == pytest.approx(math.log2(values(out)["windowed"]), rel=1e-5)
+    errors = [row.split()[3] for row in out.splitlines() if row.startswith(("wind", "prog"))][:2]
+    table = run.evaluations.query("batches == 20")
+    assert errors == [f"{error:.1%}" for error in table["standard_error"]]
     text.write_text("the hat is blue\n" * 20)
     status, _, err = charrnn("eval", folder.path, "--text", text)
     assert status == 2

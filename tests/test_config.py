@@ -130,7 +130,7 @@ def test_help_explains_its_words_before_the_fields():
 
 def test_help_on_a_field_shows_its_values_by_option():
     text = " ".join(help_on(conf_folder(), ["scale.num_batches"]).split())
-    values = "1600 (laptop), 12800 (long), 12800 (paper), 250 (quick), 6 (smoke)"
+    values = "1600 (laptop), 12800 (long, paper), 250 (quick), 6 (smoke)"
     assert text == f"scale.num_batches={values} training batches per run"
     assert help_on(conf_folder(), ["lr"]).startswith(
         "    optimizer.lr=0.001\n        learning rate"

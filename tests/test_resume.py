@@ -208,7 +208,8 @@ def test_tensorboard_reads_a_resumed_run_without_gaps_and_repetitions(config):
     for tag in ("perplexity/text", "train/loss", "sample/text_summary"):
         assert [event.step for event in events.Tensors(tag)] == [64 * b for b in range(1, 27)]
     shown = [float(make_ndarray(e.tensor_proto)) for e in events.Tensors("perplexity/text")]
-    assert shown == pytest.approx(folder.read_table()["perplexity"].tolist(), rel=1e-6)
+    own = folder.read_table().query("procedure == 'windowed'")["perplexity"]
+    assert shown == pytest.approx(own.tolist(), rel=1e-6)
 
 
 @pytest.mark.parametrize("scheme", [1, 4])

@@ -59,12 +59,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
         what = str(arguments.text)
     tokens_N = tokens_N.to(run.backbone.output.weight.device)
     unit = "note" if run.vocabulary.tokenization is NOTES else "character"
-    table = Table("procedure", "perplexity", "error", f"bits per {unit}", "tokens scored")
+    table = Table("procedure", "perplexity", f"bits per {unit}", "error", "tokens scored")
     for procedure, measure in PROCEDURES.items():
         perplexity, scored, error = measure(run.backbone, tokens_N, run.k2)
         bits = torch.tensor(perplexity, dtype=torch.float64).log2().item()
         known = f"{error:.1%}" if error == error else ""  # unknown for few tokens
-        table.add_row(procedure, f"{perplexity:.9g}", known, f"{bits:.6g}", str(scored))
+        table.add_row(procedure, f"{perplexity:.9g}", f"{bits:.6g}", known, str(scored))
     print(f"run: {run}")
     print(f"text: {what}, {len(tokens_N)} tokens, of which the first k2={run.k2} are not scored")
     print_table(table, fits=False)
