@@ -35,7 +35,8 @@ ROOT_PAGES = {
     "CITATION.cff": "CITATION.cff",
 }
 """Files at the top of the repository that are on the site, and their places there."""
-FIGURES = "analysis/figures"
+SHOWN = ("analysis/figures", "analysis/reference")
+"""Folders whose pictures and tables pages link to."""
 FIELDS = "<!-- fields -->"
 """Where the reference of the configuration goes."""
 LINK = re.compile(r"(?<=\]\()(?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?(?=\))")
@@ -51,9 +52,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         place = notebook.relative_to(ROOT / "docs").with_suffix("")
         for uri, content in notebook_page(notebook, place.as_posix()):
             files.append(File.generated(config, uri, content=content))
-    for figure in sorted((ROOT / FIGURES).iterdir()):
-        uri = f"{posixpath.basename(FIGURES)}/{figure.name}"
-        files.append(File.generated(config, uri, abs_src_path=str(figure)))
+    for folder in SHOWN:
+        files_in = (path for path in (ROOT / folder).iterdir() if path.is_file())
+        for path in sorted(path for path in files_in if path.suffix not in (".py", ".md")):
+            uri = f"{posixpath.basename(folder)}/{path.name}"
+            files.append(File.generated(config, uri, abs_src_path=str(path)))
     return files
 
 
@@ -79,7 +82,7 @@ def site_uri(path: str) -> str | None:
     """Where a file of the repository is on the site; None if it is not there."""
     if path in ROOT_PAGES:
         return ROOT_PAGES[path]
-    if path.startswith(f"{FIGURES}/"):
+    if path.startswith(tuple(f"{folder}/" for folder in SHOWN)):
         return path.removeprefix("analysis/")
     if path.startswith("docs/"):
         return re.sub(r"\.ipynb$", ".md", path.removeprefix("docs/"))
