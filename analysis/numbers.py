@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.claims.catalogue import judge_all, papers
+from analysis.claims.catalogue import CLAIMS, judge_all, papers
 from analysis.claims.evidence import read_evidence
-from analysis.claims.verdict import Verdict, false_verdicts
+from analysis.claims.verdict import Verdict, false_verdicts, judge_together
 from analysis.curves import at, ends, gaps, of_cells
 from analysis.reference.table import reference_results
 from charrnn.data.corpora.for_figures import STANDS_FOR
@@ -80,9 +80,22 @@ def verdicts(scale: str) -> Iterator[str]:
     yield false_verdicts(judged)
 
 
+def questions(experiment: str, scale: str) -> Iterator[str]:
+    """The questions of our own that an experiment answers: the effect, as a whole and in parts."""
+    evidence = read_evidence(Path("multirun"), scale, "reference")
+    asked = [one for one in CLAIMS if one.ours and experiment in one.needs]
+    yield _row("question", "answer", "effect", "in each part")
+    yield _row(*["---"] * 4)
+    for one in judge_together(asked, evidence):
+        parts = "; ".join(f"{part}: {effect}" for part, effect in one.parts.items())
+        answer = f"{one.outcome} ({one.conditions})" if one.effect else one.outcome
+        yield _row(one.claim.says, answer, one.effect or one.reason, parts)
+
+
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
     "readings-laptop": readings,
+    "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-laptop": lambda: verdicts("laptop"),
 }
 """The tables by their names."""

@@ -26,10 +26,10 @@ NAMES = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
 def bias_opens_the_gap(curves: pd.DataFrame) -> Finding:
     """The forget bias of 5 opens the gap between the readings of multi-loss training.
 
-    log(progressive / windowed) at the end with forget bias 5 less that with bias 0, in scheme 1's
-    runs, which are scheme 3's.
+    The size of log(progressive / windowed) at the end with forget bias 5 less that with bias 0, in
+    scheme 1's runs, which are scheme 3's.
     """
-    values = at(gaps(curves), "scheme", 1)
+    values = at(gaps(curves).abs(), "scheme", 1)
     return comparison(contrast(values, "forget_bias", AUTHORS_BIAS, NO_BIAS))
 
 
@@ -48,9 +48,10 @@ def bias_costs_perplexity(curves: pd.DataFrame) -> Finding:
 def carrying_closes_the_gap(curves: pd.DataFrame) -> Finding:
     """At forget bias 5, training that carries the state has the smaller gap between the readings.
 
-    log(progressive / windowed) at the end of multi-loss training less that of conditional training.
+    The size of log(progressive / windowed) at the end, whichever reading is better, of multi-loss
+    training less that of conditional training.
     """
-    return comparison(contrast(gaps(curves), "scheme", 1, 4))
+    return comparison(contrast(gaps(curves).abs(), "scheme", 1, 4))
 
 
 @claim("rise-by-bias", SECTION, {"readings": "scheme == 4"}, (4,), DENSELY, ours=True)
