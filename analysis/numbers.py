@@ -46,12 +46,12 @@ def final_perplexities(experiment: str, scale: str) -> Iterator[str]:
 
 
 def readings() -> Iterator[str]:
-    """Final perplexity by training, reading and forget bias; the gap between the readings."""
+    """Perplexity at the end, windowed / progressive; the gap; in brackets the number of cells."""
     curves = reference_results()["readings", "laptop"].curves.assign(sweep="readings")
     names = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
     known = curves["corpus"].unique()
     corpora = [corpus for corpus in STANDS_FOR if corpus in known]
-    yield _row(f"{_extent(curves)}: windowed / progressive", *corpora)
+    yield _row(f"up to {_extent(curves)}", *corpora)
     yield _row(*["---"] * (len(corpora) + 1))
     both = [
         ends(curves.assign(perplexity=curves[reading])) for reading in ("windowed", "progressive")
@@ -65,7 +65,7 @@ def readings() -> Iterator[str]:
                 windowed, progressive, apart = (_where(one, place) for one in (*both, gap))
                 cells.append(
                     f"{np.exp(windowed.mean()):.1f} / {np.exp(progressive.mean()):.1f}"
-                    f" (gap {apart.mean():+.2f})"
+                    f", gap {apart.mean():+.2f} ({len(apart)})"
                 )
             yield _row(f"{name}, forget bias {bias:g}", *cells)
 

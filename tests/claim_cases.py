@@ -218,6 +218,12 @@ CASES = {
     "scheme-4-k2": Case(
         lengths({20: SPIKE, 40: SPIKE, 60: SPIKE}, scheme=4),
         lengths({20: SPIKE, 40: STEADY, 60: SPIKE}, scheme=4),
+        # Two replicates in which all are unstable, and one in which none is.
+        [
+            one
+            for seed, curve in enumerate((SPIKE, SPIKE, STEADY))
+            for one in lengths(dict.fromkeys((20, 40, 60), curve), scheme=4, seed=seed)
+        ],
     ),
     "scheme-4-small-k1": Case(at_20({20: 12, 7: 10}), at_20({20: 10, 7: 12})),
     "scheme-4-350": Case(

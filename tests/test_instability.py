@@ -83,7 +83,7 @@ HALF_OF_IT = math.log(2) / 2
             "lasting",
         ),
         (curve(), "none", "none"),
-        (curve(FALLING, (80, 40, 20, 24, 9, 8)), "failure to read on", "none"),  # below 1.25
+        (curve(FALLING, (80, 40, 20, 21, 9, 8)), "failure to read on", "none"),  # 1.05 times
     ],
 )
 def test_rises_are_told_apart(known, kind, course):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from analysis.instability.definition import UNSTABLE
 from analysis.instability.figure import draw
 from analysis.instability.growth import diagnoses
 from analysis.instability.summary import summarise, tables
@@ -61,7 +62,7 @@ def test_a_cell_is_summarised_by_its_end_its_gap_and_its_largest_rise(tmp_path):
     assert cell["windowed_rise"] == pytest.approx(math.log(1.01))
     assert cell["progressive_rise"] == cell["rise"]
     assert (cell["schedule"], cell["times"]) == ("listed", 6)
-    assert cell["threshold"] == pytest.approx(math.log(1.25))
+    assert cell["threshold"] == pytest.approx(math.log(UNSTABLE))
 
 
 def test_the_experiments_become_two_tables(tmp_path):
