@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.catalogue import CLAIMS, judge_all, papers
-from analysis.claims.evidence import read_evidence
+from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
 from analysis.curves import at, ends, gaps, of_cells
 from analysis.reference.table import reference_results
@@ -92,10 +92,17 @@ def questions(experiment: str, scale: str) -> Iterator[str]:
         yield _row(one.claim.says, answer, one.effect or one.reason, parts)
 
 
+def speed() -> Iterator[str]:
+    """The verdicts on Table 4, which was measured at the paper's sizes."""
+    judged = judge_all(read_evidence(Path("multirun"), "paper", "reference"))
+    yield from _verdict_table("claim", [one for one in judged if TABLE4 in one.claim.needs])
+
+
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
     "readings-laptop": readings,
     "questions-laptop": lambda: questions("readings", "laptop"),
+    "verdicts-table4": speed,
     "verdicts-laptop": lambda: verdicts("laptop"),
 }
 """The tables by their names."""
