@@ -58,9 +58,8 @@ def finals(results: Results, figure: Figure) -> list[Final]:
                 settings = str(curve["settings"].iloc[0]) if "settings" in curve else ""
                 rest = ", ".join(filter(None, [*words, settings]))
                 named = plain(figure.panel, panel), plain(figure.colour, value), rest
-                rows.append(
-                    Final(*named, int(seed), float(values.iloc[-1]), float(values.min()), str(run))
-                )
+                ends = float(values.iloc[-1]), float(values.min())
+                rows.append(Final(*named, str(seed), *ends, str(run)))
     return rows
 
 
