@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from charrnn.config import conf_folder
-from charrnn.console import duration
 from charrnn.runs.final import final_perplexities, in_bits, in_words
 from charrnn.runs.folder import RunFolder
-from charrnn.sweeps.jobs import distinct
+from charrnn.sweeps.grids import grid_path, read_grid
+from charrnn.sweeps.larger_scale import again, larger_run, larger_sweep
+from charrnn.sweeps.names import UNNAMED
 from charrnn.sweeps.ranking import Outcome, Row
 
 DEFAULT_RUNS = "multirun"
 """The folder of all runs that commands take where none is named."""
 FASTEST = {"windowed": "rolling", "progressive": "progressive"}
 """How `charrnn sample` draws fastest from the distributions of a sampling procedure."""
-SMALL, LARGER = "quick", "laptop"
-"""A scale that is a first look, and the next one."""
 
 
 def checkout() -> Path | None:
@@ -48,8 +46,8 @@ def after_run(folder: RunFolder, cfg: DictConfig, procedure: str | None) -> Iter
     steps = {
         "let it write": _sample(folder, procedure, runs),
         "every run": status_command(cfg),
-        "compare": _again(cfg, ["scheme=1,2,3,4"], sweep=True),
-        "larger": _larger_run(folder, cfg),
+        "compare": again(["scheme=1,2,3,4"], sweep=True),
+        "larger": larger_run(folder, cfg),
     }
     yield from _lines(steps)
 
@@ -82,8 +80,8 @@ def after_sweep(
         folder, procedure = best.cell.folder, best.cell.procedure
         steps["let the best write"] = _sample(folder, procedure, runs) if folder else None
     if any(one.reason for one in outcomes):
-        steps["try again"] = _again(cfg, ["retry_failed=true"])
-    steps["larger"] = _larger_sweep(known, cfg, at_once)
+        steps["try again"] = again(["retry_failed=true"])
+    steps["larger"] = larger_sweep(known, cfg, at_once)
     yield from _lines(steps)
 
 
@@ -103,6 +101,14 @@ def _lines(steps: Mapping[str, str | None]) -> Iterator[str]:
     for what, command in steps.items():
         for n, line in enumerate((command or "").splitlines()):
             yield f"  {'' if n else what:{width}}  {line}"
+
+
+def _others(name: str, scales: str, cfg: DictConfig, cells: int) -> str:
+    """A line that says whether the figure shows more than this sweep, which has no name."""
+    more = len(read_grid(grid_path(cfg.output_dir, name, scales))) - cells
+    if name != UNNAMED or more <= 0:
+        return ""
+    return f"\nwith {more} cells of earlier sweeps without a name: name=NAME keeps sweeps apart"
 
 
 def _best(rows: Sequence[Row]) -> Outcome | None:
@@ -136,59 +142,3 @@ def _in_checkout(words: str, scale: str, cfg: DictConfig) -> str | None:
         return f"python {words} --scale {scale}{_runs(cfg)}"
     runs = shlex.quote(str(Path(cfg.output_dir).absolute()))
     return f"(cd {shlex.quote(str(root))} && python {words} --scale {scale} --runs {runs})"
-
-
-def _again(cfg: DictConfig, more: Sequence[str], sweep: bool = False) -> str:
-    """The command that was given, with further overrides in place of those of the same fields."""
-    program, *words = sys.argv
-    fields = {word.partition("=")[0] for word in more}
-    words = [word for word in words if word.partition("=")[0] not in fields]
-    flags = ["-m"] if sweep and not {"-m", "--multirun"} & {*words} else []
-    start = f"python {shlex.quote(program)}" if program.endswith(".py") else "charrnn train"
-    return " ".join([start, shlex.join([*flags, *words, *more])])
-
-
-def _larger_run(folder: RunFolder, cfg: DictConfig) -> str | None:
-    return _with_time(cfg, {folder.path: cfg}, 1) if cfg.scale.name == SMALL else None
-
-
-def _larger_sweep(known: Sequence[Outcome], cfg: DictConfig, at_once: int) -> str | None:
-    """The same command at the next scale, and about how long it takes.
-
-    An experiment may have other cells there: planning counts them.
-    """
-    runs = {path: cell.cfg for path, cell in distinct([one.cell for one in known]).items()}
-    if not runs or {one.scale.name for one in runs.values()} != {SMALL}:
-        return None
-    if cfg.hydra.runtime.choices["experiment"]:
-        return (
-            f"{_again(cfg, [f'scale={LARGER}'])}\nwith plan=true it only says how long that takes"
-        )
-    return _with_time(cfg, runs, at_once)
-
-
-def _with_time(cfg: DictConfig, runs: Mapping[Path, DictConfig], at_once: int) -> str:
-    """The command for the larger scale; below it what that means, and about how long it takes.
-
-    The time is that of the pace at this scale. A batch takes as much longer as the recurrent
-    weights are more.
-    """
-    seconds, sizes = 0.0, dict[str, None]()
-    for path, one in runs.items():
-        batches, wider = _at_larger_scale(one)
-        pace = RunFolder(path).seconds_per_batch() or 0.0
-        seconds += pace * batches * (wider / one.backbone.hidden_size) ** 2
-        sizes[f"gamma {wider} and {batches:,} batches"] = None
-    many = f", {len(runs)} runs" if len(runs) > 1 else ""
-    about = duration(seconds / min(at_once, len(runs)))
-    return f"{_again(cfg, [f'scale={LARGER}'])}\n{' or '.join(sizes)}{many}: about {about} here"
-
-
-def _at_larger_scale(cfg: DictConfig) -> tuple[int, int]:
-    """Batches and width of a run at the larger scale; what the command line has set stays."""
-    larger = OmegaConf.load(conf_folder() / "scale" / f"{LARGER}.yaml")
-    assert isinstance(larger, DictConfig)
-    scale, width = cfg.scale, cfg.backbone.hidden_size
-    batches = larger.num_batches if cfg.num_batches == scale.num_batches else cfg.num_batches
-    kind = next((kind for kind, own in scale.hidden_size.items() if own == width), "")
-    return batches, larger.hidden_size.get(kind, width)
