@@ -77,7 +77,8 @@ status: $(INSTALLED) ## show the state of every cell of every grid
 measure = $(BIN)/python -m analysis.speed.table4 scale=$(SCALE) 'corpora="$(CORPORA)"'
 
 # A sweep exits with 1 if some of its runs failed: the others are drawn. Any other status ends it all.
-train = $(BIN)/python src/train.py experiment=$$figure $(SWEEP) || { status=$$?; [ $$status -eq 1 ] || exit $$status; failed=1; }
+# The figure is drawn once, after the sweep, of the corpora that were asked for.
+train = $(BIN)/python src/train.py experiment=$$figure $(SWEEP) draw=false || { status=$$?; [ $$status -eq 1 ] || exit $$status; failed=1; }
 
 define train-and-draw
 for figure in $(1); do \

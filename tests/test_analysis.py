@@ -324,7 +324,7 @@ def test_a_command_draws_any_sweep_and_keeps_its_numbers(grid, words, monkeypatc
     monkeypatch.setattr(sys, "argv", ["figure", *words, *given])
     main()
     png, _, table = map(Path, capsys.readouterr().out.split())
-    assert png.name == f"{words[0]}-fig-smoke.png"
+    assert png.name == f"{words[0]}+fig-smoke.png"
     data = pd.read_csv(table)
     if words == ["aggregate"]:
         # Scheme 2 of corpus a diverged; of b both did, or there is no scheme 2.

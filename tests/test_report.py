@@ -155,7 +155,8 @@ def test_before_anything_is_trained_the_page_says_so(tmp_path):
     assert reader.inner <= set(reader.ids)
     for words in (
         "Nothing has been trained at scale=laptop",
-        "Not started: make reproduce-fig7 SCALE=laptop",
+        "Not started: fig7, fig8, fig9, fig10, fig11, bptt, ",
+        " suspects: make reproduce-fig7 SCALE=laptop; make reproduce-fig8 SCALE=laptop; ",
         "No sweep has been started",
         f"{sum(not claim.ours for claim in CLAIMS)} undecided",
         "Graves, 2013",

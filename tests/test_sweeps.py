@@ -116,7 +116,7 @@ def test_the_only_run_of_a_sweep_that_fails_elsewhere_meanwhile_is_not_tried_aga
 
 
 def test_the_status_of_every_cell(config, tmp_path):
-    train(config("k1=20"))
+    finished_run = train(config("k1=20"))
     failed = prepare(config("k1=40")).folder.path
     failed.mkdir()
     (failed / "failed.txt").write_text("Traceback\nRuntimeError: out of luck\n")
@@ -127,7 +127,10 @@ def test_the_status_of_every_cell(config, tmp_path):
     status = run_command("charrnn", ["status", "--runs", tmp_path / "runs"])
     assert status.returncode == 0, status.stderr
     lines = [line.split() for line in status.stdout.splitlines()]
-    assert lines[1] == ["mine-smoke", "text", "1", "20", "100", "1", "16", "0", "finished"]
+    first = ["mine-smoke", "text", "1", "20", "100", "1", "16", "0"]
+    table = finished_run.read_table()
+    windowed = table[table["procedure"] == "windowed"]["perplexity"]
+    assert lines[1] == [*first, f"{windowed.iloc[-1]:.2f}", "finished"]
     assert lines[3][8:] == ["failed:", "RuntimeError:", "out", "of", "luck"]
     assert lines[5][8:] == ["waiting"]
     # A mark that is cut short proves nothing; the checkpoint beside it is kept.

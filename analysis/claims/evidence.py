@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.reference.source import SOURCES, has_sweep, read_sweep
+from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
 from analysis.reference.table import REFERENCE, reference_results
 from analysis.results import Results
 from charrnn.config import conf_folder
@@ -27,7 +27,8 @@ class Evidence:
 
     Attributes:
         scale: its name.
-        sweeps: results of the experiments that have been started, by name.
+        sweeps: results of the experiments that have been started, and of the user's own sweeps,
+            by name; no claim needs the latter.
         table4: the measurements of Table 4, with the columns that analysis.speed.table4 writes;
             None if there are none.
     """
@@ -80,6 +81,9 @@ def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
         for name in names
         if has_sweep(source, runs, name, scale)
     }
+    if source == "own":
+        others = (name for name in own_sweeps(runs, scale) if name not in names)
+        sweeps |= {name: read_sweep(source, runs, name, scale) for name in others}
     folder = runs / "figures" if source == "own" else REFERENCE
     table4 = folder / f"{TABLE4}-{scale}.csv"
     return Evidence(scale, sweeps, pd.read_csv(table4) if table4.exists() else None)

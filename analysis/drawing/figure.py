@@ -1,4 +1,4 @@
-"""Draws Figures 7 to 11 and those beyond the paper: `python -m analysis.drawing.figure -h`."""
+"""Draws Figures 7 to 11, others, and any sweep's: `python -m analysis.drawing.figure -h`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from pathlib import Path
 from analysis.baselines import with_baselines
 from analysis.drawing.aggregate import compared, ratios
 from analysis.drawing.aggregate import draw as draw_aggregate
+from analysis.drawing.any_sweep import figure_of_sweep, of_another_sweep, with_settings
 from analysis.drawing.canvas import save
 from analysis.drawing.catalogue import FIGURES, OF_ANY_SWEEP, Figure
 from analysis.drawing.perplexity_curves import draw
 from analysis.pace import seconds_per_batch
-from analysis.reference.source import SOURCES, has_sweep, read_sweep
+from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
 from charrnn.config import scale_for_this_machine
 from charrnn.console import refuse
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, require_choice
 
 AGGREGATE, AGGREGATED = "aggregate", "fig9"
 """Name of the figure of analysis.drawing.aggregate, and the experiment that it shows by default."""
 ALL = "all"
+NAMES = (*FIGURES, *OF_ANY_SWEEP, AGGREGATE)
+TABLE4 = "table4"
+"""An experiment whose files in the folder of figures are a table's."""
 TIMES = {"undisturbed": "undisturbed_seconds", "wall": "train_seconds"}
 """What `--x` takes, and the column of the x axis that it means."""
 
@@ -32,9 +36,10 @@ def main() -> None:
         prog="python -m analysis.drawing.figure",
         description="Draw a figure from the finished runs; the caption names the missing ones.",
     )
-    names = [*FIGURES, *OF_ANY_SWEEP, AGGREGATE]
     parser.add_argument(
-        "figure", choices=[*names, ALL], help="all: every one that there are results of"
+        "figure",
+        help=f"{', '.join(NAMES)}; the name of any other sweep, such as sweep; or {ALL}: every one "
+        "that there are results of",
     )
     add_arguments(parser)
     parser.add_argument("--sweep", help="experiment whose cells are drawn (default: the figure's)")
@@ -45,11 +50,15 @@ def main() -> None:
     if arguments.scale == "auto":
         arguments.scale = scale_for_this_machine()
     wanted = [arguments.figure]
+    own = [name for name in own_sweeps(arguments.runs, arguments.scale) if name not in FIGURES]
     try:
         if arguments.figure == ALL:
-            wanted = [name for name in names if _has_results(name, arguments)]
+            wanted = [name for name in NAMES if _has_results(name, arguments)]
+            wanted += own if arguments.results != "reference" else []
             if not wanted:
                 raise CharRNNError(f"there are no results at scale={arguments.scale} to draw.")
+        elif not has_sweep("reference", arguments.runs, arguments.figure, arguments.scale):
+            require_choice("figure", arguments.figure, [*NAMES, *own, ALL])
         for name in wanted:
             print(*_draw(name, arguments), sep="\n")
     except CharRNNError as error:
@@ -70,13 +79,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder of the figure (default: RUNS/figures)")
 
 
+def draw_sweep(name: str, scale: str, runs: Path) -> Path | None:
+    """Draw the figure of a sweep that has just been trained, one of the user's own or not.
+
+    Args:
+        name: of the sweep.
+        scale: its name.
+        runs: folder of all runs.
+
+    Returns:
+        The PNG file; None if the sweep's name is that of a table.
+
+    Raises:
+        CharRNNError: if its results cannot be read.
+    """
+    if name == TABLE4:
+        return None
+    own = {"results": "own", "corpora": None, "sweep": None, "x": None, "out": None}
+    png, *_ = _draw(name, argparse.Namespace(scale=scale, runs=runs, **own))
+    return png
+
+
 def _draw(name: str, arguments: argparse.Namespace) -> Iterator[Path]:
     """Draw one figure; returns the files written."""
-    figure, own = _figure(name, arguments)
+    own = _experiment(name)
     sweep = arguments.sweep or own
     results = read_sweep(arguments.results, arguments.runs, sweep, arguments.scale)
+    if name in NAMES:
+        figure = _figure(name, arguments)
+        figure = figure if sweep == own else of_another_sweep(figure, sweep)
+    else:
+        results = with_settings(results)
+        figure = figure_of_sweep(sweep, results)
     results = with_baselines(figure.select(results, arguments.corpora), arguments.runs)
-    stem = name if sweep == own else f"{name}-{sweep}"
+    # No name has a plus sign: the file of another sweep is no other figure's.
+    stem = name if sweep == own else f"{name}+{sweep}"
     if name == AGGREGATE:
         canvas, table = draw_aggregate(results, figure), ratios(results, *compared(results, figure))
     else:
@@ -86,19 +123,26 @@ def _draw(name: str, arguments: argparse.Namespace) -> Iterator[Path]:
     yield from save(canvas, out / f"{stem}-{arguments.scale}", table)
 
 
-def _figure(name: str, arguments: argparse.Namespace) -> tuple[Figure, str]:
-    """How it is drawn, and the experiment that it shows by default."""
+def _experiment(name: str) -> str:
+    """The experiment, or the sweep, that a figure shows by default."""
     if name == AGGREGATE:
-        return FIGURES.get(arguments.sweep or AGGREGATED, FIGURES[AGGREGATED]), AGGREGATED
+        return AGGREGATED
+    return (FIGURES | OF_ANY_SWEEP)[name].sweep or name if name in NAMES else name
+
+
+def _figure(name: str, arguments: argparse.Namespace) -> Figure:
+    """How one of NAMES is drawn."""
+    if name == AGGREGATE:
+        return FIGURES.get(arguments.sweep or AGGREGATED, FIGURES[AGGREGATED])
     figure = (FIGURES | OF_ANY_SWEEP)[name]
     if arguments.x and figure.x in TIMES.values():
         figure = replace(figure, x=TIMES[arguments.x])
-    return figure, figure.sweep or name
+    return figure
 
 
 def _has_results(name: str, arguments: argparse.Namespace) -> bool:
-    experiment = _figure(name, arguments)[1]
     wanted = SOURCES[:2] if arguments.results == "both" else (arguments.results,)
+    experiment = _experiment(name)
     return any(has_sweep(one, arguments.runs, experiment, arguments.scale) for one in wanted)
 
 

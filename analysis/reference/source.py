@@ -65,6 +65,13 @@ def has_sweep(source: str, runs: Path, experiment: str, scale: str) -> bool:
     return any((name, scale) in reference_results() for name in names)
 
 
+def own_sweeps(runs: Path, scale: str) -> list[str]:
+    """The names of all sweeps of the user's own at a scale, experiments or not."""
+    grids = sorted((runs / "grids").glob("*.csv"))
+    parts = (grid.stem.rpartition("-") for grid in grids)
+    return [name for name, _, of in parts if of == scale]
+
+
 def _find(source: str, runs: Path, experiment: str, scale: str) -> Results | None:
     names = [experiment, *([other] if (other := SAME_CELLS.get(experiment)) else [])]
     if source == "reference":

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.baselines import with_baselines
 from analysis.claims.catalogue import concerning, judge_all
 from analysis.claims.evidence import Evidence
-from analysis.claims.verdict import Outcome, to_train
-from analysis.drawing.canvas import render
-from analysis.drawing.caption import caption
-from analysis.drawing.catalogue import FIGURES
+from analysis.claims.verdict import Outcome
 from analysis.instability.definition import INSTABILITY
-from analysis.instability.figure import draw
-from analysis.instability.summary import tables
-from analysis.instability.verdict import verdict
-from analysis.report.final_perplexities import best, finals
-from analysis.report.plotly_figures import interactive
+from analysis.report.figure_sections import answers, figure_sections, not_started
 from analysis.report.run_details import SETTINGS, Run, read_runs
 from analysis.report.summary import PROCEDURES, scheme_results, sentences
 from analysis.report.table2 import MODELS
@@ -30,8 +21,6 @@ from analysis.speed.table4 import by_architecture
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.sweeps.grids import read_grid
 
-ON_STABILITY = ("readings", "carry", "suspects")
-"""Experiments on stability: what they say together stands below the first that was started."""
 CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")
 ORIGIN = ("git_commit", "python", "packages", "machine")
 """What the page shows of a run's provenance, see charrnn.runs.provenance."""
@@ -45,16 +34,18 @@ def content(evidence: Evidence, folder: Path) -> dict[str, Any]:
         folder: folder of all runs.
     """
     verdicts = judge_all(evidence)
+    figures = list(figure_sections(evidence, folder))
     runs, schemes = read_runs(evidence, folder), scheme_results(evidence)
     return {
         "scale": evidence.scale,
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "sentences": sentences(evidence, verdicts, schemes),
+        "sentences": [*answers(figures), *sentences(evidence, verdicts, schemes)],
         "schemes": schemes,
         "verdicts": verdicts,
         "outcomes": list(Outcome),
         "instability": INSTABILITY,
-        "figures": list(_figures(evidence, folder)),
+        "figures": figures,
+        "not_started": not_started(evidence),
         "table4": _table4(evidence),
         "models": MODELS,
         "concerning": {scheme: concerning(scheme, verdicts) for scheme in PROCEDURES},
@@ -65,40 +56,6 @@ def content(evidence: Evidence, folder: Path) -> dict[str, Any]:
         "corpora": _corpora(runs),
         "origins": _origins(runs),
     }
-
-
-def _figures(evidence: Evidence, folder: Path) -> Iterable[dict[str, Any]]:
-    """Name, title, caption and plot of each figure; the plot is None if nothing was trained."""
-    for name, figure in FIGURES.items():
-        title, _, where = figure.title.removesuffix(")").rpartition(" (")
-        shown: dict[str, Any] = {"name": name, "short": title, "title": figure.title}
-        if where.startswith("Figure"):
-            shown |= {"short": where, "title": f"{where}: {title}"}
-        shown |= {"plot": None, "finals": [], "limit": figure.limit, "findings": [], "image": None}
-        results = evidence.sweeps.get(name)
-        if results is None:
-            shown["caption"] = f"{to_train([name], evidence.scale)}.".replace("not", "Not", 1)
-        else:
-            results = with_baselines(figure.select(results), folder)
-            shown |= {
-                "caption": caption(results, figure, right_axis=False),
-                "plot": interactive(results, figure),
-            }
-            shown["finals"] = finals(results, figure)
-            shown["best"] = best(shown["finals"])
-            shown["lines"] = len(results.curves["run"].unique())
-            first = next((one for one in ON_STABILITY if one in evidence.sweeps), None)
-            if name == first:
-                shown |= _on_stability(evidence, folder)
-        yield shown
-
-
-def _on_stability(evidence: Evidence, folder: Path) -> dict[str, Any]:
-    """What makes training unstable, in sentences, and its figure as SVG in base64."""
-    carry, suspects = tables(evidence.sweeps, folder)
-    findings = verdict(carry, suspects)
-    image = render(draw(carry, suspects, findings[0], folder), "svg")
-    return {"findings": findings, "image": base64.b64encode(image).decode()}
 
 
 def _table4(evidence: Evidence) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ class Final:
         panel: label of its panel.
         colour: label of its colour.
         rest: the settings that distinguish it from other cells of its panel and colour.
+        seed: of its replicate, which ``rest`` names too.
         final: its last perplexity; infinity if it diverged.
         lowest: its lowest perplexity.
         run: name of its run.
@@ -30,6 +31,7 @@ class Final:
     panel: str
     colour: str
     rest: str
+    seed: str
     final: float
     lowest: float
     run: str
@@ -50,9 +52,14 @@ def finals(results: Results, figure: Figure) -> list[Final]:
                 others = {"corpus": curve["corpus"].iloc[0], "scheme": f"scheme {scheme}"}
                 shown = figure.panel, figure.colour
                 words = [word for name, word in others.items() if name not in shown]
-                rest = ", ".join([*words, f"k1={k1}, k2={k2}, seed {seed}"])
+                words.append(f"k1={k1}, k2={k2}, seed {seed}")
+                if figure.style in curve:
+                    words.append(plain(str(figure.style), curve[figure.style].iloc[0]))
+                settings = str(curve["settings"].iloc[0]) if "settings" in curve else ""
+                rest = ", ".join(filter(None, [*words, settings]))
                 named = plain(figure.panel, panel), plain(figure.colour, value), rest
-                rows.append(Final(*named, float(values.iloc[-1]), float(values.min()), str(run)))
+                ends = float(values.iloc[-1]), float(values.min())
+                rows.append(Final(*named, str(seed), *ends, str(run)))
     return rows
 
 
@@ -64,6 +71,25 @@ def best(rows: Iterable[Final]) -> str:
             lowest[row.panel] = row
     found = (f"{row.panel}: {row.final:.2f} ({row.colour})" for row in lowest.values())
     return "; ".join(found)
+
+
+def lowest_mean(rows: Iterable[Final]) -> str:
+    """The lowest geometric mean over replicates in each panel, in words; empty without rows."""
+    lines: dict[tuple[str, str, str], list[float]] = {}
+    for row in rows:
+        place = row.panel, row.colour, row.rest.replace(f"seed {row.seed}", "")
+        lines.setdefault(place, []).append(math.log(row.final))
+    lowest: dict[str, tuple[float, str, int]] = {}
+    for (panel, colour, _), logs in lines.items():
+        mean = math.exp(math.fsum(logs) / len(logs))
+        if panel not in lowest or mean < lowest[panel][0]:
+            lowest[panel] = mean, colour, len(logs)
+    return "; ".join(
+        f"{panel}: {mean:.2f} ({colour}"
+        + (f", the geometric mean over {number} replicates)" if number > 1 else ")")
+        for panel, (mean, colour, number) in lowest.items()
+        if math.isfinite(mean)
+    )
 
 
 def plain(column: str, value: object) -> str:

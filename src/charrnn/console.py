@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from rich.console import Console
@@ -40,6 +43,16 @@ def print_table(table: Table, fits: bool = True) -> None:
     width = None if fits and terminal else 1000
     Console(file=printed, force_terminal=terminal, highlight=False, width=width).print(table)
     print(printed.getvalue(), end="")  # rich would end the program if the pipe is closed
+
+
+@contextmanager
+def to_a_pipe() -> Iterator[None]:
+    """Print on standard output, and go on quietly if its reader is gone."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refuse(error: CharRNNError) -> NoReturn:

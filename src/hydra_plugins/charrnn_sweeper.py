@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -15,9 +16,10 @@ from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 
 from charrnn.config import announce_scale, register_resolvers
-from charrnn.console import refuse
+from charrnn.console import refuse, to_a_pipe
 from charrnn.data.fetching.packages import no_fetching
 from charrnn.errors import CharRNNError, require
+from charrnn.sweeps.answer import print_ranking
 from charrnn.sweeps.cells import Cell, check_all, expand, locate, recognise, remember
 from charrnn.sweeps.grids import grid_path, write_grid
 from charrnn.sweeps.jobs import (
@@ -34,6 +36,9 @@ from charrnn.sweeps.jobs import (
     to_train,
     workers,
 )
+from charrnn.sweeps.names import sweep_name
+from charrnn.sweeps.next_steps import after_sweep, checkout, status_command
+from charrnn.sweeps.ranking import rank
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +77,12 @@ class GridSweeper(BasicSweeper):
         assert self.hydra_context is not None
         cfg, choices = self.config, self.config.hydra.runtime.choices
         announce_scale(cfg.scale.name, choices["scale"])
-        name = choices["experiment"] or "sweep"
         try:
+            name = sweep_name(cfg.name, choices["experiment"])
             with no_fetching() if cfg.plan else nullcontext():
                 cells = expand(self.hydra_context.config_loader, cfg, arguments)
+            one = len({cell.cfg.name for cell in cells}) == 1
+            require(one, "name", cells[0].cfg.name, "the same in all cells of a sweep")
             if cfg.plan:
                 from charrnn.sweeps.plan import print_plan  # imports torch
 
@@ -97,8 +104,25 @@ class GridSweeper(BasicSweeper):
             log.error("failed: %s: %s", cell, cell.error)
         if failed:
             log.error("%d of %d cells have no result.", len(failed), len(cells))
+        self._answer(name, scales, cells, chosen)
+        if failed:
             sys.exit(1)
         return []
+
+    def _answer(
+        self, name: str, scales: str, cells: Sequence[Cell], chosen: Sequence[Cell]
+    ) -> None:
+        """Print what the sweep has found, and what to do next; draw it if something was trained."""
+        cfg = self.config
+        assert cfg is not None
+        rows = rank(cells, {cell.folder.path for cell in chosen if cell.folder})
+        with to_a_pipe():
+            print_ranking(f"{name}, scale={scales}", rows, status_command(cfg))
+            sys.stdout.flush()
+            figure: Path | None = Path(cfg.output_dir) / "figures" / f"{name}-{scales}.png"
+            if any(not cell.error for cell in chosen):
+                figure = _draw(name, scales, Path(cfg.output_dir)) if cfg.draw else None
+            print(*after_sweep(rows, name, cfg, figure, cfg.jobs), sep="\n")
 
     def _train(self, cells: Sequence[Cell], chosen: Sequence[Cell]) -> None:
         """Train the runs of the chosen cells, and note in every cell without a result why.
@@ -139,6 +163,20 @@ class GridSweeper(BasicSweeper):
 
 def _is_local(cfg: DictConfig) -> bool:
     return cfg.launcher._target_.endswith(ON_THIS_MACHINE)
+
+
+def _draw(name: str, scale: str, runs: Path) -> Path | None:
+    """Draw a sweep's figure, where the package `analysis` is. Whatever goes wrong is one line."""
+    if (root := checkout()) is None:
+        return None
+    sys.path += [] if str(root) in sys.path else [str(root)]
+    try:
+        from analysis.drawing.figure import draw_sweep  # imports matplotlib
+
+        return draw_sweep(name, scale, runs)
+    except Exception as error:
+        log.warning("%s was not drawn: %s", name, describe(error).splitlines()[0])
+        return None
 
 
 def _check_launcher(cfg: DictConfig) -> None:

@@ -11,10 +11,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from charrnn.config import announce_scale, build, conf_folder, register_resolvers
-from charrnn.console import refuse
+from charrnn.console import refuse, to_a_pipe
 from charrnn.errors import CharRNNError
+from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import recall, report_reuse
 from charrnn.sweeps.jobs import describe
+from charrnn.sweeps.names import sweep_name
+from charrnn.sweeps.next_steps import after_run
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +42,16 @@ def job(cfg: DictConfig) -> None:
     if alone:
         announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
     try:
+        if alone:
+            sweep_name(cfg.name, HydraConfig.get().runtime.choices["experiment"])
         if cfg.plan:
             _plan(cfg)
-        elif not (alone and _is_known(cfg)):
-            _train(cfg)
+        elif alone:
+            folder, procedure = _known(cfg) or _train(cfg)
+            with to_a_pipe():
+                print(*after_run(folder, cfg, procedure), sep="\n")
+        else:
+            _train_in_a_sweep(cfg)
     except Exception as error:
         if alone and isinstance(error, CharRNNError):
             refuse(error)
@@ -62,17 +71,23 @@ def _plan(cfg: DictConfig) -> None:
     print_plan({"": cells}, cfg)
 
 
-def _is_known(cfg: DictConfig) -> bool:
-    """Whether the run was asked for before and is finished; reports that it is reused."""
-    if not (known := recall(cfg)):
-        return False
-    folder, _ = known
-    report_reuse(cfg, folder, f"scheme {cfg.scheme}, {build(cfg.data).full_name}, k1={cfg.k1}")
-    return True
+def _known(cfg: DictConfig) -> tuple[RunFolder, str] | None:
+    """A run that was asked for before and is finished, and how its scheme samples."""
+    if known := recall(cfg):
+        folder, _ = known
+        report_reuse(cfg, folder, f"scheme {cfg.scheme}, {build(cfg.data).full_name}, k1={cfg.k1}")
+    return known
 
 
-def _train(cfg: DictConfig) -> None:
-    from charrnn.training.train_run import Taken, train  # imports torch
+def _train(cfg: DictConfig) -> tuple[RunFolder, str]:
+    from charrnn.training.build import scheme_class
+    from charrnn.training.train_run import train  # imports torch
+
+    return train(cfg), scheme_class(cfg).sampling_procedure
+
+
+def _train_in_a_sweep(cfg: DictConfig) -> None:
+    from charrnn.training.train_run import Taken, train
 
     try:
         train(cfg)

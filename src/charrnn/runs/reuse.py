@@ -33,7 +33,10 @@ log = logging.getLogger(__name__)
 
 NOTES = ".known"
 """Folder of the notes, in the folder of all runs."""
-NOT_ASKED = {"output_dir", "corpora", "jobs", "job", "launcher", "plan", "fail_fast", "hydra"}
+NOT_ASKED = {
+    *("output_dir", "corpora", "jobs", "job", "launcher", "plan", "fail_fast", "hydra"),
+    *("name", "draw"),
+}
 """Fields that say where and how runs are trained. Any other field was checked when it was noted."""
 OWN = ("charrnn.", "torch.", "hydra_plugins.")
 """Beginnings of targets whose code `_code` knows; with any other, nothing is noted."""

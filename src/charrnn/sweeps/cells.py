@@ -37,6 +37,7 @@ IN_COLUMNS = {
 NO_SETTINGS = {
     *("data", "launcher", "sampling", "hydra", "job", "jobs", "threads", "plan", "fail_fast"),
     *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at", "keep_last"),
+    *("name", "draw"),
 }
 """Fields, or first parts of fields, that do not change the training, or have another column."""
 
@@ -74,11 +75,16 @@ class Cell:
     def __str__(self) -> str:
         return self.label
 
+    @functools.cached_property
+    def corpus(self) -> str:
+        """The name of its corpus."""
+        return build(self.cfg.data).full_name
+
     def describe(self) -> dict[str, object]:
         """The columns of a grid's table that tell cells apart: all but num_batches and run."""
         cfg = self.cfg
         return {
-            "corpus": build(cfg.data).full_name,
+            "corpus": self.corpus,
             "scheme": cfg.scheme,
             "procedure": self.procedure,
             "k1": cfg.k1,
@@ -87,19 +93,19 @@ class Cell:
             "hidden_size": cfg.backbone.hidden_size,
             "seed": cfg.seed,
             "scale": cfg.scale.name,
-            "settings": " ".join(self._settings()),
+            "settings": " ".join(override for _, override in sorted(self.settings().items())),
             **{name.rpartition(".")[2]: OmegaConf.select(cfg, name) for name in cfg.columns},
         }
 
-    def _settings(self) -> list[str]:
-        """The values of the command line and the sweep that have no column of their own."""
+    def settings(self) -> dict[str, str]:
+        """The overrides of the command line and the sweep that have no column, by their fields."""
         fields = {override.lstrip("+~").partition("=")[0]: override for override in self.overrides}
         in_columns = IN_COLUMNS.union(self.cfg.columns)
-        return [
-            override
-            for field, override in sorted(fields.items())
+        return {
+            field: override
+            for field, override in fields.items()
             if field not in in_columns and field.partition(".")[0] not in NO_SETTINGS
-        ]
+        }
 
 
 def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""How far the grids are: a line per cell, from their tables and the runs' folders."""
+"""How far the grids are, and what they have found: a line per cell, read from tables alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from charrnn.console import print_table
 from charrnn.errors import CharRNNError
+from charrnn.runs.final import final_perplexities, in_words
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.state import RESULTS, RunState
 from charrnn.sweeps.grids import read_grid
@@ -39,21 +40,37 @@ def print_status(output_dir: Path) -> None:
     grids = sorted((output_dir / "grids").glob("*.csv"))
     if not grids:
         raise CharRNNError(f"{output_dir / 'grids'} has no grid: start a sweep first.")
-    table = Table("grid", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "more", "state")
+    table = Table("grid", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "more")
+    table.add_column("perplexity", justify="right")
+    table.add_column("state")
     counts: Counter[str] = Counter()
     words: dict[tuple[str, str], tuple[str, str]] = {}
+    finals: dict[tuple[str, str], dict[str, float]] = {}
     for grid in grids:
         for _, cell in read_grid(grid).iterrows():
             run, of = str(cell["run"]), str(cell["num_batches"])
             if (run, of) not in words:
                 words[run, of] = state_in_words(output_dir / run, of) if run else (NO_CORPUS, "")
+                finals[run, of] = _finals(output_dir / run, of, words[run, of][0])
             word, more = words[run, of]
             counts[word] += 1
             columns = (str(cell[name]) for name in COLUMNS)
-            table.add_row(grid.stem, *columns, _own(cell), f"{word}{more}")
+            final = finals[run, of].get(str(cell["procedure"]))
+            known = "" if final is None else in_words(final)
+            table.add_row(grid.stem, *columns, _own(cell), known, f"{word}{more}")
     print_table(table)
     counted = ", ".join(f"{number} {word}" for word, number in counts.most_common())
     print(f"{counts.total()} cells of {len({run for run, _ in words if run})} runs: {counted}")
+
+
+def _finals(path: Path, of: str, state: str) -> dict[str, float]:
+    """The final perplexities of a run that has a result, by procedure."""
+    if state not in (WORDS[one] for one in RESULTS):
+        return {}
+    try:
+        return final_perplexities(RunFolder(path), int(of))
+    except CharRNNError:
+        return {}
 
 
 def _own(cell: pd.Series) -> str:
