@@ -83,6 +83,7 @@ def fit(scheme: pl.LightningModule, datamodule: CharDataModule, batches: int) ->
         max_epochs=-1,
         accelerator="cpu",
         logger=False,
+        limit_val_batches=0,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -253,7 +253,7 @@ def test_the_longest_k2_that_fits_is_accepted(tmp_path):
     for k2, batches in ((188, 1), (187, 1), (186, 2)):
         module = datamodule(tmp_path, k2=k2, test_size=250)
         module.setup()
-        assert len(list(module.train_dataloader().epoch(0))) == batches
+        assert len(list(module.train_dataloader())) == batches
     with pytest.raises(BadInput, match=r"^datamodule.batch_size=4 .* holds k2 \+ 1 = 190 tokens"):
         datamodule(tmp_path, k2=189, test_size=250).setup()
 
