@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from charrnn.datamodule.batches import Batch, TrainBatches
 
 
 class Epochs:
-    """The training batches in epochs: each iteration reads on to the end of an epoch.
+    """The training batches in pieces of an epoch: each iteration goes on where the last one ended.
 
-    It goes through the same batches as the endless iteration of TrainBatches. Whoever stops in the
-    middle of an epoch goes on there, from a checkpoint of Lightning's too.
+    The batches are those of TrainBatches, which has no end. Whoever stops in the middle of an epoch
+    goes on there, from a checkpoint of Lightning's too.
 
     Args:
         batches: the training batches; its own `start` plays no role.
@@ -39,8 +40,7 @@ class Epochs:
         return self.batches.per_epoch
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch, first = divmod(self.position, len(self))
-        for batch in self.batches.epoch(epoch, first):
+        for batch in itertools.islice(self.batches.after(self.position), len(self)):
             self.position += 1
             yield batch
 
