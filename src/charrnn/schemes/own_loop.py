@@ -109,6 +109,7 @@ class OwnLoop(pl.LightningModule):
             self._log_exactly(f"{split}/perplexity{suffix}", own, prog_bar=True)
             for name, value in named.items():
                 self._log_exactly(f"{split}/{name}{suffix}", value)
+        self._readers = {}
 
     def _log_exactly(self, name: str, value: float, prog_bar: bool = False) -> None:
         """Log a value that Lightning would round to single precision if it were a float."""
