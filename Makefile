@@ -106,10 +106,10 @@ tensorboard: $(INSTALLED) ## show the runs in a browser (BIND=, PORT=)
 	@$(BIN)/charrnn tensorboard --host $(BIND) --port $(PORT)
 
 test: lint ## run the linters and the fast tests, in a few minutes
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 3 -m "not slow"
 
 test-all: $(FOR_TESTS) ## run the slow tests: Ray, browsers, real fetches, long tests that kill
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 3 -m slow
 
 lint: $(FOR_TESTS) ## check style, formatting and types
 	$(BIN)/ruff check

@@ -78,16 +78,15 @@ def gradients(backbone: Backbone) -> dict[str, torch.Tensor]:
 
 def fit(scheme: pl.LightningModule, datamodule: CharDataModule, batches: int) -> None:
     """Train on the CPU for a number of batches, silently."""
-    trainer = pl.Trainer(
-        max_steps=batches,
-        max_epochs=-1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+    plain_trainer(max_steps=batches, max_epochs=-1, limit_val_batches=0).fit(
+        scheme, datamodule=datamodule
     )
-    trainer.fit(scheme, datamodule=datamodule)
+
+
+def plain_trainer(**settings) -> pl.Trainer:
+    """Lightning's Trainer as a user has it, on the CPU and silent."""
+    quiet = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    return pl.Trainer(**{"accelerator": "cpu", **dict.fromkeys(quiet, False), **settings})
 
 
 def evaluation(batches: int, procedure: str, perplexity: float, **more: float) -> Evaluation:

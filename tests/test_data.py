@@ -137,7 +137,9 @@ def test_more_than_256_unique_tokens_take_two_bytes():
     assert vocabulary.decode(tokens) == text
 
 
-def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
+@pytest.mark.filterwarnings("ignore:You passed in a `val_dataloader`")
+@pytest.mark.parametrize("endless", [True, False])
+def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path, endless):
     """The batches that reach training_step are those of Eq. 8, across the ends of epochs."""
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 400)))  # every character is unique
     path = tmp_path / "unique.txt"
@@ -145,6 +147,7 @@ def test_lightning_reads_epoch_after_epoch_without_a_gap(tmp_path):
     datamodule = CharDataModule(
         TextFile(str(path)), k1=4, k2=5, batch_size=6, rotation=11, test_size=100, offset=0
     )
+    datamodule.endless = endless
     seen = []
 
     class Spy(pl.LightningModule):
@@ -253,7 +256,7 @@ def test_the_longest_k2_that_fits_is_accepted(tmp_path):
     for k2, batches in ((188, 1), (187, 1), (186, 2)):
         module = datamodule(tmp_path, k2=k2, test_size=250)
         module.setup()
-        assert len(list(module.train_dataloader().epoch(0))) == batches
+        assert len(list(module.train_dataloader())) == batches
     with pytest.raises(BadInput, match=r"^datamodule.batch_size=4 .* holds k2 \+ 1 = 190 tokens"):
         datamodule(tmp_path, k2=189, test_size=250).setup()
 

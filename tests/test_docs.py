@@ -163,6 +163,21 @@ def test_the_scheme_has_a_loss_on_half_of_a_sequence(text_file):
     assert 0 < scheme.training_step(next(iter(data.train_dataloader()))).item() < math.inf
 
 
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice
+def test_the_loop_of_ones_own_trains_validates_and_loads(text_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = example("how-to/own-loop.md", text_file)
+    scheme, data, found = names["scheme"], names["data"], names["tested"]["test/perplexity"]
+    assert names["trainer"].global_step == 2 * data.batches.per_epoch
+    assert names["logits_TBV"].shape == (1100, 1, 9)
+    loaded = names["again"].eval()
+    measure = names["charrnn"].perplexity
+    again = measure(loaded.backbone, data.test_tokens, procedure="windowed", k2=100)
+    assert again == names["best"].best_model_score
+    assert found == names["trainer"].callback_metrics["test/perplexity"]
+    assert scheme.lr > 0
+
+
 def one_of(overrides: Iterable[str], file: Path) -> Iterator[str]:
     """The overrides of one run of a sweep: the last value of each field."""
     for override in OverridesParser.create().parse_overrides([*overrides]):

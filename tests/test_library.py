@@ -155,7 +155,7 @@ def test_a_module_of_the_users_own_trains_with_the_parts(notebook):
     scheme = charrnn.Scheme2(backbone, lambda p: torch.optim.Adam(p, lr=0.05), k1=5, k2=10)
     update = scheme.configure_optimizers()
     before = perplexity(backbone, data.test_tokens, procedure="windowed", k2=10)
-    for _, batch in zip(range(60), data.train_dataloader(), strict=False):
+    for _, batch in zip(range(60), data.batches, strict=False):
         update.zero_grad()
         scheme.training_step(batch).backward()
         update.step()

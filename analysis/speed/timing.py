@@ -44,7 +44,7 @@ def measure(cells: Sequence[DictConfig], repeats: int, tokens: int) -> pd.DataFr
     prompt_N = datamodule.test_tokens[: cells[0].k2].to(device)
     batches = [
         Batch(batch.inputs_TB.to(device), batch.targets_TB.to(device), batch.number)
-        for batch in itertools.islice(datamodule.train_dataloader(), repeats + 1)
+        for batch in itertools.islice(datamodule.batches, repeats + 1)
     ]
     steps: dict[Measure, Entry] = {}
     draws: dict[Measure, Entry] = {}

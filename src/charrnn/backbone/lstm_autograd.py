@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 
 from charrnn.backbone import lstm_eager as eager
 from charrnn.backbone import lstm_fused as fused
+from charrnn.backbone.precision import without_autocast
 from charrnn.backbone.state import Peepholes, State
 
 _eager_only: ContextVar[bool] = ContextVar("eager_only", default=False)
@@ -72,13 +73,18 @@ def run(
             gradients it clipped; None does not count.
 
     Returns:
-        Hidden and cell states after every step, each (T, B, H).
+        Hidden and cell states after every step, each (T, B, H), in the precision of the weights:
+        under autocast, too, where the passes compute in one precision.
     """
+    if torch.is_autocast_enabled(W_hid_HG.device.type):
+        x = x.to(W_hid_HG.dtype) if x.is_floating_point() else x
+        state = state[0].to(W_hid_HG.dtype), state[1].to(W_hid_HG.dtype)
     arguments = (x, *state, W_in_IG, bias_G, W_hid_HG, W_peep_3H, peepholes)
-    if torch.is_grad_enabled():
-        return _Recurrence.apply(*arguments, grad_clip, num_clipped)
-    h, c, _ = _passes(W_hid_HG).forward(*arguments, False)
-    return h[1:], c[1:]
+    with without_autocast(W_hid_HG):
+        if torch.is_grad_enabled():
+            return _Recurrence.apply(*arguments, grad_clip, num_clipped)
+        h, c, _ = _passes(W_hid_HG).forward(*arguments, False)
+        return h[1:], c[1:]
 
 
 def step_(
@@ -139,18 +145,19 @@ class _Recurrence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dh_TBH: Tensor | None, dc_TBH: Tensor | None) -> tuple[Any, ...]:
         x, h, c, W_in_IG, W_hid_HG, W_peep_3H, *kept = ctx.saved_tensors
-        gradients = ctx.passes.backward(
-            dh_TBH,
-            dc_TBH,
-            x,
-            h,
-            c,
-            kept,
-            W_in_IG,
-            W_hid_HG,
-            W_peep_3H,
-            ctx.peepholes,
-            ctx.grad_clip,
-            ctx.num_clipped,
-        )
+        with without_autocast(W_hid_HG):
+            gradients = ctx.passes.backward(
+                dh_TBH,
+                dc_TBH,
+                x,
+                h,
+                c,
+                kept,
+                W_in_IG,
+                W_hid_HG,
+                W_peep_3H,
+                ctx.peepholes,
+                ctx.grad_clip,
+                ctx.num_clipped,
+            )
         return *gradients, None, None, None

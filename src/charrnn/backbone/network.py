@@ -30,6 +30,10 @@ class Backbone(nn.Module):
         dropout: probability of dropping an input of either dense layer (Section 4.3).
         seed: seed of the initial values, which depend on nothing but it and the architecture.
 
+    Attributes:
+        arguments: all of the above by their names, for checkpoints of schemes. A subclass that
+            takes others, such as the size of something new, adds them.
+
     Raises:
         BadInput: if an argument is out of its range.
 
@@ -56,6 +60,17 @@ class Backbone(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "vocabulary_size": vocabulary_size,
+            "num_layers": num_layers,
+            "hidden_size": hidden_size,
+            "dense_size": dense_size,
+            "peepholes": peepholes,
+            "forget_bias": forget_bias,
+            "grad_clip": grad_clip,
+            "dropout": dropout,
+            "seed": seed,
+        }
         require_whole("backbone.num_layers", num_layers, 1, "recurrent layer")
         if dense_size is not None:
             require_whole("backbone.dense_size", dense_size, 1, "unit, or null")

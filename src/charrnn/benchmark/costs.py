@@ -157,12 +157,15 @@ def _lightning_steps(case: Case, batches: TrainBatches, steps: int) -> float:
             max_epochs=-1,
             logger=False,
             callbacks=[LogTraining(50, events, Clock()), ends],
+            limit_val_batches=0,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
         with closing(events):
-            trainer.fit(_scheme(case), train_dataloaders=batches)
+            scheme = _scheme(case)
+            scheme.logs_loss = False
+            trainer.fit(scheme, train_dataloaders=batches)
     return (ends.seconds[-1] - ends.seconds[0]) / steps
 
 

@@ -18,6 +18,9 @@ from charrnn.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
+HYPERPARAMETERS = ("hyper_parameters", "hparams_name")
+"""What Lightning adds to a checkpoint of a module with hyperparameters."""
+
 
 class CheckpointFiles(CheckpointIO):
     """Writes and reads Lightning's checkpoints in the format of charrnn.runs.checkpoints."""
@@ -25,8 +28,10 @@ class CheckpointFiles(CheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
+        # The run's configuration, in the same folder, says it all.
+        kept = {name: value for name, value in checkpoint.items() if name not in HYPERPARAMETERS}
         buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
+        torch.save(kept, buffer)
         write_checkpoint(Path(path), checkpoint["global_step"], buffer.getvalue())
 
     def load_checkpoint(

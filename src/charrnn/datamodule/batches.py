@@ -107,7 +107,11 @@ class TrainBatches:
         return len(range(N // B * (B - 1), N - self.k2, self.k1))
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch, first = divmod(self.start, self.per_epoch)
+        return self.after(self.start)
+
+    def after(self, read: int) -> Iterator[Batch]:
+        """The batches that follow the first ``read`` ones of the run, without end."""
+        epoch, first = divmod(read, self.per_epoch)
         yield from self.epoch(epoch, first)
         for following in itertools.count(epoch + 1):
             yield from self.epoch(following)

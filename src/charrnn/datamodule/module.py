@@ -10,8 +10,10 @@ import torch
 from charrnn.data.corpora.base import Corpus, load_once
 from charrnn.data.corpora.tokens import Tokens
 from charrnn.datamodule.batches import Order, TrainBatches
+from charrnn.datamodule.epochs import Epochs
+from charrnn.datamodule.parts import Parts
 from charrnn.datamodule.split import split
-from charrnn.errors import require_choice, require_whole
+from charrnn.errors import require, require_choice, require_whole
 
 
 class CharDataModule(pl.LightningDataModule):
@@ -27,10 +29,17 @@ class CharDataModule(pl.LightningDataModule):
         test_size: tokens at the end of the rotated corpus that form the test split.
         offset: number of tokens by which the corpus is rotated before the split; None draws it.
         seed: the data seed, for the offset, the rotations and the shuffling.
+        val_size: tokens at the end of the train split that are set aside as the validation split.
+            The paper has none: with 0, the default, nothing is set aside, and validation reads the
+            test split. Then what is chosen by validation, such as when to stop, is chosen on the
+            test split.
 
     Attributes:
         test_tokens: after `setup`, the test split (test_size,).
-        batches: after `setup`, the training batches.
+        val_tokens: after `setup`, the validation split (val_size,), or else the test split.
+        batches: after `setup`, the training batches, without end.
+        endless: whether the Trainer sees one endless epoch, as a run's does, so that it can resume
+            in the middle of a real one.
 
     Raises:
         BadInput: if an argument is out of its range.
@@ -61,6 +70,7 @@ class CharDataModule(pl.LightningDataModule):
         test_size: int = 11_100,
         offset: int | None = None,
         seed: int = 0,
+        val_size: int = 0,
     ) -> None:
         super().__init__()
         require_whole("k1", k1, 1, "token")
@@ -69,6 +79,8 @@ class CharDataModule(pl.LightningDataModule):
         unit = "tokens (k2 for context, one to score)"
         require_whole("datamodule.test_size", test_size, k2 + 1, unit)
         require_whole("datamodule.seed", seed, 0)
+        if val_size != 0:
+            require_whole("datamodule.val_size", val_size, k2 + 1, f"{unit}, or 0")
         require_choice("datamodule.order", order, get_args(Order))
         for field, value in (("datamodule.rotation", rotation), ("datamodule.offset", offset)):
             if value is not None:
@@ -76,6 +88,8 @@ class CharDataModule(pl.LightningDataModule):
         self.corpus, self.k1, self.k2, self.batch_size = corpus, k1, k2, batch_size
         self.order, self.rotation = order, rotation
         self.test_size, self.offset, self.seed = test_size, offset, seed
+        self.val_size = val_size
+        self.endless = False
 
     @property
     def tokens(self) -> Tokens:
@@ -89,17 +103,31 @@ class CharDataModule(pl.LightningDataModule):
             BadInput: if the corpus is too short for the split or for one batch.
         """
         train, test = split(self.tokens.tokens, self.test_size, self.offset, self.seed)
-        self.test_tokens = torch.from_numpy(test.astype("int64"))
+        self.test_tokens = self.val_tokens = torch.from_numpy(test.astype("int64"))
+        if self.val_size:
+            fits = f"less than the {len(train)} train tokens"
+            require(self.val_size < len(train), "datamodule.val_size", self.val_size, fits)
+            self.val_tokens = torch.from_numpy(train[-self.val_size :].astype("int64"))
+            train = train[: -self.val_size]
         self.batches = TrainBatches(
             train, self.k1, self.k2, self.batch_size, self.order, self.rotation, self.seed
         )
 
-    def train_dataloader(self) -> TrainBatches:
-        """The training batches, time-major.
+    def train_dataloader(self) -> Epochs | TrainBatches:
+        """The training batches, time-major: an epoch at each iteration, or all if `endless`."""
+        if self.endless:
+            return self.batches
+        fitting = self.trainer is not None and self.trainer.training
+        read = self.trainer.fit_loop.total_batch_idx + 1 if fitting and self.trainer else 0
+        return Epochs(self.batches, read)
 
-        Lightning sees one endless epoch, so that a run can resume in the middle of a real one.
-        """
-        return self.batches
+    def val_dataloader(self) -> Parts:
+        """The validation split in parts; by default that is the test split."""
+        return Parts(self.val_tokens, self.k2)
+
+    def test_dataloader(self) -> Parts:
+        """The test split in parts."""
+        return Parts(self.test_tokens, self.k2)
 
     def state_dict(self) -> dict[str, int]:
         assert self.trainer is not None

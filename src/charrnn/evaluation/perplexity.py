@@ -12,16 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.backbone.network import Backbone
-from charrnn.backbone.state import state_after
+from charrnn.backbone.precision import at_least_single, without_autocast
+from charrnn.backbone.state import State, state_after
+from charrnn.datamodule.parts import CHUNK
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 
 WINDOWS = 256
 """Windows that are read side by side, enough for efficient matrix products."""
 STEPS = 10
 """Tokens of each window whose states are in memory at a time, few enough to fit into the cache."""
-CHUNK = 2048
-"""Tokens of a progressive pass whose hidden states are in memory at a time."""
-
 NOT_SCORED = -100
 """Target of a token that is read but not scored."""
 
@@ -65,6 +64,17 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
         >>> round(perplexity.value), perplexity.tokens_scored
         (5, 40)
     """
+    return perplexity_of(windowed_losses(backbone, tokens_N, k2), len(tokens_N) - k2)
+
+
+def windowed_losses(backbone: Backbone, tokens_N: Tensor, k2: int) -> list[Tensor]:
+    """-log p of every token but the first k2, in double precision, in chunks of `WINDOWS`.
+
+    Args:
+        backbone: see windowed_perplexity.
+        tokens_N: the tokens (N,), N > k2.
+        k2: see windowed_perplexity.
+    """
     windows_WT = tokens_N[:-1].unfold(0, k2, 1)
     losses = []
     with torch.inference_mode():
@@ -76,7 +86,7 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
                 hidden_TBH, trajectory = backbone.recur(inputs_TB, state)
                 state = state_after(trajectory, -1)
             losses.append(_losses(backbone.readout(hidden_TBH[-1]), targets_B))
-    return _perplexity(losses, len(tokens_N) - k2)
+    return losses
 
 
 def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
@@ -97,15 +107,32 @@ def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Per
     """
     targets_N = tokens_N[1:].clone()
     targets_N[: k2 - 1] = NOT_SCORED
-    state, losses = backbone.initial_state(1), []
+    state = backbone.initial_state(1)
+    losses, _ = progressive_losses(backbone, tokens_N[:-1], targets_N, state)
+    return perplexity_of(losses, len(tokens_N) - k2)
+
+
+def progressive_losses(
+    backbone: Backbone, inputs_N: Tensor, targets_N: Tensor, state: list[State]
+) -> tuple[list[Tensor], list[State]]:
+    """-log p of every target, 0 for those that are `NOT_SCORED`, in chunks of `CHUNK`.
+
+    Args:
+        backbone: see progressive_perplexity.
+        inputs_N: the tokens to read (N,).
+        targets_N: the token after each of them, or `NOT_SCORED`, (N,).
+        state: for each layer, the state before the first token, (1, H) each.
+
+    Returns:
+        The chunks, in double precision, and the state after the last token.
+    """
+    losses = []
     with torch.inference_mode():
-        for inputs_T, targets_T in zip(
-            tokens_N[:-1].split(CHUNK), targets_N.split(CHUNK), strict=True
-        ):
+        for inputs_T, targets_T in zip(inputs_N.split(CHUNK), targets_N.split(CHUNK), strict=True):
             hidden_TBH, trajectory = backbone.recur(inputs_T[:, None], state)
             state = state_after(trajectory, -1)
             losses.append(_losses(backbone.readout(hidden_TBH[:, 0]), targets_T))
-    return _perplexity(losses, len(tokens_N) - k2)
+    return losses, state
 
 
 PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = dict(
@@ -115,11 +142,15 @@ PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = dict(
 
 def _losses(logits: Tensor, targets: Tensor) -> Tensor:
     """Each token's -log p, in double precision; 0 for those that are not scored."""
-    losses = nn.functional.cross_entropy(logits, targets, reduction="none", ignore_index=NOT_SCORED)
+    logits = at_least_single(logits)
+    with without_autocast(logits):
+        losses = nn.functional.cross_entropy(
+            logits, targets, reduction="none", ignore_index=NOT_SCORED
+        )
     return losses.cpu().double()
 
 
-def _perplexity(losses: Sequence[Tensor], tokens_scored: int) -> Perplexity:
+def perplexity_of(losses: Sequence[Tensor], tokens_scored: int) -> Perplexity:
     """The perplexity of the last ``tokens_scored`` of the losses, which come in chunks."""
     mean = sum(chunk.sum().item() for chunk in losses) / tokens_scored
     scored = torch.cat(list(losses))[-tokens_scored:]

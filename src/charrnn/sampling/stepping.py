@@ -14,6 +14,7 @@ from torch import Tensor
 from charrnn.backbone.lstm import PeepholeLSTM
 from charrnn.backbone.lstm_autograd import step_
 from charrnn.backbone.network import Backbone
+from charrnn.backbone.precision import without_autocast
 from charrnn.backbone.state import State
 
 
@@ -98,10 +99,11 @@ class _Steps:
         """Let the first ``windows`` windows read the next token of their streams."""
         tokens_R = tokens_S.repeat(windows)
         first, *others = self.layers
-        hidden_RH = first.advance(len(tokens_R), self.table_VG, tokens_R)
-        for layer in others:
-            inputs_RG = torch.addmm(layer.layer.bias_G, hidden_RH, layer.layer.W_in_IG)
-            hidden_RH = layer.advance(len(tokens_R), inputs_RG)
+        with without_autocast(self.table_VG):
+            hidden_RH = first.advance(len(tokens_R), self.table_VG, tokens_R)
+            for layer in others:
+                inputs_RG = torch.addmm(layer.layer.bias_G, hidden_RH, layer.layer.W_in_IG)
+                hidden_RH = layer.advance(len(tokens_R), inputs_RG)
 
     def logits(self, window: int) -> Tensor:
         return self.readout(self.layers[-1].state[0][self._rows(window)])

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Literal, get_args
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args
 
-import pytorch_lightning as pl
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.state import State, state_after
-from charrnn.errors import require, require_choice, require_whole
+from charrnn.errors import require, require_choice, require_number, require_whole
+from charrnn.schemes import hyperparameters as described
 from charrnn.schemes.losses import WEIGHTINGS, weighted_cross_entropy
+from charrnn.schemes.own_loop import OwnLoop
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 Start = Literal["learned", "zero"]
 
 
-class Scheme(pl.LightningModule):
+class Scheme(OwnLoop):
     """A training procedure and a sampling procedure, as a Lightning module.
 
     A subclass names both procedures. Its `training_step` decides from which state a sequence
-    starts, and its `own_k3` how many positions count in the loss.
+    starts, and its `own_k3` how many positions count in the loss. A subclass with arguments of its
+    own saves them, for its checkpoints: `self.save_hyperparameters("name")`.
 
     Args:
-        backbone: the network, with its initial values.
-        optimizer: makes the optimizer, given the parameters to learn.
+        backbone: the network, with its initial values; or its description, see
+            charrnn.schemes.hyperparameters.
+        optimizer: makes the optimizer, given the parameters to learn; or its description.
         k1: tokens between the starts of successive training sequences.
         k2: tokens in a training sequence.
         k3: how many of a sequence's last positions count in the loss, at most k2 (Section 5); None
             takes `own_k3`.
         weighting: how the loss weighs these positions, a name in charrnn.schemes.losses.WEIGHTINGS.
         start: whether the initial state is `learned` or stays `zero`.
+        lr: learning rate; None takes that of ``optimizer``.
 
     Attributes:
+        hparams: the arguments as plain values.
         carried: for each layer, the state that the next batch starts from; empty if no state is
             carried.
         reached: for each layer, the state after the last token of the latest batch.
@@ -80,15 +86,26 @@ class Scheme(pl.LightningModule):
 
     def __init__(
         self,
-        backbone: Backbone,
-        optimizer: MakeOptimizer,
+        backbone: Backbone | Mapping[str, Any],
+        optimizer: MakeOptimizer | Mapping[str, Any],
         k1: int,
         k2: int,
         k3: int | None = None,
         weighting: str = "uniform",
         start: Start = "learned",
+        lr: float | None = None,
     ) -> None:
         super().__init__()
+        if isinstance(backbone, Mapping):
+            backbone = described.build_backbone(backbone)
+        if isinstance(optimizer, Mapping):
+            optimizer = described.build_optimizer(optimizer)
+        made_by = described.describe_optimizer(optimizer)
+        values = {"k1": k1, "k2": k2, "k3": k3, "weighting": weighting, "start": start}
+        rate = described.learning_rate(made_by) if lr is None else lr
+        network = described.describe(type(backbone), getattr(backbone, "arguments", {}))
+        parts = {"lr": rate, "backbone": network, "optimizer": made_by}
+        self.save_hyperparameters(values | parts)
         require_whole("k1", k1, 1, "token")
         require_whole("k2", k2, 1, "token")
         own = self.own_k3(k1, k2)
@@ -99,11 +116,13 @@ class Scheme(pl.LightningModule):
         require(self.k3_is_free or k3 == own, "k3", k3, fixed)
         require_choice("weighting", weighting, WEIGHTINGS)
         require_choice("model.start", start, get_args(Start))
+        if lr is not None:
+            require_number("lr", lr, "a number, at least 0, or None", lambda rate: rate >= 0)
         if start == "zero":
             backbone.zero_initial_state()
         self.backbone = backbone
         self.make_optimizer = optimizer
-        self.k1, self.k2 = k1, k2
+        self.k1, self.k2, self.lr = k1, k2, lr
         self.carried: list[State] = []
         self.reached: list[State] = []
         self.weigh = WEIGHTINGS[weighting]
@@ -128,4 +147,38 @@ class Scheme(pl.LightningModule):
         return weighted_cross_entropy(readout, hidden_TBH, targets_TB, self.weights_N)
 
     def configure_optimizers(self) -> Optimizer:
-        return self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+        optimizer = self.make_optimizer(p for p in self.parameters() if p.requires_grad)
+        if self.lr is not None:
+            for group in optimizer.param_groups:
+                group["lr"] = self.lr
+        if self.hparams["optimizer"] is None:  # made by a function of the user's
+            self.hparams["optimizer"] = described.describe(type(optimizer), optimizer.defaults)
+            self.hparams["lr"] = optimizer.param_groups[0].get("lr")
+        return optimizer
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # A new module is in single precision.
+        precise = (
+            value for value in checkpoint["state_dict"].values() if value.is_floating_point()
+        )
+        self.to(next(precise).dtype)
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """The scheme of a checkpoint: of a Trainer of one's own, or `checkpoint.pt` of a run.
+
+        Args:
+            checkpoint_path: the file.
+            *args: as of LightningModule.load_from_checkpoint.
+            **kwargs: as there; arguments of the scheme, such as ``backbone``, take the place of the
+                kept ones.
+
+        Raises:
+            CharRNNError: if a class that the checkpoint names cannot be imported, or the rest of
+                the run is missing.
+        """
+        if described.is_a_runs(checkpoint_path):
+            with Path(checkpoint_path).open("rb") as file:
+                file.readline()
+                checkpoint_path = described.as_lightnings(file, Path(checkpoint_path).parent)
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from charrnn.backbone.precision import at_least_single, without_autocast
+
 Weighting = Callable[[int], Tensor]
 
 
@@ -80,7 +82,8 @@ def weighted_cross_entropy(
     N = len(weights_N)
     # Even a slice of everything would cost the backward pass a copy of the whole array.
     hidden_NBH = hidden_TBH[-N:] if len(hidden_TBH) > N else hidden_TBH
-    logits = readout(hidden_NBH.flatten(0, 1))
+    logits = at_least_single(readout(hidden_NBH.flatten(0, 1)))
     targets_NB = targets_TB[-N:]
-    losses = nn.functional.cross_entropy(logits, targets_NB.flatten(), reduction="none")
-    return weights_N.to(losses) @ losses.view_as(targets_NB).mean(1)
+    with without_autocast(logits):
+        losses = nn.functional.cross_entropy(logits, targets_NB.flatten(), reduction="none")
+        return weights_N.to(losses) @ losses.view_as(targets_NB).mean(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ class ConditionalMultiLoss(Scheme):
             state comes from the new weights.
         restart: whether every epoch starts from that state; if not, the state is carried from the
             end of the previous epoch.
+        lr: see Scheme.
 
     Raises:
         BadInput: if k1 is greater than k2, because the state after token k1 is not computed then.
@@ -45,8 +47,8 @@ class ConditionalMultiLoss(Scheme):
 
     def __init__(
         self,
-        backbone: Backbone,
-        optimizer: MakeOptimizer,
+        backbone: Backbone | Mapping[str, Any],
+        optimizer: MakeOptimizer | Mapping[str, Any],
         k1: int,
         k2: int,
         k3: int | None = None,
@@ -55,8 +57,10 @@ class ConditionalMultiLoss(Scheme):
         reset: float = 0.0,
         recompute: bool = False,
         restart: bool = True,
+        lr: float | None = None,
     ) -> None:
-        super().__init__(backbone, optimizer, k1, k2, k3, weighting, start)
+        super().__init__(backbone, optimizer, k1, k2, k3, weighting, start, lr)
+        self.save_hyperparameters({"reset": reset, "recompute": recompute, "restart": restart})
         carries = f"at most k2={k2} in a scheme that carries the state after token k1"
         require(k1 <= k2, "k1", k1, carries)
         require_number("model.reset", reset, "a share from 0 to 1", lambda x: 0 <= x <= 1)
@@ -94,6 +98,7 @@ class ConditionalMultiLoss(Scheme):
         checkpoint["carried"] = self.carried
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
         self.carried = checkpoint["carried"]
 
     def on_train_start(self) -> None:
