@@ -37,7 +37,7 @@ MEASURED = $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all lint format docs benchmark benchmark-quick benchmark-growth clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all test-long lint format docs benchmark benchmark-quick benchmark-growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
@@ -106,9 +106,12 @@ tensorboard: $(INSTALLED) ## show the runs in a browser (BIND=, PORT=)
 	@$(BIN)/charrnn tensorboard --host $(BIND) --port $(PORT)
 
 test: lint ## run the linters and the fast tests, in a few minutes
-	$(BIN)/python -m pytest -n 3 -m "not slow"
+	$(BIN)/python -m pytest -n 3 -m "not slow and not long"
 
-test-all: $(FOR_TESTS) ## run the slow tests: Ray, browsers, real fetches, long tests that kill
+test-long: $(FOR_TESTS) ## run the longest tests, before a release: more kills, corpora read twice, real costs
+	$(BIN)/python -m pytest -n 3 -m long
+
+test-all: $(FOR_TESTS) ## run the slow tests: Ray, browsers, real fetches, tests that kill
 	$(BIN)/python -m pytest -n 3 -m slow
 
 lint: $(FOR_TESTS) ## check style, formatting and types

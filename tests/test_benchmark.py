@@ -170,7 +170,7 @@ def test_growth_is_measured_and_drawn(run, monkeypatch, tmp_path):
     assert "<svg" in (tmp_path / "growth.svg").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_costs_are_taken_from_real_runs():
     assert feed_milliseconds(batches=3) > 0
     assert math.isfinite(lightning_milliseconds(steps=20, rounds=1))  # a difference, of any sign

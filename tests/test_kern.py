@@ -221,7 +221,7 @@ def scores() -> dict[str, bytes]:
     return zip_members(fetch_wheel(MUSIC21), lambda name: name.endswith(".krn"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_order_of_the_lines_is_that_of_the_durations(scores):
     """Every fourth file; all of them agreed when this was written."""
     assert len(scores) == 1_327
@@ -246,7 +246,7 @@ NEEDED = ("jsonpickle", "webcolors", "more-itertools", "chardet", "requests", "u
 """What importing music21 takes, beside packages that are installed for other reasons."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_music21_reads_the_same_notes(tmp_path):
     """A sample of each composer, and a quartet with grace notes."""
     corpus, wheel = "music21/corpus", fetch_wheel(MUSIC21)
@@ -308,7 +308,7 @@ def test_masses_are_a_line_each_and_duplicates_and_old_versions_are_left_out(tmp
         Masses().load()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_masses_are_what_they_say():
     loaded = Masses().load()
     assert (len(loaded.tokens), len(loaded.vocabulary)) == (744_619, 69)

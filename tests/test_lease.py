@@ -163,7 +163,7 @@ def contents(folder: RunFolder) -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the heartbeat tells")
-@pytest.mark.parametrize("finished", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.parametrize("finished", [pytest.param(True, marks=pytest.mark.long), False])
 def test_a_process_that_stood_still_leaves_the_run_to_who_took_it_over(
     config, tmp_path, monkeypatch, finished
 ):

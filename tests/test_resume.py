@@ -48,7 +48,7 @@ def files_in_the_making(folder: RunFolder) -> set[str]:
 
 MOMENTS = {
     # An evaluation: in the midst of the perplexity's sum, and when its table is being written.
-    Moment("charrnn.evaluation.perplexity._log_likelihood"): set(),
+    Moment("charrnn.evaluation.perplexity._losses"): set(),
     Moment("os.replace", "/.evaluations.csv."): {".evaluations.csv"},
     # A checkpoint: being written; written, beside the newest one; and when there is no newest one.
     Moment("os.replace", "/.checkpoint-next.pt."): {".checkpoint-next.pt"},
@@ -58,9 +58,13 @@ MOMENTS = {
 """Moments to be killed at, and the files that are in the making then."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("scheme", "optimizer"), [(1, "adam_lasagne"), (2, "rmsprop"), (4, "adam")]
+    ("scheme", "optimizer"),
+    [
+        pytest.param(1, "adam_lasagne", marks=pytest.mark.long),
+        pytest.param(2, "rmsprop", marks=pytest.mark.long),
+        pytest.param(4, "adam", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_at_random_and_at_chosen_moments_a_run_ends_with_the_same_bits(
     config, tmp_path, scheme, optimizer
