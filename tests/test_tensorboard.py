@@ -268,8 +268,8 @@ def test_a_browser_shows_scalars_the_table_of_runs_and_texts(command, tmp_path):
         v.page.reload()
         v.page.get_by_text("Perplexity of the schemes").wait_for()
         matches = v.page.get_by_text("Matches (4)")
-        # The perplexity, and all four of the training.
-        expect(matches).to_have_count(5)
+        # The perplexity, the reading gap, and all four of the training.
+        expect(matches).to_have_count(6)
 
         v.page.goto(f"{address}?smoothing=0#hparams")
         v.page.reload()

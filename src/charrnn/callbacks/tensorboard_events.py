@@ -112,9 +112,9 @@ def layout(corpus: str) -> dict[str, dict[str, list[Any]]]:
         return ["Multiline", [f"^{tag}$" for tag in tags]]
 
     return {
-        "Perplexity of the schemes, by corpus": {corpus: chart(f"perplexity/{re.escape(corpus)}")},
-        "log(progressive / windowed perplexity), by corpus": {
-            corpus: chart(f"{READING_GAP}/{re.escape(corpus)}")
+        "Perplexity of the schemes, by corpus": {
+            corpus: chart(f"perplexity/{re.escape(corpus)}"),
+            f"{corpus}, log(progressive / windowed)": chart(f"{READING_GAP}/{re.escape(corpus)}"),
         },
         "Training": {
             "loss": chart("train/loss"),
