@@ -14,13 +14,12 @@ from analysis.drawing.colours import SCHEMES, Look, choose_colours
 from analysis.drawing.names import DERIVED, in_order, label
 from analysis.results import BESIDE, STATES, Results, name_cells
 from analysis.statistics.bootstrap import (
-    MIN_REPLICATES,
     bootstrap_interval,
     interquartile_mean,
     profile,
     resample,
 )
-from analysis.statistics.intervals import CONFIDENCE
+from analysis.statistics.intervals import CONFIDENCE, ENOUGH
 
 TITLE = "Final perplexity over all cells"
 TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
@@ -145,14 +144,14 @@ def _caption(results: Results, table: pd.DataFrame, column: str, baseline: objec
         "Pairs that differ in their seed alone are one stratum: there are"
         f" {strata} of them per line, with {replicates} replicate{'s' * (most != 1)} each.",
     ]
-    if fewest >= MIN_REPLICATES:
+    if fewest >= ENOUGH:
         sentences.append(
             "Bars and bands: 95 % intervals of a bootstrap that draws replicates anew within each"
             " stratum (Agarwal et al. 2021). They tell chance on these corpora and strides alone,"
             f" and with {fewest} replicates they are somewhat too narrow."
         )
     else:
-        sentences.append(f"Intervals need at least {MIN_REPLICATES} replicates of every stratum.")
+        sentences.append(f"Intervals need at least {ENOUGH} replicates of every stratum.")
     diverged = int((~np.isfinite(table["ratio"]) | (table["ratio"] == 0)).sum())
     if diverged:
         sentences.append(f"In {diverged} pairs one of the two diverged: they have no point.")

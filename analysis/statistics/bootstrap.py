@@ -11,10 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from analysis.statistics.intervals import CONFIDENCE, Interval
+from analysis.statistics.intervals import CONFIDENCE, ENOUGH, Interval
 
-MIN_REPLICATES = 3
-"""With fewer in some stratum there is no interval."""
 RESAMPLES = 2000
 
 
@@ -56,10 +54,10 @@ def resample(
         seed: of the draws.
 
     Returns:
-        All values of each resample, (resamples, n); None if a stratum has fewer than MIN_REPLICATES
+        All values of each resample, (resamples, n); None if a stratum has fewer than ENOUGH
         or there is no stratum.
     """
-    if not strata or min(map(len, strata)) < MIN_REPLICATES:
+    if not strata or min(map(len, strata)) < ENOUGH:
         return None
     generator = np.random.default_rng(seed)
     drawn = [one[generator.integers(len(one), size=(resamples, len(one)))] for one in strata]

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.results import CELL
-from analysis.statistics.bootstrap import MIN_REPLICATES
 from analysis.statistics.intervals import Interval, students_interval
 
 PAIRED = (*CELL, "scale", "settings")
@@ -26,7 +25,7 @@ class Effect:
         pairs: the number of pairs.
         seeds: the number of seeds among them.
         interval: Student's 95 % interval for the ratio, over the means of the seeds; None with
-            fewer than MIN_REPLICATES, or if a ratio is not finite.
+            fewer than three, or if a ratio is not finite.
     """
 
     ratio: float
@@ -70,8 +69,7 @@ def effect(before: pd.DataFrame, after: pd.DataFrame, column: str, measure: str)
     finite = bool(np.isfinite(logs).all())
     # If some ratios are infinite, the median is infinite only if most of them are.
     centre = logs.mean() if finite else logs.median()
-    enough = finite and len(of_seeds) >= MIN_REPLICATES
-    known = students_interval(of_seeds.to_numpy()) if enough else None
+    known = students_interval(of_seeds.to_numpy()) if finite else None
     return Effect(
         ratio=float(np.exp(centre)),
         lowest=float(np.exp(logs.min())),
