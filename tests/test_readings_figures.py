@@ -145,6 +145,15 @@ def test_the_page_draws_the_same_lines():
     assert "perplexity 30 (4.91 bits per token)" in told
 
 
+@pytest.mark.parametrize("figure", [READINGS, FIGURES["fig9"], FIGURES["fig11"]])
+def test_every_line_of_the_page_goes_with_an_entry_of_its_legend(figure):
+    traces = interactive(BOTH, figure)["data"]
+    entries = {trace["legendgroup"] for trace in traces if trace.get("showlegend")}
+    lines = [trace for trace in traces if trace["x"] != [None]]
+    assert lines
+    assert {trace["legendgroup"] for trace in lines} <= entries
+
+
 def test_a_busy_hour_and_a_busy_run_leave_no_trace_in_the_pace():
     """Per batch: 1 s, but for an hour in between; a twin on a busy machine takes 5 s."""
     known = results(

@@ -236,7 +236,7 @@ def test_pointing_at_a_line_tells_its_run(opened):
     )
     opened.page.mouse.move(*points)
     told = plot.locator(".hoverlayer")
-    for words in ("perplexity 30 after 10 batches", "-seed0", "-seed1"):
+    for words in ("perplexity 30 (4.91 bits per token) after 10 batches", "-seed0", "-seed1"):
         expect(told).to_contain_text(words)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Hashable
 from string import ascii_lowercase
 from typing import Any
 
@@ -47,9 +48,7 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
         ],
     )
     for value, look in arranged.looks.items():  # the legend shows all values, trained or not
-        columns_of = [figure.colour, figure.style][: len(value)]
-        words = [html(str(c), one) for c, one in zip(columns_of, value, strict=True)]
-        named = {"name": ", ".join(words), "legendgroup": str(value)}
+        named = {"name": _name(figure, value), "legendgroup": _name(figure, value)}
         swatch = {**stroke(look), "width": 3}
         canvas.add_scatter(x=[None], y=[None], mode="lines", line=swatch, showlegend=True, **named)
     for name in BASELINES:
@@ -68,7 +67,7 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
         for _, line in inside.groupby("line", sort=False):
             key = line["key"].iloc[0]
             for trace in traces_of(line, figure, arranged.looks[key], arranged.top):
-                canvas.add_trace(trace.update(legendgroup=str(key)), **place)
+                canvas.add_trace(trace.update(legendgroup=_name(figure, key)), **place)
     title, scale = AXES[figure.x]
     axis = {"gridcolor": GRID, "linecolor": INK, "ticks": "outside", "zeroline": False}
     canvas.update_xaxes(type=scale, exponentformat="power", dtick=_ticks(places, scale))
@@ -92,6 +91,12 @@ def _draw(results: Results, figure: Figure, columns: int) -> go.Figure:
         hovermode="closest",
         hoverlabel={"align": "left"},
     )
+
+
+def _name(figure: Figure, key: tuple[Hashable, ...]) -> str:
+    """What the legend calls the lines with these values of the figure's colour and style."""
+    columns = [figure.colour, figure.style][: len(key)]
+    return ", ".join(html(str(column), one) for column, one in zip(columns, key, strict=True))
 
 
 def _ticks(x: pd.Series, scale: str) -> int | str | None:
