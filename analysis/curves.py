@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.typing import SeriesGroupBy
 
-from analysis.results import CELL
+from analysis.results import CELL, FAR_PAST
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 
@@ -78,6 +78,13 @@ def gaps(curves: pd.DataFrame) -> Cells:
         return float((progressive - windowed).mean())
 
     return of_cells(curves, measure)
+
+
+def gains_from_far_past(curves: pd.DataFrame) -> Cells:
+    """What the far past is good for at the end of each cell's run, see analysis.far_past."""
+    if FAR_PAST not in curves:
+        return of_cells(curves, lambda _: math.nan)
+    return of_cells(curves, lambda curve: float(curve[FAR_PAST].iloc[-1]))
 
 
 def delays(curves: pd.DataFrame, one: object, other: object) -> Cells:

@@ -22,6 +22,8 @@ BESIDE = ("procedure", "stands_for", "scale", "num_batches", "run", "state")
 """Columns that never tell cells apart; any other column is one that the sweep itself varies."""
 BASELINES = ("unigram", "ngram")
 """Columns of the curves that analysis.baselines adds: perplexities that need no network."""
+FAR_PAST = "far_past"
+"""Column of the curves that analysis.far_past adds."""
 SYMBOLS = {"scheme": "scheme ", "num_layers": "r=", "hidden_size": "gamma=", "corpus": ""}
 PENDING = ("planned", "starting", "running")
 """States of a cell whose run has not finished yet."""

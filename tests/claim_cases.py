@@ -79,6 +79,12 @@ def gaps(wide: float, narrow: float) -> list[dict]:
     return [five | {"gap": wide}, none | {"gap": narrow}]
 
 
+def far(multi: float, single: float) -> list[dict]:
+    """What the far past is good for after multi-loss and after single-loss training."""
+    multi_loss, single_loss = (biases({scheme: (8.0, 8.0)})[0] for scheme in (1, 2))
+    return [multi_loss | {"far": multi}, single_loss | {"far": single}]
+
+
 BIG_MUSIC = architectures({(1, 32): 10.0, (1, 128): OVERFITTED}, **MUSIC)
 SMALL_BUMP = architectures({(1, 32): BUMP, (1, 128): 10.0}, **FINNISH)
 NO_BUMP = architectures({(1, 32): 10.0, (1, 128): 10.0}, **FINNISH)
@@ -99,6 +105,7 @@ CASES = {
     ),
     "scheme-2-slower": Case(schemes({1: 8, 2: 12}), schemes({1: 8, 2: 7})),
     "scheme-2-smoother": Case(spikes({1: [SPIKE], 2: [STEADY]}), spikes({1: [STEADY], 2: [SPIKE]})),
+    "single-loss-far": Case(far(multi=0.02, single=0.03), far(multi=0.03, single=0.02)),
     "scheme-3-close": Case(schemes({1: 8, 3: 8.4}), schemes({1: 8, 3: 10})),
     "scheme-3-beyond-k2": Case(schemes({3: 8}, gap=0.1), schemes({3: 8}, gap=-0.1)),
     "scheme-4-start": Case(

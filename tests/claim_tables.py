@@ -15,7 +15,7 @@ TEXTS = ("english", "finnish", "linux")
 SEEDS = (0, 1, 2)
 NOISE = 0.0005
 """How far replicates are apart: a twentieth of a percent, as a standard deviation."""
-TOLD = ("curve", "sweep", "state", "seconds", "gap", "at", "run")
+TOLD = ("curve", "sweep", "state", "seconds", "gap", "at", "run", "far")
 """What a cell here says beside the columns of a grid."""
 
 
@@ -35,8 +35,9 @@ def cell(curve: list[float] | float | None, sweep="fig9", corpus="english", **wh
     """A cell with this curve, or one that falls to this perplexity; None is one yet to come.
 
     It stands for three replicates unless ``where`` has a seed. `seconds` are those of the training,
-    `gap` is log(progressive / windowed), `at` are other numbers of batches than BATCHES, and `run`
-    is the name of the run that its replicates' names begin with.
+    `gap` is log(progressive / windowed), `far` what the far past is good for, `at` are other
+    numbers of batches than BATCHES, and `run` is the name of the run that its replicates' names
+    begin with.
     """
     curve = falling(curve) if isinstance(curve, float | int) else curve
     place = {"scheme": 1, "num_layers": 1, "hidden_size": 32, "k1": 20, "k2": 100}
@@ -82,6 +83,7 @@ def _evaluations(one: dict, replicate: list[int]) -> Iterator[dict]:
             "tokens_scored": 1000,
             "windowed": windowed,
             "progressive": windowed * ratio,
+            "far_past": one.get("far", 0.0) + height,
         }
 
 

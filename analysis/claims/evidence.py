@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.far_past import with_far_past
 from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
 from analysis.reference.table import REFERENCE, reference_results
 from analysis.results import Results
@@ -19,6 +20,8 @@ from charrnn.runs.state import RESULTS
 SCALES = ("paper", "long", "laptop", "quick", "smoke")
 """From the largest to the smallest."""
 TABLE4 = "table4"
+WEIGHED = "readings"
+"""The experiment whose claims need more of its runs than their tables."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
     if source == "own":
         others = (name for name in own_sweeps(runs, scale) if name not in names)
         sweeps |= {name: read_sweep(source, runs, name, scale) for name in others}
+    if WEIGHED in sweeps:
+        sweeps[WEIGHED] = with_far_past(sweeps[WEIGHED], runs)
     folder = runs / "figures" if source == "own" else REFERENCE
     table4 = folder / f"{TABLE4}-{scale}.csv"
     return Evidence(scale, sweeps, pd.read_csv(table4) if table4.exists() else None)

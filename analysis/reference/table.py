@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.baselines import with_baselines
-from analysis.results import BASELINES, Results, read_results
+from analysis.far_past import with_far_past
+from analysis.results import BASELINES, FAR_PAST, Results, read_results
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.files import write_atomically
@@ -28,8 +29,9 @@ EVALUATED = (
     *(field.name for field in fields(Evaluation) if field.name != "procedure"),
     *SAMPLING_PROCEDURES,
     *BASELINES,
+    FAR_PAST,
 )
-"""The columns of numbers, see analysis.results.Results and analysis.baselines."""
+"""The columns of numbers, see analysis.results.Results, analysis.baselines and .far_past."""
 OF_MACHINE = ("processor", "cores", "gpu", "threads", "system")
 ORIGIN = ("version", "commit", "trained_on", "python", "torch", *OF_MACHINE)
 """Columns that say where a run comes from: the project's version and commit, the date, the versions
@@ -59,10 +61,11 @@ def gather(grids: Iterable[Path]) -> pd.DataFrame:
     """
     tables = []
     for grid in grids:
-        results = with_baselines(read_results(grid), grid.parent.parent)
+        runs = grid.parent.parent
+        results = with_far_past(with_baselines(read_results(grid), runs), runs)
         finished = results.cells[results.cells["state"].isin(RESULTS)]
         if len(finished):
-            known = {run: _origin(RunFolder(grid.parent.parent / run)) for run in finished["run"]}
+            known = {run: _origin(RunFolder(runs / run)) for run in finished["run"]}
             origins = pd.DataFrame.from_dict(known, orient="index").rename_axis("run").reset_index()
             shared = [name for name in finished if name != "state"]
             rows = results.curves.merge(finished, on=shared).merge(origins, on="run")

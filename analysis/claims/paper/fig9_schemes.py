@@ -17,6 +17,7 @@ from analysis.curves import (
     contrast,
     delays,
     ends,
+    gains_from_far_past,
     gaps,
     lines,
     roughness,
@@ -67,6 +68,16 @@ def scheme_2_is_smoother(curves: pd.DataFrame) -> Finding:
     """
     rough = roughness(curves, first=SETTLED + 1)
     return comparison(contrast(rough, "scheme", 1, 2))
+
+
+@claim("single-loss-far", "3.5, 6", {"readings": "forget_bias == 5.0"}, (2,), WHOLE)
+def single_loss_reaches_far(curves: pd.DataFrame) -> Finding:
+    """Single-loss training makes the network use more of the far past than multi-loss training.
+
+    What the tokens before the last 20 of k2 are good for: how much the windowed perplexity rises
+    when they are replaced by those of another place, after single-loss less multi-loss training.
+    """
+    return comparison(contrast(gains_from_far_past(curves), "scheme", 2, 1))
 
 
 @claim("scheme-3-close", FIGURE, {"fig9": "scheme in (1, 3)"}, (3,), WHOLE)

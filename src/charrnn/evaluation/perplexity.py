@@ -75,11 +75,21 @@ def windowed_losses(backbone: Backbone, tokens_N: Tensor, k2: int) -> list[Tenso
         tokens_N: the tokens (N,), N > k2.
         k2: see windowed_perplexity.
     """
-    windows_WT = tokens_N[:-1].unfold(0, k2, 1)
+    return losses_after(backbone, tokens_N[:-1].unfold(0, k2, 1), tokens_N[k2:])
+
+
+def losses_after(backbone: Backbone, windows_WT: Tensor, targets_W: Tensor) -> list[Tensor]:
+    """-log p of a token after each window, in double precision, in chunks of `WINDOWS`.
+
+    Args:
+        backbone: see windowed_perplexity.
+        windows_WT: the tokens to read, from the initial state (W, T).
+        targets_W: the token after each window (W,).
+    """
     losses = []
     with torch.inference_mode():
         for chunk_BT, targets_B in zip(
-            windows_WT.split(WINDOWS), tokens_N[k2:].split(WINDOWS), strict=True
+            windows_WT.split(WINDOWS), targets_W.split(WINDOWS), strict=True
         ):
             state = backbone.initial_state(len(chunk_BT))
             for inputs_TB in chunk_BT.t().split(STEPS):

@@ -1,0 +1,101 @@
+"""Numbers computed from finished runs afterwards, once, and kept in a table beside the runs."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.results import Results
+from charrnn.commands.trained_run import TrainedRun, open_run
+from charrnn.errors import CharRNNError
+from charrnn.files import write_atomically
+from charrnn.runs.folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, ...]
+"""Everything that the numbers depend on."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Columns of numbers that are computed from runs.
+
+    Attributes:
+        columns: their names.
+        key: of what they depend on, the name and, for a run, the value of each.
+        numbers: computes them for a run, without fetching anything.
+        table: name of the file in the folder of all runs in which they are kept.
+        absent: how the line in the log begins that says why there are none.
+    """
+
+    columns: tuple[str, ...]
+    key: Callable[[TrainedRun], Mapping[str, object]]
+    numbers: Callable[[TrainedRun], tuple[float, ...]]
+    table: str
+    absent: str
+
+    def beside(self, results: Results, runs: Path) -> Results:
+        """The results with these columns in their curves.
+
+        NaN for a run whose folder is missing or damaged, or whose corpus is not on this machine or
+        is another text here; a line in the log says so.
+
+        Args:
+            results: those that have the columns already, such as reference results, are returned as
+                they are.
+            runs: folder of all runs.
+        """
+        if set(self.columns) <= {*results.curves.columns}:
+            return results
+        known = self._read(runs / self.table)
+        before, found = len(known), dict[str, tuple[float, ...]]()
+        problems: dict[str, str] = {}
+        cells = results.curves[["corpus", "run"]].drop_duplicates()
+        for corpus, run in cells.itertuples(index=False):
+            try:
+                found[run] = self._of(open_run(RunFolder(runs / run)), known)
+            except CharRNNError as error:
+                problems.setdefault(corpus, str(error))
+        for corpus, problem in problems.items():
+            log.warning("%s for runs on %s: %s", self.absent, corpus, problem)
+        if len(known) > before:
+            self._write(known, runs / self.table)
+        unknown = (float("nan"),) * len(self.columns)
+        values = [found.get(run, unknown) for run in results.curves["run"]]
+        columns = pd.DataFrame(values, results.curves.index, columns=[*self.columns], dtype=float)
+        return Results(results.cells, results.curves.join(columns))
+
+    def _of(self, run: TrainedRun, known: dict[Key, dict[str, object]]) -> tuple[float, ...]:
+        """The numbers for one run; new ones are added to ``known``."""
+        names = {name: str(value) for name, value in self.key(run).items()}
+        key = tuple(names.values())
+        if key not in known:
+            numbers = zip(self.columns, self.numbers(run), strict=True)
+            known[key] = {**names, **dict(numbers)}
+        return tuple(float(str(known[key][name])) for name in self.columns)
+
+    def _read(self, path: Path) -> dict[Key, dict[str, object]]:
+        """What was computed before; nothing if the table is missing or cannot be read."""
+        try:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            table[[*self.columns]].astype(float)
+            names = [name for name in table if name not in self.columns]
+            rows = table.to_dict("records")
+            return {tuple(row[name] for name in names): row for row in rows}  # type: ignore[misc]
+        except (OSError, ValueError, KeyError):
+            return {}
+
+    def _write(self, known: Mapping[Key, dict[str, object]], path: Path) -> None:
+        """Keep what is known. Of two processes the later one wins; it is computed again."""
+        file = io.StringIO()
+        pd.DataFrame(known.values()).to_csv(file, index=False)
+        try:
+            write_atomically(path, file.getvalue())
+        except OSError as error:
+            log.warning("%s cannot be written (%s)", path, error)
