@@ -15,7 +15,7 @@ from analysis.instability.definition import INSTABILITY
 from analysis.report.figure_sections import answers, figure_sections, not_started
 from analysis.report.run_details import SETTINGS, Run, read_runs
 from analysis.report.summary import PROCEDURES, scheme_results, sentences
-from analysis.report.table2 import MODELS
+from analysis.report.table2 import MODELS, counted
 from analysis.results import STATES
 from analysis.speed.table4 import by_architecture
 from charrnn.data.corpora.for_figures import STANDS_FOR
@@ -48,6 +48,7 @@ def content(evidence: Evidence, folder: Path) -> dict[str, Any]:
         "not_started": not_started(evidence),
         "table4": _table4(evidence),
         "models": MODELS,
+        "counted": counted(),
         "concerning": {scheme: concerning(scheme, verdicts) for scheme in PROCEDURES},
         "grids": list(_grids(folder, evidence)),
         "runs": runs,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -54,3 +56,20 @@ MODELS = (
     Model("Saon, 2016", 32, "phonemes", (3,), AUTHORS),
     Model("De Boom, 2017", 6, "playlist tracks", (2,), PAPER),
 )
+
+
+def counted(models: Sequence[Model] = MODELS) -> str:
+    """How many models use each scheme, and how many papers say so, in a sentence or two.
+
+    Section 3.8 says that scheme 4 is by far the most popular, that scheme 3 is widely used too, and
+    that 5 of the 22 papers mention what tells the schemes apart.
+    """
+    users = Counter(scheme for model in models for scheme in model.schemes)
+    of_schemes = ", ".join(f"scheme {n}: {users[n]}" for n in sorted({1, 2, 3, 4} | {*users}))
+    several = sum(len(model.schemes) > 1 for model in models)
+    unknown = sum(not model.schemes for model in models)
+    told = sum(model.source == PAPER for model in models)
+    return (
+        f"Of {len(models)} models, {of_schemes}; {several} of them may use either of two schemes, "
+        f"and nobody knows about {unknown}. {told} of the papers say it themselves."
+    )
