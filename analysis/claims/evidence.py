@@ -87,7 +87,7 @@ def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
     if source == "own":
         others = (name for name in own_sweeps(runs, scale) if name not in names)
         sweeps |= {name: read_sweep(source, runs, name, scale) for name in others}
-    if WEIGHED in sweeps:
+    if source == "own" and WEIGHED in sweeps:
         sweeps[WEIGHED] = with_far_past(sweeps[WEIGHED], runs)
     folder = runs / "figures" if source == "own" else REFERENCE
     table4 = folder / f"{TABLE4}-{scale}.csv"
