@@ -37,7 +37,7 @@ MEASURED = $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all test-long lint format docs benchmark benchmark-quick benchmark-growth clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry evidence $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all test-long lint format docs benchmark benchmark-quick benchmark-growth clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
@@ -64,6 +64,10 @@ reproduce-readings: $(INSTALLED) ## each training read both ways, at forget bias
 reproduce-carry: $(INSTALLED) ## what makes training unstable: train the missing runs, judge and draw
 	@failed=0; $(call train-and-draw,readings carry suspects); \
 	  $(BIN)/python -m analysis.instability --scale $(SCALE) $(DRAWN) || failed=1; exit $$failed
+
+evidence: $(INSTALLED) ## train a part of the programme of runs (PART=, SCALE=, JOBS=); without PART= the parts are listed
+	@$(BIN)/python -m analysis.programme $(PART) \
+	  $(if $(PART),$(if $(filter-out auto,$(SCALE)),scale=$(SCALE)) jobs=$(JOBS) launcher=$(LAUNCHER))
 
 plan-fig7 plan-fig8 plan-fig9 plan-fig10 plan-fig11: plan-%: $(INSTALLED) ## list the runs that a figure needs and the time they take here; trains nothing
 	@$(BIN)/charrnn plan $* $(SWEEP)
