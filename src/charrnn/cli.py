@@ -7,13 +7,14 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from charrnn import __version__
 from charrnn.config import conf_folder
 from charrnn.errors import CharRNNError
 from charrnn.help import help_on
+from charrnn.stopping import STOP, Stopped
 
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C has ended."""
@@ -26,7 +27,7 @@ COMMANDS = {
     "eval": "perplexity of a text under a trained model",
     "compare": "where in the window two runs differ",
     "tensorboard": "show the runs in a browser",
-    "data": "list, fetch or build corpora",
+    "data": "list, inspect, fetch or build corpora",
     "help": "explain a field, a group of fields or an option",
 }
 """Each is a module of charrnn.commands, except `train`."""
@@ -104,7 +105,23 @@ def refusing() -> Iterator[None]:
 
 @interruptible()
 def train() -> None:
-    """Train what the command line asks for: one run, or with -m a sweep."""
+    """Train what the command line asks for: one run, or with -m a sweep.
+
+    Raises:
+        Stopped: if a signal has ended it; the last line says so.
+    """
+    try:
+        with STOP.listening(to_the_end=True):
+            _train()
+    except Stopped as stopped:
+        if not STOP.said:
+            with suppress(OSError):  # the terminal may be gone
+                words = "give the same command again to go on"
+                print(f"ended by {stopped.name}; {words}.", file=sys.stderr, flush=True)
+        raise
+
+
+def _train() -> None:
     words = sys.argv[1:]
     if {"-h", "--help"} & {*words}:  # answered before Hydra is imported, which takes a second
         with refusing():

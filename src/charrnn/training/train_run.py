@@ -19,6 +19,7 @@ from charrnn.runs.provenance import provenance
 from charrnn.runs.reuse import note, report_reuse
 from charrnn.sampling.samplers import Diverged, Text
 from charrnn.schemes.base import Scheme
+from charrnn.stopping import STOP, Stopped
 from charrnn.training.build import (
     build_datamodule,
     check,
@@ -29,9 +30,6 @@ from charrnn.training.build import (
 from charrnn.training.fit import Prepared, fit
 
 log = logging.getLogger(__name__)
-
-INTERRUPTED, TERMINATED = 130, 143
-"""Exit statuses after SIGINT and SIGTERM, as a shell has them."""
 
 
 class Taken(CharRNNError):
@@ -71,7 +69,13 @@ def train(cfg: DictConfig) -> RunFolder:
         CharRNNError: see `prepare`, nothing has been written then; or if the folder cannot be
             written; or if it failed before, in a sweep.
         Taken: if another process trains the run, and `job.wait` says not to wait for it.
+        Stopped: if a signal ends the training: after the current batch, with a checkpoint.
     """
+    with STOP.listening(worker=bool(cfg.job.prefix)):  # runs side by side have a prefix
+        return _prepare_and_train(cfg)
+
+
+def _prepare_and_train(cfg: DictConfig) -> RunFolder:
     run = prepare(cfg)
     if cfg.threads is not None:
         torch.set_num_threads(cfg.threads)
@@ -127,14 +131,12 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
     except Exception:
         folder.fail(traceback.format_exc())
         raise
-    except (KeyboardInterrupt, SystemExit) as stop:
+    except Stopped as stopped:
         kept = max(batches_kept(folder.path), batches_kept(run.folder.path))
         how = f"resumes from batch {kept}" if kept else "starts from the beginning"
-        log.warning("%s: interrupted; the same command %s.", title, how)
-        # Lightning ends a run on SIGTERM without a status, which would look like success, and on
-        # SIGINT with 1, which would look like a failed run, after which others are trained.
-        code = getattr(stop, "code", INTERRUPTED)
-        raise SystemExit({None: TERMINATED, 1: INTERRUPTED}.get(code, code)) from stop
+        log.warning("%s: ended by %s; the same command %s.", title, stopped.name, how)
+        STOP.said = True
+        raise
     spent = time.perf_counter() - started
     remaining = 0 if cfg.job.prefix else cfg.job.of - cfg.job.number
     left = f"; about {duration(spent * remaining)} left for the sweep" if remaining else ""

@@ -1,0 +1,169 @@
+"""Signals that end a training: after the current batch, with a checkpoint.
+
+`STOP` is the one place that answers them. The first signal sets a flag, which the training looks at
+after every batch; where no batch is being trained it ends the program at once. A second signal ends
+the process at once, wherever it is, which does no more harm than SIGKILL.
+
+- A signal that was ignored when the program started, as SIGHUP is under nohup, stays ignored.
+- A handler that a launcher had installed, such as submitit's, which queues the job again, is called
+  when the checkpoint has been written and the run's lease released.
+- Lightning installs handlers of its own when it starts to train; `Stop.take_back` replaces them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+"""The signals that end a training; not every system has all of them."""
+TOGETHER = 0.25
+"""Seconds: signals that follow the first one within them belong to it. A terminal that is closed,
+`timeout` and `make` all send several."""
+SHOW_CURSOR = b"\x1b[?25h"
+"""What a terminal shows its cursor for, which a progress bar hides."""
+
+Handler = Callable[[int, FrameType | None], Any] | int
+
+
+class Stopped(SystemExit):
+    """A signal has ended the training; the exit status is the one that a shell expects.
+
+    Args:
+        signum: the signal's number.
+
+    Examples:
+        >>> Stopped(signal.SIGTERM).code, Stopped(signal.SIGTERM).name
+        (143, 'SIGTERM')
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(int(signum))  # what it is pickled with
+        self.code, self.name = 128 + signum, signal.Signals(signum).name
+
+
+class Stop:
+    """What signals have asked of this process.
+
+    Attributes:
+        received: the signals so far, first to last.
+        patient: whether the program will look at `received` itself, after the batch that it trains.
+        said: whether the user has been told what becomes of the run.
+        pass_on: called before a program that is not patient ends; tells the processes that train
+            for this one to stop, and waits for them. None if there are none.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.patient = self.said = False
+        self.pass_on: Callable[[], object] | None = None
+        self._since = 0.0
+        self._is_worker = self._is_over = False
+
+    @contextmanager
+    def listening(self, worker: bool = False, to_the_end: bool = False) -> Iterator[None]:
+        """Answer signals. Inside another such block, or in another thread, this does nothing.
+
+        Args:
+            worker: whether another process of the project decides when this one ends at once. Then
+                a second signal does nothing: that process may have passed on the first.
+            to_the_end: whether signals are answered until the process ends. Then Ctrl-C while
+                Python shuts down prints no traceback.
+
+        Raises:
+            Stopped: in the block or at its start, if a signal ends the program.
+        """
+        before = self._install()
+        if before:
+            self._is_worker, self._is_over = worker, False
+        try:
+            if self.received:
+                raise Stopped(self.received[0])
+            yield
+        except Stopped:
+            self._restore(before, to_the_end)
+            for signum in self.received:
+                handler = before.get(signum)
+                if callable(handler) and handler is not signal.default_int_handler:
+                    handler(signum, None)
+            raise
+        finally:
+            self._restore(before, to_the_end)
+
+    def take_back(self) -> None:
+        """Replace the handlers that another library has just installed."""
+        self._install()
+
+    def check(self) -> None:
+        """End the program if a signal has come.
+
+        Raises:
+            Stopped: if so.
+        """
+        if self.received:
+            raise Stopped(self.received[0])
+
+    def _install(self) -> dict[int, Handler]:
+        """Install the handler. Returns the handlers that it replaces."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        before = {}
+        for signum in SIGNALS:
+            handler = signal.getsignal(signum)
+            # None: a handler that is not Python's, and that could not be put back.
+            if handler not in (None, signal.SIG_IGN, self._handle):
+                before[signum] = handler
+                signal.signal(signum, self._handle)
+        return before
+
+    def _restore(self, before: dict[int, Handler], to_the_end: bool) -> None:
+        if to_the_end:
+            self._is_over = bool(before) or self._is_over
+            return
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+    def _handle(self, signum: int, _: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._is_over:
+            _end_at_once(signum)
+        self.received.append(signum)
+        if len(self.received) == 1:
+            self._since = now
+            if not self.patient:
+                if self.pass_on is not None:
+                    self.pass_on()
+                raise Stopped(signum)
+        elif not self._is_worker and now - self._since > TOGETHER:
+            _say(f"ended at once by {signal.Signals(signum).name}; the same command goes on from ")
+            _say("the last checkpoint.\n")
+            _end_at_once(signum)
+
+
+def _say(text: str) -> None:
+    """Write to standard error, past Python's streams, which may be in the midst of a write."""
+    with suppress(OSError):
+        os.write(2, text.encode())
+
+
+def _end_at_once(signum: int) -> None:
+    """End this process and its workers. Files are written whole or not at all, so none is half."""
+    if multiprocessing := sys.modules.get("multiprocessing"):
+        for worker in multiprocessing.active_children():
+            worker.kill()
+    with suppress(OSError):
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR)
+    os._exit(128 + signum)
+
+
+STOP = Stop()
+"""Of this process."""
