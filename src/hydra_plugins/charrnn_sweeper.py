@@ -134,7 +134,10 @@ class GridSweeper(BasicSweeper):
         left over is launched again as long as that makes progress: if a cluster loses a machine,
         its runs resume from their checkpoints on another.
         """
+        from charrnn.datamodule.announcement import announce  # imports torch
+
         assert self.config is not None
+        announce(cell.corpus for cell in chosen if cell.corpus)
         wait = False
         while chosen:
             before = states(chosen)

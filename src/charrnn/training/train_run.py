@@ -12,9 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.callbacks.progress import RunProgress
 from charrnn.config import build
 from charrnn.console import duration
+from charrnn.datamodule.announcement import Announced, announce
 from charrnn.errors import CharRNNError
 from charrnn.runs.checkpoints import batches_in, batches_kept
 from charrnn.runs.folder import RunFolder, locate_run
+from charrnn.runs.identity import digest_in
 from charrnn.runs.provenance import provenance
 from charrnn.runs.reuse import note, report_reuse
 from charrnn.sampling.samplers import Diverged, Text
@@ -77,6 +79,7 @@ def train(cfg: DictConfig) -> RunFolder:
 
 def _prepare_and_train(cfg: DictConfig) -> RunFolder:
     run = prepare(cfg)
+    _require_the_same(cfg, run)
     if cfg.threads is not None:
         torch.set_num_threads(cfg.threads)
     title = f"scheme {cfg.scheme}, {run.datamodule.tokens.name}, k1={cfg.k1}"
@@ -105,11 +108,28 @@ def _prepare_and_train(cfg: DictConfig) -> RunFolder:
     return run.folder
 
 
+def _require_the_same(cfg: DictConfig, run: Prepared) -> None:
+    """Refuse a sweep's run if a file that it is made of was changed since the sweep started.
+
+    Raises:
+        CharRNNError: saying which.
+    """
+    tokens, wait = run.datamodule.tokens, "start the sweep again when nothing changes it any more"
+    if cfg.job.corpus not in (None, tokens.sha256):
+        what = f"the text of {tokens.name} ({tokens.source.path})"
+        raise CharRNNError(f"{what} was changed after the sweep had started; {wait}.")
+    if cfg.job.run not in (None, digest_in(run.folder.name)):
+        what = f"a file that {run.folder.name} is made of, such as initial_weights,"
+        raise CharRNNError(f"{what} was changed after the sweep had started; {wait}.")
+
+
 def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
     """Train a leased run, from its beginning or a checkpoint, until it is marked as finished."""
     started = time.perf_counter()
     place = f"run {cfg.job.number} of {cfg.job.of}: " if cfg.job.of > 1 else ""
     log.info("%s%s: %s", place, title, run.folder.path)
+    if cfg.job.of == 0:  # a sweep has said so for all of its runs
+        announce([Announced.of(run.datamodule)])
     if cfg.k1 > cfg.k2:
         log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
     folder, checkpoint = run.folder.start(
