@@ -137,7 +137,7 @@ class GridSweeper(BasicSweeper):
         from charrnn.datamodule.announcement import announce  # imports torch
 
         assert self.config is not None
-        announce(cell.corpus for cell in chosen if cell.corpus)
+        announce(cell.used_corpus for cell in chosen if cell.used_corpus)
         wait = False
         while chosen:
             before = states(chosen)

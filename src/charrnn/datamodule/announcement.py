@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Announced:
+class UsedCorpus:
     """A corpus as a run uses it.
 
     Attributes:
@@ -33,7 +33,7 @@ class Announced:
     per_epoch: int
 
     @classmethod
-    def of(cls, datamodule: CharDataModule) -> Announced:
+    def of(cls, datamodule: CharDataModule) -> UsedCorpus:
         """The corpus of a data module that is set up."""
         batches = datamodule.batches
         is_the_users = isinstance(datamodule.corpus, TextFile)
@@ -41,9 +41,9 @@ class Announced:
         return cls(datamodule.tokens, is_the_users, *sizes)
 
 
-def announce(runs: Iterable[Announced]) -> None:
+def announce(runs: Iterable[UsedCorpus]) -> None:
     """Log a line for every corpus and split of the runs, and a warning for whatever is odd."""
-    groups: dict[tuple[str, str, int, int], list[Announced]] = {}
+    groups: dict[tuple[str, str, int, int], list[UsedCorpus]] = {}
     for run in runs:
         key = run.tokens.name, run.tokens.sha256, run.train, run.test
         groups.setdefault(key, []).append(run)

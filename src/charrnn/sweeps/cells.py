@@ -29,7 +29,7 @@ from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS
 
 if TYPE_CHECKING:
-    from charrnn.datamodule.announcement import Announced
+    from charrnn.datamodule.announcement import UsedCorpus
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Cell:
             the corpus is not available.
         error: why the cell has no result, in one sentence.
         known: the sampling procedure of its scheme, if `recognise` has found its run.
-        corpus: its corpus and split, if `locate` has read it.
+        used_corpus: its corpus as its run splits it, if `locate` has read it.
     """
 
     overrides: list[str]
@@ -67,7 +67,7 @@ class Cell:
     folder: RunFolder | None = None
     error: str | None = None
     known: str | None = None
-    corpus: Announced | None = None
+    used_corpus: UsedCorpus | None = None
 
     @property
     def procedure(self) -> str:
@@ -225,7 +225,7 @@ def locate(cells: Sequence[Cell]) -> None:
     """
     if not cells:
         return
-    from charrnn.datamodule.announcement import Announced  # imports torch
+    from charrnn.datamodule.announcement import UsedCorpus  # imports torch
     from charrnn.training.train_run import prepare
 
     for cell in cells:
@@ -236,4 +236,4 @@ def locate(cells: Sequence[Cell]) -> None:
             log.error("%s: %s", cell, error)
         else:
             cell.folder = prepared.folder
-            cell.corpus = Announced.of(prepared.datamodule)
+            cell.used_corpus = UsedCorpus.of(prepared.datamodule)

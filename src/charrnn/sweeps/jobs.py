@@ -106,8 +106,8 @@ def in_turn(cells: Sequence[Cell], lengths: Mapping[Path, list[int]]) -> Iterato
         assert cell.folder is not None
         also = ",".join(map(str, lengths.get(cell.folder.path, [])))
         place = [f"job.number={number}", f"job.of={len(cells)}", f"job.evaluate_also=[{also}]"]
-        if cell.corpus is not None:  # quoted: 123e4567 is a number
-            place.append(f"job.corpus='{cell.corpus.tokens.sha256}'")
+        if cell.used_corpus is not None:  # quoted: 123e4567 is a number
+            place.append(f"job.corpus='{cell.used_corpus.tokens.sha256}'")
         run = digest_in(cell.folder.path.name)
         yield [*cell.overrides, *place, f"job.run='{run}'"]
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.callbacks.progress import RunProgress
 from charrnn.config import build
 from charrnn.console import duration
-from charrnn.datamodule.announcement import Announced, announce
+from charrnn.datamodule.announcement import UsedCorpus, announce
 from charrnn.errors import CharRNNError
 from charrnn.runs.checkpoints import batches_in, batches_kept
 from charrnn.runs.folder import RunFolder, locate_run
@@ -129,7 +129,7 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
     place = f"run {cfg.job.number} of {cfg.job.of}: " if cfg.job.of > 1 else ""
     log.info("%s%s: %s", place, title, run.folder.path)
     if cfg.job.of == 0:  # a sweep has said so for all of its runs
-        announce([Announced.of(run.datamodule)])
+        announce([UsedCorpus.of(run.datamodule)])
     if cfg.k1 > cfg.k2:
         log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
     folder, checkpoint = run.folder.start(
