@@ -40,6 +40,12 @@ FORKS.set_forkserver_preload(
 )
 
 
+def heed_signals() -> None:
+    """Heed what this process may ignore: SIGINT in the background, and SIGHUP under nohup."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Command:
     """A Python program in a forked process, without the seconds that imports take.
 
@@ -178,8 +184,7 @@ def _be(args: list[str], pipes: dict[str, Connection], environment: dict[str, st
         pipe.close()
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
-    # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_signals()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(ROOT)
@@ -243,7 +248,7 @@ def _train(plain: dict, log: Path | None, killed_at: Moment | None, sent: int) -
     os.dup2(file, 1)
     os.dup2(file, 2)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored in the background
+    heed_signals()
     if killed_at:
         _kill_at(killed_at, sent)
     train(OmegaConf.create(plain))

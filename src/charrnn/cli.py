@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from charrnn import __version__
 from charrnn.config import conf_folder
 from charrnn.errors import CharRNNError
 from charrnn.help import help_on
-from charrnn.stopping import STOP, Stopped
+from charrnn.stopping import AGAIN, STOP, Stopped
 
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C has ended."""
@@ -43,13 +44,14 @@ HYDRA_ONLY = frozenset(
 @contextmanager
 def interruptible() -> Iterator[None]:
     """End the program on Ctrl-C with nothing but its status."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see charrnn.__main__
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
 
-@interruptible()
 def main() -> None:
     """The console script `charrnn`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -58,7 +60,12 @@ def main() -> None:
     if words[:1] == ["train"]:
         del sys.argv[1]  # the rest is Hydra's
         train()
-        return
+    else:
+        _other_command(words)
+
+
+@interruptible()
+def _other_command(words: Sequence[str]) -> None:
     arguments = _parser(words).parse_args()
     _log_plainly()
     with refusing():
@@ -103,7 +110,6 @@ def refusing() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@interruptible()
 def train() -> None:
     """Train what the command line asks for: one run, or with -m a sweep.
 
@@ -116,8 +122,7 @@ def train() -> None:
     except Stopped as stopped:
         if not STOP.said:
             with suppress(OSError):  # the terminal may be gone
-                words = "give the same command again to go on"
-                print(f"ended by {stopped.name}; {words}.", file=sys.stderr, flush=True)
+                print(f"ended by {stopped.name}; {AGAIN}.", file=sys.stderr, flush=True)
         raise
 
 

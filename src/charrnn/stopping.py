@@ -1,12 +1,20 @@
 """Signals that end a training: after the current batch, with a checkpoint.
 
-`STOP` is the one place that answers them. The first signal sets a flag, which the training looks at
-after every batch; where no batch is being trained it ends the program at once. A second signal ends
-the process at once, wherever it is, which does no more harm than SIGKILL.
+`STOP` is the one place that answers them. What the first signal does depends on where it comes:
+
+- While a run is being trained it is remembered, and the training looks after every batch whether
+  there was one.
+- While a sweep waits for its workers they are told to stop, and then the sweep ends.
+- Anywhere else, such as during imports, nothing can be lost, and the process ends at once. It is
+  not ended by an exception. Python discards one that is raised in a destructor or in the callback
+  of a weak reference, and imports are full of them: the signal would be lost.
+
+A second signal ends the process at once, wherever it is, which does no more harm than SIGKILL.
 
 - A signal that was ignored when the program started, as SIGHUP is under nohup, stays ignored.
 - A handler that a launcher had installed, such as submitit's, which queues the job again, is called
-  when the checkpoint has been written and the run's lease released.
+  when the checkpoint has been written and the run's lease released. In such a process every signal
+  is remembered.
 - Lightning installs handlers of its own when it starts to train; `Stop.take_back` replaces them.
 """
 
@@ -18,7 +26,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Any
 
@@ -28,6 +36,8 @@ SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name)
 TOGETHER = 0.25
 """Seconds: signals that follow the first one within them belong to it. A terminal that is closed,
 `timeout` and `make` all send several."""
+AGAIN = "give the same command again to go on"
+"""What a user can do after a signal."""
 SHOW_CURSOR = b"\x1b[?25h"
 """What a terminal shows its cursor for, which a progress bar hides."""
 
@@ -55,18 +65,17 @@ class Stop:
 
     Attributes:
         received: the signals so far, first to last.
-        patient: whether the program will look at `received` itself, after the batch that it trains.
         said: whether the user has been told what becomes of the run.
-        pass_on: called before a program that is not patient ends; tells the processes that train
-            for this one to stop, and waits for them. None if there are none.
+        pass_on: tells the processes that train for this one to stop, and waits for them. None if
+            there are none.
     """
 
     def __init__(self) -> None:
         self.received: list[int] = []
-        self.patient = self.said = False
+        self.said = False
         self.pass_on: Callable[[], object] | None = None
         self._since = 0.0
-        self._is_worker = self._is_over = False
+        self._remembers = self._is_worker = self._is_over = False
 
     @contextmanager
     def listening(self, worker: bool = False, to_the_end: bool = False) -> Iterator[None]:
@@ -79,24 +88,38 @@ class Stop:
                 Python shuts down prints no traceback.
 
         Raises:
-            Stopped: in the block or at its start, if a signal ends the program.
+            Stopped: in the block, at its start or at its end, if a signal ends the program.
         """
         before = self._install()
         if before:
             self._is_worker, self._is_over = worker, False
         try:
-            if self.received:
-                raise Stopped(self.received[0])
-            yield
+            self.check()
+            with self.remembering() if any(map(_is_foreign, before.values())) else nullcontext():
+                yield
         except Stopped:
             self._restore(before, to_the_end)
             for signum in self.received:
                 handler = before.get(signum)
-                if callable(handler) and handler is not signal.default_int_handler:
+                if callable(handler) and _is_foreign(handler):
                     handler(signum, None)
             raise
         finally:
             self._restore(before, to_the_end)
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Remember a signal that comes in the block, which has to call `check` now and then.
+
+        Raises:
+            Stopped: at the end of the block, if a signal has come and nobody has looked.
+        """
+        before, self._remembers = self._remembers, True
+        try:
+            yield
+        finally:
+            self._remembers = before
+        self.check()  # last: from the line before on, a signal ends the process by itself
 
     def take_back(self) -> None:
         """Replace the handlers that another library has just installed."""
@@ -138,14 +161,27 @@ class Stop:
         self.received.append(signum)
         if len(self.received) == 1:
             self._since = now
-            if not self.patient:
-                if self.pass_on is not None:
-                    self.pass_on()
-                raise Stopped(signum)
+            self._answer(signum)
         elif not self._is_worker and now - self._since > TOGETHER:
             _say(f"ended at once by {signal.Signals(signum).name}; the same command goes on from ")
             _say("the last checkpoint.\n")
             _end_at_once(signum)
+
+    def _answer(self, signum: int) -> None:
+        """Do what the first signal asks for."""
+        if self._remembers:
+            return
+        if self.pass_on is not None:
+            self.pass_on()
+            raise Stopped(signum)  # so that the launcher ends its workers
+        if not self._is_worker:
+            _say(f"ended by {signal.Signals(signum).name}; {AGAIN}.\n")
+        _end_at_once(signum)
+
+
+def _is_foreign(handler: Handler) -> bool:
+    """Whether another library has installed a handler."""
+    return callable(handler) and handler is not signal.default_int_handler
 
 
 def _say(text: str) -> None:

@@ -63,6 +63,7 @@ class LocalLauncher(BasicLauncher):
         busy: dict[Connection, tuple[Worker, int]] = {}
         try:
             while (waiting or busy) and not self._gives_up(returns):
+                STOP.check()
                 while waiting and len(busy) < self.config.jobs:
                     number, overrides = waiting.popleft()
                     worker = idle.pop() if idle else Worker(self)

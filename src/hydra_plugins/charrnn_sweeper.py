@@ -160,7 +160,8 @@ class GridSweeper(BasicSweeper):
             share = max(1, cores() // self.config.jobs) if local else None
             jobs = side_by_side(chosen, shorter_lengths(cells), share)
         returns: Sequence[JobReturn] = []
-        STOP.pass_on = functools.partial(stop_workers, chosen)
+        if not (local and self.config.jobs == 1):
+            STOP.pass_on = functools.partial(stop_workers, chosen)
         try:
             returns = self.launcher.launch([[*job, f"job.wait={wait}"] for job in jobs], 0)
         except Exception as error:  # on a cluster, other jobs may still be running
@@ -171,6 +172,7 @@ class GridSweeper(BasicSweeper):
             log.error("the launcher gave up: %s has ended a worker", stopped.name)  # joblib
         finally:
             STOP.pass_on = None
+        STOP.check()
         record_errors(cells, chosen, returns)
 
 

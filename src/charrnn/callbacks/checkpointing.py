@@ -87,9 +87,7 @@ class KeepCheckpoint(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         STOP.take_back()  # Lightning has installed handlers of its own
         self.clock.start()
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        STOP.patient = True
+        STOP.check()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
@@ -102,16 +100,14 @@ class KeepCheckpoint(pl.Callback):
         affordable = self.share * work >= seconds["checkpoints"] + self.cost
         # The last one is kept while the trained model writes, which takes a while too.
         last = trainer.global_step == trainer.max_steps
-        if affordable or last or STOP.received:
+        stopping = bool(STOP.received)  # one that comes while it is saved waits for the next batch
+        if affordable or last or stopping:
             self._save(trainer)
-        STOP.check()
+        if stopping:
+            STOP.check()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        STOP.patient = False
-        STOP.check()
-
-    def on_exception(self, *_: Any) -> None:
-        STOP.patient = False
+        STOP.check()  # the last batch is kept
 
     def _save(self, trainer: pl.Trainer) -> None:
         assert self.folder.lease is not None

@@ -102,7 +102,8 @@ def _prepare_and_train(cfg: DictConfig) -> RunFolder:
         error = run.folder.error()
         if error and cfg.job.of and not cfg.retry_failed:
             raise CharRNNError(f"failed before: {error} (retry_failed=true tries it again)")
-        _train(cfg, run, title)
+        with STOP.remembering():
+            _train(cfg, run, title)
         run.folder.tidy(cfg.keep_last)
     note(cfg, scheme_class(cfg).sampling_procedure, run.folder)
     return run.folder
@@ -114,13 +115,13 @@ def _require_the_same(cfg: DictConfig, run: Prepared) -> None:
     Raises:
         CharRNNError: saying which.
     """
-    tokens, wait = run.datamodule.tokens, "start the sweep again when nothing changes it any more"
+    tokens, again = run.datamodule.tokens, "start the sweep again once it stops changing"
     if cfg.job.corpus not in (None, tokens.sha256):
         what = f"the text of {tokens.name} ({tokens.source.path})"
-        raise CharRNNError(f"{what} was changed after the sweep had started; {wait}.")
+        raise CharRNNError(f"{what} was changed after the sweep had started; {again}.")
     if cfg.job.run not in (None, digest_in(run.folder.name)):
         what = f"a file that {run.folder.name} is made of, such as initial_weights,"
-        raise CharRNNError(f"{what} was changed after the sweep had started; {wait}.")
+        raise CharRNNError(f"{what} was changed after the sweep had started; {again}.")
 
 
 def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
@@ -164,13 +165,18 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
 
 
 def _write_samples(cfg: DictConfig, run: Prepared, folder: RunFolder, scheme: Scheme) -> None:
-    """Let the trained model write a text by every sampling procedure of its schemes."""
+    """Let the trained model write a text by every sampling procedure of its schemes.
+
+    Raises:
+        Stopped: if a signal has come. The text is written again when the run goes on.
+    """
     if run.text.length == 0:
         return
     backbone = scheme.backbone.eval()
     for procedure in sampled_procedures(cfg):
         try:
-            folder.write_sample(procedure, run.text.write(backbone, procedure))
+            written = run.text.write(backbone, procedure, after_each=STOP.check)
+            folder.write_sample(procedure, written)
         except Diverged as diverged:
             log.warning("no sample: %s", diverged)
             return
