@@ -11,7 +11,7 @@ from charrnn.data.corpora.base import load_once
 from charrnn.errors import CharRNNError
 from charrnn.training.train_run import prepare, train
 
-AGAIN = "start the sweep again when nothing changes it any more."
+AGAIN = "start the sweep again once it stops changing."
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ ODD = {
     "a few NULs": (
         (PROSE + "\0\0").encode(),
         "line ends: LF; UTF-8",
-        ["2 characters are NUL, which text does not have."],
+        ["2 characters are NUL, which does not belong in a text."],
     ),
     "one character": (
         b"a" * 30_000,
@@ -85,7 +85,7 @@ ODD = {
         (PROSE + "".join(map(chr, range(0x4E00, 0x4E00 + 1500)))).encode(),
         "23,100 characters, 1,519 distinct; line ends: LF; UTF-8",
         [
-            "1,519 distinct characters are very many; the paper's corpora have at most 106, and "
+            "1,519 distinct characters is a lot; the paper's corpora have at most 106, and "
             "every one makes the model wider."
         ],
     ),
@@ -110,7 +110,7 @@ def test_a_short_text_is_said_to_be_short(charrnn, tmp_path):
     few = ("--test-size", 300, "--k2", 30, "--batch-size", 4, "--k1", 20)
     first, one, two = inspected(charrnn, tmp_path, PROSE[:460].encode(), *few)
     assert first.endswith("; 160 tokens to train on, 300 to test on; 1 batch per epoch.")
-    assert one == "my: 160 tokens to train on are very few; a model soon knows them by heart."
+    assert one == "my: 160 tokens is very little to train on; a model soon knows it by heart."
     assert two == "my: an epoch is less than 2 batches; a smaller k1 or a longer text gives more."
     first, rest = inspected(charrnn, tmp_path, PROSE[:9000].encode())
     assert first == "my: 9,000 characters, 19 distinct; line ends: LF; UTF-8."

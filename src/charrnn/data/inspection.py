@@ -66,7 +66,7 @@ def line_ends(tokens: Tokens) -> dict[str, int]:
 
 
 def oddities(tokens: Tokens) -> Iterator[str]:
-    """A sentence for everything in a text that its author has perhaps not meant."""
+    """A sentence for everything in a text that its author may not have intended."""
     symbols = tokens.vocabulary.symbols
     nuls = np.count_nonzero(_where(tokens, NUL))
     if nuls > MANY_NULS * len(tokens.tokens):
@@ -76,7 +76,7 @@ def oddities(tokens: Tokens) -> Iterator[str]:
         )
         return
     if nuls:
-        yield f"{nuls:,} characters are NUL, which text does not have."
+        yield f"{nuls:,} characters are NUL, which does not belong in a text."
     if _where(tokens, BYTE_ORDER_MARK)[:1].any():
         yield "the file starts with a byte-order mark, which is a token of its own; remove it."
     yield from _odd_line_ends(tokens)
@@ -94,7 +94,7 @@ def oddities(tokens: Tokens) -> Iterator[str]:
         yield f"{count:,} characters are control characters ({names}), each a token of its own."
     if len(symbols) > MANY_DISTINCT:
         yield (
-            f"{len(symbols):,} distinct characters are very many; the paper's corpora have at most "
+            f"{len(symbols):,} distinct characters is a lot; the paper's corpora have at most "
             "106, and every one makes the model wider."
         )
 
@@ -102,13 +102,13 @@ def oddities(tokens: Tokens) -> Iterator[str]:
 def short_splits(train: int, per_epoch: list[int]) -> Iterator[str]:
     """A sentence for a train split that is very short."""
     if train < FEW_TOKENS:
-        yield f"{train} tokens to train on are very few; a model soon knows them by heart."
+        yield f"{train} tokens is very little to train on; a model soon knows it by heart."
     if min(per_epoch) < 2:
         yield "an epoch is less than 2 batches; a smaller k1 or a longer text gives more."
 
 
 def _where(tokens: Tokens, symbol: str) -> np.ndarray:
-    """At which places a symbol is, (N,)."""
+    """Which tokens are the symbol, (N,)."""
     symbols = tokens.vocabulary.symbols
     if symbol not in symbols:
         return np.zeros(len(tokens.tokens), dtype=bool)
@@ -133,7 +133,7 @@ def _odd_line_ends(tokens: Tokens) -> Iterator[str]:
 
 
 def _mixes_normal_forms(tokens: Tokens) -> bool:
-    """Whether the text has letters that are composed, and others that could be and are not."""
+    """Whether some letters with accents are one character, and others a letter and a mark."""
     symbols = tokens.vocabulary.symbols
     if not any(unicodedata.decomposition(s)[:1].isalnum() for s in symbols):
         return False

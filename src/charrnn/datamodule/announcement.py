@@ -20,14 +20,14 @@ class UsedCorpus:
 
     Attributes:
         tokens: the corpus.
-        is_the_users: whether it is a file of the user's, in which something may be odd.
+        is_user_text: whether it is a text file of the user's, in which something may be odd.
         train: tokens of the train split.
         test: tokens of the test split.
         per_epoch: batches per epoch.
     """
 
     tokens: Tokens
-    is_the_users: bool
+    is_user_text: bool
     train: int
     test: int
     per_epoch: int
@@ -36,9 +36,9 @@ class UsedCorpus:
     def of(cls, datamodule: CharDataModule) -> UsedCorpus:
         """The corpus of a data module that is set up."""
         batches = datamodule.batches
-        is_the_users = isinstance(datamodule.corpus, TextFile)
+        is_user_text = isinstance(datamodule.corpus, TextFile)
         sizes = len(batches.train), len(datamodule.test_tokens), batches.per_epoch
-        return cls(datamodule.tokens, is_the_users, *sizes)
+        return cls(datamodule.tokens, is_user_text, *sizes)
 
 
 def announce(runs: Iterable[UsedCorpus]) -> None:
@@ -51,7 +51,7 @@ def announce(runs: Iterable[UsedCorpus]) -> None:
     for (name, sha256, train, test), same in groups.items():
         tokens, per_epoch = same[0].tokens, [run.per_epoch for run in same]
         log.info("%s; %s.", summary(tokens), split_summary(train, test, per_epoch))
-        if same[0].is_the_users:
+        if same[0].is_user_text:
             odd = oddities(tokens) if sha256 not in warned else ()
             warned.add(sha256)
             for sentence in (*odd, *short_splits(train, per_epoch)):
