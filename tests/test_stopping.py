@@ -46,6 +46,17 @@ with STOP.listening(to_the_end=True):
     assert result.stderr == f"ended by {sent.name}; give the same command again to go on.\n"
 
 
+def test_a_signal_ends_a_process_that_is_importing_multiprocessing():
+    script = """
+sys.modules["multiprocessing"] = type(sys)("multiprocessing")  # still empty
+with STOP.listening(to_the_end=True):
+    os.kill(os.getpid(), sent)
+"""
+    result = run(START + script, 15)
+    assert result.returncode == 143
+    assert result.stderr == "ended by SIGTERM; give the same command again to go on.\n"
+
+
 @SENT
 def test_while_a_run_is_trained_a_signal_is_remembered_until_somebody_looks(sent):
     script = """

@@ -192,13 +192,15 @@ def _say(text: str) -> None:
 
 def _end_at_once(signum: int) -> None:
     """End this process and its workers. Files are written whole or not at all, so none is half."""
-    if multiprocessing := sys.modules.get("multiprocessing"):
-        for worker in multiprocessing.active_children():
+    try:
+        # The module may be missing, or be in the midst of its own import.
+        active_children = getattr(sys.modules.get("multiprocessing"), "active_children", tuple)
+        for worker in active_children():
             worker.kill()
-    with suppress(OSError):
         if os.isatty(2):
             os.write(2, SHOW_CURSOR)
-    os._exit(128 + signum)
+    finally:  # whatever else goes wrong
+        os._exit(128 + signum)
 
 
 STOP = Stop()
