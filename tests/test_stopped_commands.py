@@ -41,6 +41,7 @@ def test_while_it_starts_a_command_ends_with_one_line(text_file, tmp_path, sent)
         assert "Exception ignored" not in "".join(rest)
 
 
+@pytest.mark.slow
 def test_under_nohup_a_run_outlives_its_terminal(config, tmp_path):
     """SIGHUP is ignored from the start, and stays so; other signals are answered."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -61,6 +62,7 @@ def test_under_nohup_a_run_outlives_its_terminal(config, tmp_path):
     assert re.search(r"ended by SIGTERM; the same command resumes from batch \d+\.$", log.strip())
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_and_a_pipe_that_nobody_reads_cost_nothing(text_file, tmp_path):
     words = [sys.executable, "src/train.py", "scale=smoke", "log_every=1", "checkpoint_share=0"]
     words += ["data=textfile", f"data.path={text_file}", "num_batches=1000000", "evaluate_at=dense"]
