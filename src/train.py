@@ -1,11 +1,12 @@
 """Trains one run, or with -m a sweep; see `python src/train.py --help`."""
 
-import sys
+import signal
 
-try:
-    from charrnn.cli import train
-except KeyboardInterrupt:
-    sys.exit(130)
+# Until signals are answered, Ctrl-C ends the process as the others do: see charrnn.stopping.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from charrnn.cli import train
 
 if __name__ == "__main__":
     train()

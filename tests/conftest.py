@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,15 +147,14 @@ def charrnn(monkeypatch, capsys, tmp_path):
 
 @contextmanager
 def started(*words, flags=(), **environment) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m charrnn` in a process that is not forked, and that heeds SIGINT."""
+    """`python -m charrnn` in a process that is not forked, and that heeds signals."""
     with subprocess.Popen(
         [sys.executable, *flags, "-m", "charrnn", *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env={**os.environ, **environment},
-        # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=processes.heed_signals,
     ) as process:
         try:
             yield process

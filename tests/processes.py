@@ -40,6 +40,12 @@ FORKS.set_forkserver_preload(
 )
 
 
+def heed_signals() -> None:
+    """Heed what this process may ignore: SIGINT in the background, and SIGHUP under nohup."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Command:
     """A Python program in a forked process, without the seconds that imports take.
 
@@ -178,8 +184,7 @@ def _be(args: list[str], pipes: dict[str, Connection], environment: dict[str, st
         pipe.close()
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
-    # A job in the background inherits an ignored SIGINT; Python then has no KeyboardInterrupt.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_signals()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(ROOT)
@@ -208,17 +213,21 @@ class Moment(NamedTuple):
 
 
 def start(
-    cfg: DictConfig, log: Path | None = None, killed_at: Moment | None = None
+    cfg: DictConfig,
+    log: Path | None = None,
+    killed_at: Moment | None = None,
+    sent: int = signal.SIGKILL,
 ) -> multiprocessing.Process:
     """Train a run, like `python src/train.py`, without the seconds that imports take.
 
     Args:
         cfg: of the run.
         log: where its lines go.
-        killed_at: when the process gets a SIGKILL.
+        killed_at: when the process gets a signal.
+        sent: the signal.
     """
     plain = OmegaConf.to_container(cfg, resolve=True)
-    process = FORKS.Process(target=_train, args=(plain, log, killed_at))
+    process = FORKS.Process(target=_train, args=(plain, log, killed_at, sent))
     process.start()
     return process
 
@@ -230,7 +239,7 @@ def run(cfg: DictConfig, log: Path | None = None) -> int:
     return process.exitcode
 
 
-def _train(plain: dict, log: Path | None, killed_at: Moment | None) -> None:
+def _train(plain: dict, log: Path | None, killed_at: Moment | None, sent: int) -> None:
     import logging
 
     from charrnn.training.train_run import train
@@ -239,19 +248,20 @@ def _train(plain: dict, log: Path | None, killed_at: Moment | None) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    heed_signals()
     if killed_at:
-        _kill_at(killed_at)
+        _kill_at(killed_at, sent)
     train(OmegaConf.create(plain))
 
 
-def _kill_at(moment: Moment) -> None:
+def _kill_at(moment: Moment, sent: int) -> None:
     function, calls = pkgutil.resolve_name(moment.function), []
 
-    def called(*arguments):
-        if moment.text in str(arguments):
+    def called(*arguments, **named):
+        if not moment.text or moment.text in str(arguments):
             calls.append(True)
-        if len(calls) == moment.call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments)
+            if len(calls) == moment.call:
+                os.kill(os.getpid(), sent)
+        return function(*arguments, **named)
 
     mock.patch(moment.function, called).start()

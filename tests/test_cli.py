@@ -236,5 +236,5 @@ def test_an_interrupted_run_is_no_success_and_no_result(tmp_path, text_file, sen
         process.send_signal(sent)
         _, rest = process.communicate()
     assert process.returncode == status
-    assert re.search(r"interrupted; the same command resumes from batch \d+\.", rest)
+    assert re.search(r"ended by SIG\w+; the same command resumes from batch \d+\.", rest)
     assert not runs(tmp_path)

@@ -237,7 +237,7 @@ def test_told_to_stop_a_run_keeps_its_last_batch_and_ends_with_the_same_bits(
         kept = batches_kept(folder.path)
         assert kept >= batches
         last = (tmp_path / "log").read_text().splitlines()[-1]
-        assert last.endswith(f"interrupted; the same command resumes from batch {kept}.")
+        assert last.endswith(f"ended by SIGTERM; the same command resumes from batch {kept}.")
     assert processes.run(cfg) == 0
     assert_same(folder, prepare(whole).folder)
 

@@ -1,11 +1,12 @@
 """Where `charrnn` and `python -m charrnn` start."""
 
-import sys
+import signal
 
-try:
-    from charrnn.cli import main
-except KeyboardInterrupt:  # Ctrl-C may come before everything is imported
-    sys.exit(130)
+# Until signals are answered, Ctrl-C ends the process as the others do: see charrnn.stopping.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from charrnn.cli import main
 
 if __name__ == "__main__":
     main()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from charrnn import __version__
 from charrnn.config import conf_folder
 from charrnn.errors import CharRNNError
 from charrnn.help import help_on
+from charrnn.stopping import AGAIN, STOP, Stopped
 
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C has ended."""
@@ -26,7 +28,7 @@ COMMANDS = {
     "eval": "perplexity of a text under a trained model",
     "compare": "where in the window two runs differ",
     "tensorboard": "show the runs in a browser",
-    "data": "list, fetch or build corpora",
+    "data": "list, inspect, fetch or build corpora",
     "help": "explain a field, a group of fields or an option",
 }
 """Each is a module of charrnn.commands, except `train`."""
@@ -42,13 +44,14 @@ HYDRA_ONLY = frozenset(
 @contextmanager
 def interruptible() -> Iterator[None]:
     """End the program on Ctrl-C with nothing but its status."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see charrnn.__main__
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
 
-@interruptible()
 def main() -> None:
     """The console script `charrnn`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -57,7 +60,12 @@ def main() -> None:
     if words[:1] == ["train"]:
         del sys.argv[1]  # the rest is Hydra's
         train()
-        return
+    else:
+        _other_command(words)
+
+
+@interruptible()
+def _other_command(words: Sequence[str]) -> None:
     arguments = _parser(words).parse_args()
     _log_plainly()
     with refusing():
@@ -102,9 +110,23 @@ def refusing() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@interruptible()
 def train() -> None:
-    """Train what the command line asks for: one run, or with -m a sweep."""
+    """Train what the command line asks for: one run, or with -m a sweep.
+
+    Raises:
+        Stopped: if a signal has ended it; the last line says so.
+    """
+    try:
+        with STOP.listening(to_the_end=True):
+            _train()
+    except Stopped as stopped:
+        if not STOP.said:
+            with suppress(OSError):  # the terminal may be gone
+                print(f"ended by {stopped.name}; {AGAIN}.", file=sys.stderr, flush=True)
+        raise
+
+
+def _train() -> None:
     words = sys.argv[1:]
     if {"-h", "--help"} & {*words}:  # answered before Hydra is imported, which takes a second
         with refusing():

@@ -7,15 +7,54 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import contextmanager, suppress
+from typing import NoReturn, TextIO, cast
 
 from rich.console import Console
 from rich.table import Table
 
 from charrnn.errors import CharRNNError
 
-console = Console(stderr=True, highlight=False)
+
+class StandardError(io.TextIOBase):
+    """Standard error, for as long as anybody reads it.
+
+    Whoever reads may be gone: a terminal that was closed, or a pipe to a program that Ctrl-C has
+    ended too. A training goes on without its log, or ends with a checkpoint.
+    """
+
+    encoding = property(lambda self: self._stream.encoding)
+
+    @property
+    def _stream(self) -> TextIO:
+        # While a progress bar is shown, rich puts something in the stream's place.
+        return getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+
+    def write(self, text: str) -> int:
+        with self._forgiving():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._forgiving():
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:  # what is left in the stream's buffer must have somewhere to go
+            with open(os.devnull, "wb") as nowhere, suppress(OSError):
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+
+
+console = Console(file=cast("TextIO", StandardError()), highlight=False)
 
 
 class ConsoleHandler(logging.Handler):

@@ -10,12 +10,12 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, NoReturn
+from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.hydra_config import HydraConfig
@@ -23,10 +23,9 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from omegaconf import open_dict
 
-log = logging.getLogger(__name__)
+from charrnn.stopping import STOP
 
-TERMINATED = 143
-"""Exit status after SIGTERM, as a shell has it."""
+log = logging.getLogger(__name__)
 
 
 class LocalLauncher(BasicLauncher):
@@ -62,9 +61,9 @@ class LocalLauncher(BasicLauncher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         idle: list[Worker] = []
         busy: dict[Connection, tuple[Worker, int]] = {}
-        before = signal.signal(signal.SIGTERM, _stop)
         try:
             while (waiting or busy) and not self._gives_up(returns):
+                STOP.check()
                 while waiting and len(busy) < self.config.jobs:
                     number, overrides = waiting.popleft()
                     worker = idle.pop() if idle else Worker(self)
@@ -84,15 +83,10 @@ class LocalLauncher(BasicLauncher):
                 worker.process.terminate()
             for worker in everyone:
                 worker.process.join()
-            signal.signal(signal.SIGTERM, before)
 
 
 def _progress(returns: Sequence[JobReturn]) -> tuple[int, int]:
     return sum(job.status is not JobStatus.UNKNOWN for job in returns), len(returns)
-
-
-def _stop(*_: object) -> NoReturn:
-    sys.exit(TERMINATED)
 
 
 class Worker:
@@ -103,7 +97,12 @@ class Worker:
         self.connection, theirs = context.Pipe()
         described = (launcher.hydra_context, launcher.config, launcher.task_function)
         self.process = context.Process(target=_work, args=(theirs, *described), daemon=True)
-        self.process.start()
+        # It inherits that SIGINT waits, which would else end its imports with a traceback.
+        waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
         theirs.close()
 
     def result(self) -> JobReturn:
@@ -122,28 +121,26 @@ class Worker:
 def _work(connection: Connection, hydra_context: Any, config: Any, task_function: Any) -> None:
     """A worker's main loop: receive a job over ``connection``, train it, send how it ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     os.environ["TTY_COMPATIBLE"] = "0"  # progress bars of several runs would overwrite each other
     setup_globals()
     Plugins.instance()  # imports all plugins, which registers their options and resolvers
-    while True:
-        try:
+    with STOP.listening(worker=True), suppress(EOFError):
+        while True:
             number, overrides = connection.recv()
-        except EOFError:
-            return
-        cfg = hydra_context.config_loader.load_sweep_config(config, overrides)
-        with open_dict(cfg):
-            cfg.hydra.job.id = cfg.hydra.job.num = number
-        HydraConfig.instance().set_config(cfg)
-        connection.send(
-            run_job(
+            cfg = hydra_context.config_loader.load_sweep_config(config, overrides)
+            with open_dict(cfg):
+                cfg.hydra.job.id = cfg.hydra.job.num = number
+            HydraConfig.instance().set_config(cfg)
+            job = run_job(
                 hydra_context=hydra_context,
                 config=cfg,
                 task_function=task_function,
                 job_dir_key="hydra.sweep.dir",
                 job_subdir_key="hydra.sweep.subdir",
             )
-        )
+            connection.send(job)
 
 
 def _end_with_the_parent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
 import os
@@ -19,6 +20,7 @@ from charrnn.config import announce_scale, register_resolvers
 from charrnn.console import refuse, to_a_pipe
 from charrnn.data.fetching.packages import no_fetching
 from charrnn.errors import CharRNNError, require
+from charrnn.stopping import STOP, Stopped
 from charrnn.sweeps.answer import print_ranking
 from charrnn.sweeps.cells import Cell, check_all, expand, locate, recognise, remember
 from charrnn.sweeps.grids import grid_path, write_grid
@@ -39,6 +41,7 @@ from charrnn.sweeps.jobs import (
 from charrnn.sweeps.names import sweep_name
 from charrnn.sweeps.next_steps import after_sweep, checkout, status_command
 from charrnn.sweeps.ranking import rank
+from charrnn.sweeps.workers import stop_workers
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +134,10 @@ class GridSweeper(BasicSweeper):
         left over is launched again as long as that makes progress: if a cluster loses a machine,
         its runs resume from their checkpoints on another.
         """
+        from charrnn.datamodule.announcement import announce  # imports torch
+
         assert self.config is not None
+        announce(cell.used_corpus for cell in chosen if cell.used_corpus)
         wait = False
         while chosen:
             before = states(chosen)
@@ -154,10 +160,19 @@ class GridSweeper(BasicSweeper):
             share = max(1, cores() // self.config.jobs) if local else None
             jobs = side_by_side(chosen, shorter_lengths(cells), share)
         returns: Sequence[JobReturn] = []
+        if not (local and self.config.jobs == 1):
+            STOP.pass_on = functools.partial(stop_workers, chosen)
         try:
             returns = self.launcher.launch([[*job, f"job.wait={wait}"] for job in jobs], 0)
         except Exception as error:  # on a cluster, other jobs may still be running
             log.error("the launcher gave up: %s", describe(error))
+        except Stopped as stopped:
+            if STOP.received:
+                raise
+            log.error("the launcher gave up: %s has ended a worker", stopped.name)  # joblib
+        finally:
+            STOP.pass_on = None
+        STOP.check()
         record_errors(cells, chosen, returns)
 
 

@@ -15,6 +15,7 @@ from charrnn.backbone import lstm_fused as fused
 from charrnn.callbacks.clock import Clock, finish_queued_work
 from charrnn.runs.checkpoints import NEWEST, write_checkpoint
 from charrnn.runs.folder import RunFolder
+from charrnn.stopping import STOP
 
 log = logging.getLogger(__name__)
 
@@ -50,20 +51,19 @@ class CheckpointFiles(CheckpointIO):
 class KeepCheckpoint(pl.Callback):
     """Writes checkpoints as often as a share of the time allows, when stopped, and at the end.
 
-    It comes after all callbacks that have a state: it keeps the state between two batches.
+    It comes after all callbacks that have a state: it keeps the state between two batches. It is
+    also what ends the training when a signal has come.
 
     Args:
         folder: the folder that the training writes to.
         clock: of the run.
         share: share of the time for training and evaluation that checkpoints may take.
-        keep_last: whether to keep the state after the last batch, for longer training.
     """
 
-    def __init__(self, folder: RunFolder, clock: Clock, share: float, keep_last: bool) -> None:
-        self.folder, self.clock, self.share, self.keep_last = folder, clock, share, keep_last
+    def __init__(self, folder: RunFolder, clock: Clock, share: float) -> None:
+        self.folder, self.clock, self.share = folder, clock, share
         self.cost = 0.1
         """Seconds that the last checkpoint took; a guess before the first."""
-        self.between_batches = False
 
     def state_dict(self) -> dict[str, Any]:
         cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
@@ -85,30 +85,29 @@ class KeepCheckpoint(pl.Callback):
             log.warning("the checkpoint was made on %s, this is %s: bits may differ.", before, now)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        STOP.take_back()  # Lightning has installed handlers of its own
         self.clock.start()
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        self.between_batches = False
+        STOP.check()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
         assert self.folder.lease is not None
         self.folder.lease.trained(trainer.global_step)
-        self.between_batches = True
         self.clock.lap("training")
         seconds = self.clock.seconds
         work = seconds["training"] + seconds["evaluation"]
         affordable = self.share * work >= seconds["checkpoints"] + self.cost
-        last = self.keep_last and trainer.global_step == trainer.max_steps
-        if affordable or last:
+        # The last one is kept while the trained model writes, which takes a while too.
+        last = trainer.global_step == trainer.max_steps
+        stopping = bool(STOP.received)  # one that comes while it is saved waits for the next batch
+        if affordable or last or stopping:
             self._save(trainer)
+        if stopping:
+            STOP.check()
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
-        if self.between_batches and isinstance(exception, KeyboardInterrupt | SystemExit):
-            self._save(trainer)
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        STOP.check()  # the last batch is kept
 
     def _save(self, trainer: pl.Trainer) -> None:
         assert self.folder.lease is not None

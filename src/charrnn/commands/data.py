@@ -1,10 +1,19 @@
-"""`charrnn data`: list, fetch or build corpora."""
+"""`charrnn data`: list, inspect, fetch or build corpora."""
 
 from __future__ import annotations
 
 import argparse
 
 from charrnn.commands.output import path_of
+from charrnn.errors import require_whole
+
+SETTINGS = {
+    "k1": (20, "tokens between the starts of successive training sequences"),
+    "k2": (100, "tokens in a training sequence"),
+    "batch-size": (64, "sequences in a batch"),
+    "test-size": (11_100, "tokens in the test split"),
+}
+"""What decides how a text is split, and how many batches an epoch has."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True)
     listing = actions.add_parser("list", help="fetch every corpus that is available, and list all")
     listing.set_defaults(command=show)
+    look = actions.add_parser("inspect", help="what a text file is, and what is odd about it")
+    look.add_argument("file", metavar="FILE", type=path_of)
+    for name, (default, unit) in SETTINGS.items():
+        help_text = f"{unit} (default: {default}, as in the paper)"
+        look.add_argument(f"--{name}", type=int, default=default, help=help_text)
+    look.set_defaults(command=inspect)
     build = actions.add_parser("build", help="make a corpus from its sources")
     kinds = build.add_subparsers(required=True)
     midi = kinds.add_parser("midi", help="notes of all MIDI files in a folder, as the paper did")
@@ -29,6 +44,34 @@ def show(_: argparse.Namespace) -> None:
     from charrnn.data.corpora.for_figures import overview
 
     print(overview())
+
+
+def inspect(arguments: argparse.Namespace) -> None:
+    """Print what a text is, as a run does when it starts, and a line for whatever is odd.
+
+    Raises:
+        BadInput: if the file is not a UTF-8 text, or a number is out of its range.
+    """
+    from charrnn.data.corpora.base import TextFile
+    from charrnn.data.inspection import oddities, short_splits, split_summary, summary
+    from charrnn.datamodule.split import batches_per_epoch
+
+    k1, k2, batch_size = arguments.k1, arguments.k2, arguments.batch_size
+    for name, (_, unit) in SETTINGS.items():
+        value = getattr(arguments, name.replace("-", "_"))
+        require_whole(f"--{name}", value, 1, unit.partition(" ")[0].removesuffix("s"))
+    tokens = TextFile(str(arguments.file)).load()
+    train = len(tokens.tokens) - arguments.test_size
+    per_epoch = batches_per_epoch(max(train, 0), k1, k2, batch_size)
+    if per_epoch:
+        print(f"{summary(tokens)}; {split_summary(train, arguments.test_size, [per_epoch])}.")
+        short = short_splits(train, [per_epoch])
+    else:
+        print(f"{summary(tokens)}.")
+        at = f"k2={k2}, a batch of {batch_size} and a test split of {arguments.test_size:,} tokens"
+        short = iter([f"the text is too short for {at}; a run would refuse it."])
+    for sentence in (*oddities(tokens), *short):
+        print(f"{tokens.name}: {sentence}")
 
 
 def build_midi(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.datamodule.split import ROTATION_STREAM, SHUFFLE_STREAM
+from charrnn.datamodule.split import ROTATION_STREAM, SHUFFLE_STREAM, batches_per_epoch
 from charrnn.errors import require
 
 Order = Literal["equidistant", "shuffled"]
@@ -104,7 +104,7 @@ class TrainBatches:
         N, B = len(self.train), self.batch_size
         if self.order == "shuffled":
             return len(range(0, N - self.k2, self.k1)) // B
-        return len(range(N // B * (B - 1), N - self.k2, self.k1))
+        return batches_per_epoch(N, self.k1, self.k2, B)
 
     def __iter__(self) -> Iterator[Batch]:
         return self.after(self.start)

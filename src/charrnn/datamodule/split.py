@@ -45,3 +45,15 @@ def split(
         offset = int(np.random.default_rng([seed, OFFSET_STREAM]).integers(len(tokens)))
     rotated = np.roll(tokens, -offset)
     return rotated[:-test_size], rotated[-test_size:]
+
+
+def batches_per_epoch(train: int, k1: int, k2: int, batch_size: int) -> int:
+    """Batches in an epoch of Eq. 8, see charrnn.datamodule.batches.
+
+    Args:
+        train: tokens of the train split.
+        k1: tokens between the starts of successive training sequences.
+        k2: tokens in a training sequence.
+        batch_size: sequences in a batch.
+    """
+    return len(range(train // batch_size * (batch_size - 1), train - k2, k1))

@@ -94,6 +94,11 @@ def run_name(identity: Identity, cfg: DictConfig) -> str:
     return f"{readable}_{digest_of(identity)}"
 
 
+def digest_in(name: str) -> str:
+    """The digest at the end of a run's name."""
+    return name.rpartition("_")[2]
+
+
 def digest_of(identity: Identity) -> str:
     """The ten hexadecimal digits with which a run's name ends."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from charrnn.errors import CharRNNError
 from charrnn.files import create_atomically, write_atomically
+from charrnn.stopping import STOP
 
 HEARTBEAT = 15.0
 """Seconds between two heartbeats."""
@@ -147,12 +148,14 @@ class Leases:
 
         Raises:
             OSError: if the folder cannot be written.
+            Stopped: if a signal was remembered while it waits.
         """
         lease = self._take()
         if lease is None:
             on_wait()
         while lease is None:
             time.sleep(POLL)
+            STOP.check()
             lease = self._take()
         try:
             yield lease

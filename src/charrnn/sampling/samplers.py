@@ -259,13 +259,20 @@ class Text:
     length: int
     vocabulary: Vocabulary
 
-    def write(self, backbone: Backbone, sampler: str, with_prompt: bool = True) -> str:
+    def write(
+        self,
+        backbone: Backbone,
+        sampler: str,
+        with_prompt: bool = True,
+        after_each: Callable[[], object] | None = None,
+    ) -> str:
         """Let a model write the text.
 
         Args:
             backbone: the model, in evaluation mode.
             sampler: a name in SAMPLERS.
             with_prompt: whether the text begins with the prompt.
+            after_each: called after every token; an exception that it raises ends the text.
 
         Raises:
             Diverged: if the model's predictions are not finite.
@@ -273,5 +280,8 @@ class Text:
         prompt_N = self.prompt_N.to(backbone.output.weight.device)
         drawn = SAMPLERS[sampler](backbone, prompt_N, self.k2, self.choice)
         tokens = prompt_N.tolist() if with_prompt else []
-        tokens += itertools.islice(drawn, self.length)
+        for token in itertools.islice(drawn, self.length):
+            tokens.append(token)
+            if after_each is not None:
+                after_each()
         return self.vocabulary.decode(np.array(tokens))

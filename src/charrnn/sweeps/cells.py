@@ -7,6 +7,7 @@ import logging
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -26,6 +27,9 @@ from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS
+
+if TYPE_CHECKING:
+    from charrnn.datamodule.announcement import UsedCorpus
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +58,7 @@ class Cell:
             the corpus is not available.
         error: why the cell has no result, in one sentence.
         known: the sampling procedure of its scheme, if `recognise` has found its run.
+        used_corpus: its corpus as its run splits it, if `locate` has read it.
     """
 
     overrides: list[str]
@@ -62,6 +67,7 @@ class Cell:
     folder: RunFolder | None = None
     error: str | None = None
     known: str | None = None
+    used_corpus: UsedCorpus | None = None
 
     @property
     def procedure(self) -> str:
@@ -219,11 +225,15 @@ def locate(cells: Sequence[Cell]) -> None:
     """
     if not cells:
         return
-    from charrnn.training.train_run import prepare  # imports torch
+    from charrnn.datamodule.announcement import UsedCorpus  # imports torch
+    from charrnn.training.train_run import prepare
 
     for cell in cells:
         try:
-            cell.folder = prepare(cell.cfg).folder
+            prepared = prepare(cell.cfg)
         except (FetchError, DamagedRun, CannotRead) as error:
             cell.error = str(error)
             log.error("%s: %s", cell, error)
+        else:
+            cell.folder = prepared.folder
+            cell.used_corpus = UsedCorpus.of(prepared.datamodule)

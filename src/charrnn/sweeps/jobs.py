@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from charrnn.config import has_gpu
 from charrnn.errors import CharRNNError, require
+from charrnn.runs.identity import digest_in
 from charrnn.runs.state import RESULTS, RunState, RunStatus
 from charrnn.sweeps.cells import Cell
 
@@ -105,7 +106,10 @@ def in_turn(cells: Sequence[Cell], lengths: Mapping[Path, list[int]]) -> Iterato
         assert cell.folder is not None
         also = ",".join(map(str, lengths.get(cell.folder.path, [])))
         place = [f"job.number={number}", f"job.of={len(cells)}", f"job.evaluate_also=[{also}]"]
-        yield [*cell.overrides, *place]
+        if cell.used_corpus is not None:  # quoted: 123e4567 is a number
+            place.append(f"job.corpus='{cell.used_corpus.tokens.sha256}'")
+        run = digest_in(cell.folder.path.name)
+        yield [*cell.overrides, *place, f"job.run='{run}'"]
 
 
 def side_by_side(

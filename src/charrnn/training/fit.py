@@ -78,6 +78,9 @@ def fit(
         folder: the folder to write to, under this process's lease.
         checkpoint: the checkpoint to resume from; None to start from the beginning.
         progress: shows how far the run is.
+
+    Raises:
+        Stopped: if a signal has come, and what was trained is kept.
     """
     _quieten_lightning()
     datamodule = run.datamodule
@@ -94,7 +97,7 @@ def fit(
     )
     text = replace(run.text, length=cfg.sampling.log_length) if cfg.sampling.log_length else None
     evaluate = Evaluate(counts, folder, events, clock, text)
-    keep = KeepCheckpoint(folder, clock, cfg.checkpoint_share, cfg.keep_last)
+    keep = KeepCheckpoint(folder, clock, cfg.checkpoint_share)
     trainer = pl.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,

@@ -12,13 +12,16 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.callbacks.progress import RunProgress
 from charrnn.config import build
 from charrnn.console import duration
+from charrnn.datamodule.announcement import UsedCorpus, announce
 from charrnn.errors import CharRNNError
 from charrnn.runs.checkpoints import batches_in, batches_kept
 from charrnn.runs.folder import RunFolder, locate_run
+from charrnn.runs.identity import digest_in
 from charrnn.runs.provenance import provenance
 from charrnn.runs.reuse import note, report_reuse
 from charrnn.sampling.samplers import Diverged, Text
 from charrnn.schemes.base import Scheme
+from charrnn.stopping import STOP, Stopped
 from charrnn.training.build import (
     build_datamodule,
     check,
@@ -29,9 +32,6 @@ from charrnn.training.build import (
 from charrnn.training.fit import Prepared, fit
 
 log = logging.getLogger(__name__)
-
-INTERRUPTED, TERMINATED = 130, 143
-"""Exit statuses after SIGINT and SIGTERM, as a shell has them."""
 
 
 class Taken(CharRNNError):
@@ -71,8 +71,15 @@ def train(cfg: DictConfig) -> RunFolder:
         CharRNNError: see `prepare`, nothing has been written then; or if the folder cannot be
             written; or if it failed before, in a sweep.
         Taken: if another process trains the run, and `job.wait` says not to wait for it.
+        Stopped: if a signal ends the training: after the current batch, with a checkpoint.
     """
+    with STOP.listening(worker=bool(cfg.job.prefix)):  # runs side by side have a prefix
+        return _prepare_and_train(cfg)
+
+
+def _prepare_and_train(cfg: DictConfig) -> RunFolder:
     run = prepare(cfg)
+    _require_the_same(cfg, run)
     if cfg.threads is not None:
         torch.set_num_threads(cfg.threads)
     title = f"scheme {cfg.scheme}, {run.datamodule.tokens.name}, k1={cfg.k1}"
@@ -95,10 +102,26 @@ def train(cfg: DictConfig) -> RunFolder:
         error = run.folder.error()
         if error and cfg.job.of and not cfg.retry_failed:
             raise CharRNNError(f"failed before: {error} (retry_failed=true tries it again)")
-        _train(cfg, run, title)
+        with STOP.remembering():
+            _train(cfg, run, title)
         run.folder.tidy(cfg.keep_last)
     note(cfg, scheme_class(cfg).sampling_procedure, run.folder)
     return run.folder
+
+
+def _require_the_same(cfg: DictConfig, run: Prepared) -> None:
+    """Refuse a sweep's run if a file that it is made of was changed since the sweep started.
+
+    Raises:
+        CharRNNError: saying which.
+    """
+    tokens, again = run.datamodule.tokens, "start the sweep again once it stops changing"
+    if cfg.job.corpus not in (None, tokens.sha256):
+        what = f"the text of {tokens.name} ({tokens.source.path})"
+        raise CharRNNError(f"{what} was changed after the sweep had started; {again}.")
+    if cfg.job.run not in (None, digest_in(run.folder.name)):
+        what = f"a file that {run.folder.name} is made of, such as initial_weights,"
+        raise CharRNNError(f"{what} was changed after the sweep had started; {again}.")
 
 
 def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
@@ -106,6 +129,8 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
     started = time.perf_counter()
     place = f"run {cfg.job.number} of {cfg.job.of}: " if cfg.job.of > 1 else ""
     log.info("%s%s: %s", place, title, run.folder.path)
+    if cfg.job.of == 0:  # a sweep has said so for all of its runs
+        announce([UsedCorpus.of(run.datamodule)])
     if cfg.k1 > cfg.k2:
         log.warning("k1=%d is greater than k2=%d: tokens are skipped.", cfg.k1, cfg.k2)
     folder, checkpoint = run.folder.start(
@@ -127,14 +152,12 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
     except Exception:
         folder.fail(traceback.format_exc())
         raise
-    except (KeyboardInterrupt, SystemExit) as stop:
+    except Stopped as stopped:
         kept = max(batches_kept(folder.path), batches_kept(run.folder.path))
         how = f"resumes from batch {kept}" if kept else "starts from the beginning"
-        log.warning("%s: interrupted; the same command %s.", title, how)
-        # Lightning ends a run on SIGTERM without a status, which would look like success, and on
-        # SIGINT with 1, which would look like a failed run, after which others are trained.
-        code = getattr(stop, "code", INTERRUPTED)
-        raise SystemExit({None: TERMINATED, 1: INTERRUPTED}.get(code, code)) from stop
+        log.warning("%s: ended by %s; the same command %s.", title, stopped.name, how)
+        STOP.said = True
+        raise
     spent = time.perf_counter() - started
     remaining = 0 if cfg.job.prefix else cfg.job.of - cfg.job.number
     left = f"; about {duration(spent * remaining)} left for the sweep" if remaining else ""
@@ -142,13 +165,18 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
 
 
 def _write_samples(cfg: DictConfig, run: Prepared, folder: RunFolder, scheme: Scheme) -> None:
-    """Let the trained model write a text by every sampling procedure of its schemes."""
+    """Let the trained model write a text by every sampling procedure of its schemes.
+
+    Raises:
+        Stopped: if a signal has come. The text is written again when the run goes on.
+    """
     if run.text.length == 0:
         return
     backbone = scheme.backbone.eval()
     for procedure in sampled_procedures(cfg):
         try:
-            folder.write_sample(procedure, run.text.write(backbone, procedure))
+            written = run.text.write(backbone, procedure, after_each=STOP.check)
+            folder.write_sample(procedure, written)
         except Diverged as diverged:
             log.warning("no sample: %s", diverged)
             return
