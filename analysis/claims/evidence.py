@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.far_past import with_far_past
+from analysis.pace import with_measured_paces
 from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
 from analysis.reference.table import REFERENCE, reference_results
 from analysis.results import Results
@@ -90,6 +91,7 @@ def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
     if source == "own" and WEIGHED in sweeps:
         sweeps[WEIGHED] = with_far_past(sweeps[WEIGHED], runs)
     folder = runs / "figures" if source == "own" else REFERENCE
+    sweeps = {name: with_measured_paces(one, folder, scale) for name, one in sweeps.items()}
     table4 = folder / f"{TABLE4}-{scale}.csv"
     return Evidence(scale, sweeps, pd.read_csv(table4) if table4.exists() else None)
 

@@ -14,8 +14,9 @@ from analysis.drawing.any_sweep import figure_of_sweep, of_another_sweep, with_s
 from analysis.drawing.canvas import save
 from analysis.drawing.catalogue import FIGURES, OF_ANY_SWEEP, Figure
 from analysis.drawing.perplexity_curves import draw
-from analysis.pace import seconds_per_batch
+from analysis.pace import seconds_per_batch, with_measured_paces
 from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
+from analysis.reference.table import REFERENCE
 from charrnn.config import scale_for_this_machine
 from charrnn.console import refuse
 from charrnn.errors import CharRNNError, require_choice
@@ -112,6 +113,9 @@ def _draw(name: str, arguments: argparse.Namespace) -> Iterator[Path]:
         results = with_settings(results)
         figure = figure_of_sweep(sweep, results)
     results = with_baselines(figure.select(results, arguments.corpora), arguments.runs)
+    if arguments.results != "both":  # the two were trained at different paces
+        folder = REFERENCE if arguments.results == "reference" else arguments.runs / "figures"
+        results = with_measured_paces(results, folder, arguments.scale)
     # No name has a plus sign: the file of another sweep is no other figure's.
     stem = name if sweep == own else f"{name}+{sweep}"
     if name == AGGREGATE:
