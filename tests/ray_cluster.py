@@ -19,6 +19,10 @@ from watching import wait_until
 
 ADDRESS = "127.0.0.1:6379"
 """Of the cluster's head, within the network."""
+LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+"""127.0.0.1, the same within IPv6, and ::1, as the kernel writes them."""
+LISTENS = "0A"
+"""The state of a socket that listens."""
 UNSHARE = ("unshare", "--map-root-user", "--net")
 NETWORK = "ip link set lo up && echo ready && exec cat"
 
@@ -54,6 +58,14 @@ class Network:
                 if os.readlink(path / "ns" / "net") == self._namespace:
                     found.append(int(path.name))
         return [pid for pid in found if pid != self.pid]
+
+    def listening(self) -> set[str]:
+        """The addresses that processes in this network listen on, as the kernel writes them."""
+        lines = []
+        for table in ("tcp", "tcp6"):
+            lines += Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]
+        sockets = [line.split() for line in lines]
+        return {socket[1].rpartition(":")[0] for socket in sockets if socket[3] == LISTENS}
 
     def end(self) -> bool:
         """Kill all processes in this network; whether none is left."""

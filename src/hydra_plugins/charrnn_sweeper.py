@@ -43,10 +43,12 @@ log = logging.getLogger(__name__)
 
 EXTRAS = {
     "hydra_joblib_launcher": "joblib",
-    "hydra_submitit_launcher": "slurm",
+    "charrnn_submitit": "slurm",
     "hydra_ray_launcher": "ray",
 }
 """Optional launchers, and the extra that installs each."""
+BUILT_ON = {"charrnn_submitit": "hydra_submitit_launcher"}
+"""Launchers of the project that need another one to be installed."""
 
 register_resolvers()  # a launcher's worker imports this module before it composes anything
 
@@ -181,7 +183,7 @@ def _check_launcher(cfg: DictConfig) -> None:
     """
     choice = cfg.hydra.runtime.choices["launcher"]
     package = cfg.launcher._target_.split(".")[1]
-    if importlib.util.find_spec(f"hydra_plugins.{package}") is None:
+    if importlib.util.find_spec(f"hydra_plugins.{BUILT_ON.get(package, package)}") is None:
         extra = EXTRAS.get(package, choice)
         raise CharRNNError(
             f"launcher={choice} is not installed: install it with pip install 'charrnn[{extra}]'."

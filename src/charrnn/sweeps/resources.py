@@ -93,8 +93,9 @@ def shares_this_machine(cfg: DictConfig) -> bool:
 
 def announce(cfg: DictConfig) -> None:
     """Say what the runs of a settled sweep are trained on, and how many at once."""
-    where = f"{cfg.jobs} at once on this machine" if shares_this_machine(cfg) else "by the launcher"
-    log.info("device=%s, %s; to change it: device=cpu or gpu, jobs=NUMBER", cfg.device, where)
+    log.info("device=%s for all runs; to change it: device=cpu or gpu", cfg.device)
+    if cfg.device == GPU and shares_this_machine(cfg):
+        log.info("GPUs here: %d, runs at once: jobs=%d", devices.num_gpus(), cfg.jobs)
 
 
 def _starts_ray(cfg: DictConfig) -> bool:
