@@ -329,7 +329,7 @@ def test_ray_hands_out_gpus_and_listens_on_loopback_only(tmp_path, text_file, en
     words = ["-m", "k1=20,40", "launcher=ray", "scale=smoke", *SMALL, "draw=false"]
     words += [f"output_dir={tmp_path / 'runs'}", "data=textfile", f"data.path={text_file}"]
     words += ["+launcher.ray.init.num_gpus=2", "+launcher.ray.init.num_cpus=2"]
-    variables = environment(FAKE_GPUS=4, FAKE_AT_ONCE=2, RAY_USAGE_STATS_ENABLED=0)
+    variables = environment(FAKE_GPUS=4, FAKE_AT_ONCE=2, **ray_cluster.ALONE)
     log, listening = tmp_path / "log", set()
     with ray_cluster.network() as network:
         process = network.start([sys.executable, "src/train.py", *words], log, **variables)
