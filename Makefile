@@ -11,8 +11,12 @@ CORPORA ?= auto
 SEEDS ?= 0
 # Runs at once: a number, or auto (see charrnn help jobs).
 JOBS ?= auto
-# Where runs are trained: local, slurm or ray.
+# Where runs are trained: local, joblib, submitit_local, slurm or ray.
 LAUNCHER ?= local
+# What they are trained on: cpu, gpu, or auto (see charrnn help device).
+DEVICE ?= auto
+# Further settings of the sweeps, such as MORE='launcher.partition=gpu launcher.timeout_min=60'.
+MORE ?=
 # Whose results: own, reference (those that come with the project), or, for figures, both.
 RESULTS ?= own
 # Where TensorBoard listens: 127.0.0.1 answers this machine only. Taken from the command line alone,
@@ -30,11 +34,15 @@ FOR_DOCS := $(BASE)-docs
 INSTALLED := $(BASE)$(addprefix -,$(filter joblib slurm ray,$(LAUNCHER:submitit_local=slurm)))
 FIGURES := fig7 fig8 fig9 fig10 fig11
 # The overrides of every sweep.
-SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) launcher=$(LAUNCHER)
+SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) device=$(DEVICE) 'launcher=$(LAUNCHER)' $(MORE)
 # Which loops are timed, such as LOOPS=train-step, and in how many alternating rounds at least.
 MEASURED = $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
 # Which of the trained corpora are drawn.
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
+
+ifneq ($(word 2,$(LAUNCHER)),)
+$(error LAUNCHER=$(firstword $(LAUNCHER)) takes no settings: write MORE='$(wordlist 2,99,$(LAUNCHER))' beside it)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry evidence $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all test-long lint format docs benchmark benchmark-quick benchmark-growth clean
@@ -45,7 +53,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## create the environment in .venv, and install what running needs (LAUNCHER=)
 
-reproduce-fig7 reproduce-fig8 reproduce-fig9 reproduce-fig10 reproduce-fig11: reproduce-%: $(INSTALLED) ## train the missing runs of a figure and draw it (SCALE=, CORPORA=, SEEDS=, JOBS=)
+reproduce-fig7 reproduce-fig8 reproduce-fig9 reproduce-fig10 reproduce-fig11: reproduce-%: $(INSTALLED) ## train the missing runs of a figure and draw it (SCALE=, CORPORA=, SEEDS=, JOBS=, DEVICE=, LAUNCHER=, MORE=)
 	@failed=0; $(call train-and-draw,$*); exit $$failed
 
 reproduce-table4: $(INSTALLED) ## measure the speed of the schemes and compare it with the paper's (SCALE=, CORPORA=)

@@ -33,7 +33,7 @@ FORKS.set_forkserver_preload(
         "hydra_plugins.charrnn_sweeper",
         "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
         "hydra_plugins.hydra_ray_launcher.ray_launcher",
-        "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
+        "hydra_plugins.charrnn_submitit",
         "analysis.report.content",
         "tensorboard.compat.tensorflow_stub",
     ]

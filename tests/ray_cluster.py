@@ -19,6 +19,12 @@ from watching import wait_until
 
 ADDRESS = "127.0.0.1:6379"
 """Of the cluster's head, within the network."""
+LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+"""127.0.0.1, the same within IPv6, and ::1, as the kernel writes them."""
+ALONE = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+"""Ray makes no token in the home folder of who tests; nobody else is in the network."""
+LISTENS = "0A"
+"""The state of a socket that listens."""
 UNSHARE = ("unshare", "--map-root-user", "--net")
 NETWORK = "ip link set lo up && echo ready && exec cat"
 
@@ -54,6 +60,14 @@ class Network:
                 if os.readlink(path / "ns" / "net") == self._namespace:
                     found.append(int(path.name))
         return [pid for pid in found if pid != self.pid]
+
+    def listening(self) -> set[str]:
+        """The addresses that processes in this network listen on, as the kernel writes them."""
+        lines = []
+        for table in ("tcp", "tcp6"):
+            lines += Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]
+        sockets = [line.split() for line in lines]
+        return {socket[1].rpartition(":")[0] for socket in sockets if socket[3] == LISTENS}
 
     def end(self) -> bool:
         """Kill all processes in this network; whether none is left."""
@@ -99,7 +113,7 @@ def cluster(folder: Path) -> Iterator[Network]:
                 command = [Path(sys.executable).with_name("ray"), "start", *settings, *words]
                 command += [f"--node-ip-address=127.0.0.{number}"]
                 log = folder / f"node{number}.log"
-                environment = {"RAY_USAGE_STATS_ENABLED": "0", "TEST_NODE": str(number)}
+                environment = {**ALONE, "TEST_NODE": str(number)}
                 nodes.append(node := inside.start(command, log, **environment))
                 wait_until(lambda log=log, node=node: runs(node, log))
             yield inside

@@ -67,7 +67,7 @@ def test_a_package_imports_from_lower_ranks_only(source):
 def test_no_module_is_flat_but_the_basics():
     flat = {path.stem for path in PACKAGE.glob("*.py")}
     assert flat == {
-        *("__init__", "__main__", "cli", "config", "console", "errors", "files", "help"),
+        *("__init__", "__main__", "cli", "config", "console", "devices", "errors", "files", "help"),
         "stopping",
     }
 

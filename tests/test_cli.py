@@ -58,7 +58,9 @@ def test_the_sweep_of_the_four_schemes(command, tmp_path):
 def test_one_run_with_the_default_scale_says_which_and_why(command, tmp_path):
     result = command("scale=auto", "num_batches=1", "backbone.hidden_size=4", "scheme=4")
     assert result.returncode == 0, result.stderr
-    reason = {"quick": "no GPU was found", "paper": "a GPU was found"}[scale_for_this_machine()]
+    reason = {"quick": "no GPU was found here", "paper": "a GPU was found here"}[
+        scale_for_this_machine()
+    ]
     assert f"({reason}); to change it: scale=" in result.stderr.splitlines()[1]
     assert len(runs(tmp_path)) == 1
 

@@ -34,7 +34,7 @@ def test_a_sweep_reports_what_failed(command, config, tmp_path, launcher):
     if launcher == "joblib":
         assert result.stderr.count(": finished in") == 1
         return
-    logs = (tmp_path / "runs" / ".submitit").glob("*/*_log.err")
+    logs = (tmp_path / "runs" / ".submitit").glob("*_log.err")
     assert sum(": finished in" in log.read_text() for log in logs) == 1
 
 

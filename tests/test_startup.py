@@ -88,16 +88,17 @@ def test_import_charrnn_imports_nothing_slow(imported, tmp_path):
 
 
 def test_scale_auto_needs_no_torch_where_there_is_no_driver(imported, monkeypatch, tmp_path):
-    from charrnn import config
+    from charrnn import config, devices
 
     script = tmp_path / "scale.py"
     script.write_text(
         "from charrnn import config\n"
-        "config.GPU_FILES = ()\n"
+        "from charrnn import devices\n"
+        "devices.GPU_FILES = ()\n"
         "assert config.scale_for_this_machine() == 'quick'\n"
     )
     assert imported(script) == (0, set())
-    monkeypatch.setattr(config, "GPU_FILES", [str(tmp_path)])
+    monkeypatch.setattr(devices, "GPU_FILES", [str(tmp_path)])
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert config.scale_for_this_machine() == "paper"
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from charrnn.devices import Place
 from charrnn.schemes.base import Scheme
 from charrnn.sweeps.seconds_per_batch import measure, seconds_of_runs, step_of
 from charrnn.training.train_run import train
@@ -30,7 +31,7 @@ def test_runs_with_different_k3_have_a_time_each(config, tmp_path):
     cfgs = [config(k3, "num_batches=1", "sampling.length=0") for k3 in ("k3=1", "k3=100")]
     for cfg in cfgs:
         train(cfg)
-    found = seconds_of_runs(tmp_path / "runs")
+    found = seconds_of_runs(tmp_path / "runs", Place())
     assert {step.k3: len(seconds) for step, seconds in found.items()} == {1: 1, 100: 1}
     assert {step_of(cfg, torch.get_num_threads()) for cfg in cfgs} == set(found)
 
@@ -50,7 +51,7 @@ def test_the_measured_batch_is_not_the_first_of_an_epoch(config, monkeypatch, ov
 
     monkeypatch.setattr(Scheme, "loss", spy)
     cfg = config("k1=20", *overrides)
-    assert measure(cfg, vocabulary_size=9, threads=1) > 0
+    assert measure(cfg, 9, threads=1, place=Place()) > 0
     (_, narrow), *measured = seen
     assert narrow < cfg.datamodule.batch_size
     assert set(measured) == {(positions, cfg.datamodule.batch_size)}

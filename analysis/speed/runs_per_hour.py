@@ -16,7 +16,7 @@ import pandas as pd
 
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
-from charrnn.sweeps.jobs import cores
+from charrnn.sweeps.resources import cores
 
 ENTRY = "from charrnn.cli import train; train()"
 

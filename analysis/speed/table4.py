@@ -22,6 +22,7 @@ from rich.progress import track
 from analysis.speed.timing import Measure, measure
 from charrnn.config import build
 from charrnn.console import ConsoleHandler, console, refuse
+from charrnn.devices import gpu_name, has_gpu
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
@@ -173,7 +174,7 @@ def _measured(cells: Sequence[DictConfig], repeats: int, tokens: int) -> Iterato
             k2=cfg.k2,
             corpus=build(cfg.data).full_name,
             threads=here["threads"],
-            processor=here["gpu"] or here["processor"],
+            processor=gpu_name() if has_gpu() else here["processor"],
             torch=torch.__version__,
         )
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from charrnn import devices
 from charrnn.errors import CharRNNError, require
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
-
-GPU_FILES = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""What Linux has if there is a GPU that torch can use: NVIDIA's driver, AMD's, Windows' (WSL)."""
 
 
 def conf_folder() -> Path:
@@ -28,19 +24,9 @@ def conf_folder() -> Path:
     return checkout if (checkout / "train.yaml").exists() else package / "conf"
 
 
-def has_gpu() -> bool:
-    """Whether torch can train on a GPU here."""
-    # Importing torch takes seconds: without a driver the answer is known before.
-    if sys.platform == "linux" and not any(map(os.path.exists, GPU_FILES)):
-        return False
-    import torch
-
-    return torch.cuda.is_available()
-
-
 def scale_for_this_machine() -> str:
     """The scale that `scale=auto` stands for on this machine."""
-    return "paper" if has_gpu() else "quick"
+    return "paper" if devices.has_gpu() else "quick"
 
 
 def k2_times(share: str | float, _root_: DictConfig) -> int:
@@ -70,7 +56,7 @@ def announce_scale(name: str, choice: str) -> None:
     """
     reason = "as asked for"
     if choice == "auto":
-        reason = "a GPU was found" if name == "paper" else "no GPU was found"
+        reason = "a GPU was found here" if name == "paper" else "no GPU was found here"
     log.info("scale=%s (%s); to change it: scale=paper, long, laptop, quick or smoke", name, reason)
 
 

@@ -25,7 +25,6 @@ from charrnn.sweeps.answer import print_ranking
 from charrnn.sweeps.cells import Cell, check_all, expand, locate, recognise, remember
 from charrnn.sweeps.grids import grid_path, write_grid
 from charrnn.sweeps.jobs import (
-    cores,
     describe,
     give_up,
     in_turn,
@@ -36,23 +35,23 @@ from charrnn.sweeps.jobs import (
     side_by_side,
     states,
     to_train,
-    workers,
 )
 from charrnn.sweeps.names import sweep_name
 from charrnn.sweeps.next_steps import after_sweep, checkout, status_command
 from charrnn.sweeps.ranking import rank
+from charrnn.sweeps.resources import announce_jobs, cores, settle, shares_this_machine
 from charrnn.sweeps.workers import stop_workers
 
 log = logging.getLogger(__name__)
 
 EXTRAS = {
     "hydra_joblib_launcher": "joblib",
-    "hydra_submitit_launcher": "slurm",
+    "charrnn_submitit": "slurm",
     "hydra_ray_launcher": "ray",
 }
 """Optional launchers, and the extra that installs each."""
-ON_THIS_MACHINE = (".LocalLauncher", ".JoblibLauncher")
-"""Launchers whose runs share this machine's cores."""
+BUILT_ON = {"charrnn_submitit": "hydra_submitit_launcher"}
+"""Launchers of the project that need another one to be installed."""
 
 register_resolvers()  # a launcher's worker imports this module before it composes anything
 
@@ -65,11 +64,11 @@ class GridSweeper(BasicSweeper):
     """
 
     def setup(self, *, config: DictConfig, **others: Any) -> None:
-        """Refuse a launcher that is not installed, and a number of jobs that cannot be used."""
+        """Decide what is trained on, and refuse a launcher or a setting that cannot be used."""
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # or Ray hides equal lines of different runs
         try:
             _check_launcher(config)
-            config.jobs = workers(config)
+            settle(config)
         except CharRNNError as error:
             refuse(error)
         super().setup(config=config, **others)
@@ -80,6 +79,7 @@ class GridSweeper(BasicSweeper):
         assert self.hydra_context is not None
         cfg, choices = self.config, self.config.hydra.runtime.choices
         announce_scale(cfg.scale.name, choices["scale"])
+        announce_jobs(cfg)
         try:
             name = sweep_name(cfg.name, choices["experiment"])
             with no_fetching() if cfg.plan else nullcontext():
@@ -152,7 +152,7 @@ class GridSweeper(BasicSweeper):
     def _launch(self, cells: Sequence[Cell], chosen: Sequence[Cell], wait: bool) -> None:
         assert self.config is not None
         assert self.launcher is not None
-        local = _is_local(self.config)
+        local = shares_this_machine(self.config)
         if local and self.config.jobs == 1:
             jobs = in_turn(chosen, shorter_lengths(cells))
         else:
@@ -174,10 +174,6 @@ class GridSweeper(BasicSweeper):
             STOP.pass_on = None
         STOP.check()
         record_errors(cells, chosen, returns)
-
-
-def _is_local(cfg: DictConfig) -> bool:
-    return cfg.launcher._target_.endswith(ON_THIS_MACHINE)
 
 
 def _draw(name: str, scale: str, runs: Path) -> Path | None:
@@ -202,7 +198,7 @@ def _check_launcher(cfg: DictConfig) -> None:
     """
     choice = cfg.hydra.runtime.choices["launcher"]
     package = cfg.launcher._target_.split(".")[1]
-    if importlib.util.find_spec(f"hydra_plugins.{package}") is None:
+    if importlib.util.find_spec(f"hydra_plugins.{BUILT_ON.get(package, package)}") is None:
         extra = EXTRAS.get(package, choice)
         raise CharRNNError(
             f"launcher={choice} is not installed: install it with pip install 'charrnn[{extra}]'."

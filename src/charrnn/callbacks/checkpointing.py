@@ -66,7 +66,7 @@ class KeepCheckpoint(pl.Callback):
         """Seconds that the last checkpoint took; a guess before the first."""
 
     def state_dict(self) -> dict[str, Any]:
-        cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+        cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
         return {
             "clock": self.clock.state_dict(),
             "cost": self.cost,
@@ -78,7 +78,7 @@ class KeepCheckpoint(pl.Callback):
         self.clock.load_state_dict(state_dict["clock"])
         self.cost = state_dict["cost"]
         torch.set_rng_state(state_dict["random"]["cpu"])
-        if torch.cuda.is_available() and state_dict["random"]["cuda"] is not None:
+        if torch.cuda.is_initialized() and state_dict["random"]["cuda"] is not None:
             torch.cuda.set_rng_state(state_dict["random"]["cuda"])
         before, now = state_dict["computed_on"], computed_on()
         if before != now:
@@ -125,7 +125,7 @@ class KeepCheckpoint(pl.Callback):
 
 def computed_on() -> str:
     """What the last bits of a result depend on, beside the software."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         return torch.cuda.get_device_name()
     passes = "fused" if fused.is_available() else "eager"
     return f"a CPU with threads={torch.get_num_threads()}, {passes} passes"

@@ -44,5 +44,5 @@ class Clock:
 
 def finish_queued_work() -> None:
     """Wait until a GPU has finished its queue, to count the time as time of that work."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from charrnn.devices import Place
+
 PACKAGES = (
     "charrnn",
     "torch",
@@ -24,11 +26,12 @@ PACKAGES = (
 )
 
 
-def provenance(corpus: dict[str, Any]) -> dict[str, Any]:
+def provenance(corpus: dict[str, Any], place: Place) -> dict[str, Any]:
     """Versions of the packages, git commit of the code, machine and corpus, as JSON takes them.
 
     Args:
         corpus: what to record about the corpus.
+        place: the processor that the run is trained on.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -36,19 +39,18 @@ def provenance(corpus: dict[str, Any]) -> dict[str, Any]:
         "corpus": corpus,
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
-        "machine": machine(),
+        "machine": machine() | place.describe(),
     }
 
 
 def machine() -> dict[str, Any]:
-    """The machine, as JSON takes it."""
+    """The machine without its GPUs, as JSON takes it."""
     return {
         "name": platform.node(),
         "system": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 
 

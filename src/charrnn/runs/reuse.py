@@ -35,7 +35,7 @@ NOTES = ".known"
 """Folder of the notes, in the folder of all runs."""
 NOT_ASKED = {
     *("output_dir", "corpora", "jobs", "job", "launcher", "plan", "fail_fast", "hydra"),
-    *("name", "draw"),
+    *("name", "draw", "device"),
 }
 """Fields that say where and how runs are trained. Any other field was checked when it was noted."""
 OWN = ("charrnn.", "torch.", "hydra_plugins.")

@@ -15,6 +15,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -22,11 +23,13 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.config import build, conf_folder, register_resolvers
 from charrnn.data.corpora.for_figures import choose
 from charrnn.data.fetching.packages import FetchError
-from charrnn.errors import CannotRead, CharRNNError
+from charrnn.devices import AUTO
+from charrnn.errors import CannotRead, CharRNNError, require
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS
+from charrnn.sweeps.resources import device_of
 
 if TYPE_CHECKING:
     from charrnn.datamodule.announcement import UsedCorpus
@@ -41,7 +44,7 @@ IN_COLUMNS = {
 NO_SETTINGS = {
     *("data", "launcher", "sampling", "hydra", "job", "jobs", "threads", "plan", "fail_fast"),
     *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at", "keep_last"),
-    *("name", "draw"),
+    *("name", "draw", "device"),
 }
 """Fields, or first parts of fields, that do not change the training, or have another column."""
 
@@ -51,7 +54,8 @@ class Cell:
     """One combination of a sweep's values.
 
     Attributes:
-        overrides: the values, as on the command line.
+        overrides: the values, as on the command line, with nothing in them that another machine
+            could take for something else.
         cfg: the configuration that they make.
         label: the values in which it differs from other cells.
         folder: the folder of its run, which other cells may share; None before `locate`, and if
@@ -117,10 +121,15 @@ class Cell:
 def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> list[Cell]:
     """All combinations of the values that an experiment and the command line sweep.
 
+    What `auto` stands for is decided here: every cell names its corpus, scale and device.
+
     Args:
         loader: what composes configurations.
         cfg: the configuration composed for the whole sweep, Hydra's part included.
         arguments: the command line's overrides; they come after the experiment's own.
+
+    Raises:
+        BadInput: if cells have several devices, or a field that chooses them cannot be used.
     """
     params = dict(cfg.hydra.sweeper.params or {})
     parser = OverridesParser.create(config_loader=loader)
@@ -129,7 +138,11 @@ def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> l
     if "data" in params and not any(override.key_or_group == "data" for override in given):
         params["data"] = choose(params["data"])
     swept = [f"{name}={values}" for name, values in params.items()]
-    overrides = [*parser.parse_overrides(swept), *given]
+    one_device = all(not each.is_sweep_override() for each in given if _sets_device(each))
+    require(one_device, "device", "several", "the same in all cells of a sweep")
+    given = [each for each in given if not _sets_device(each)]
+    device = parser.parse_overrides([f"device={device_of(cfg)}"])
+    overrides = [*parser.parse_overrides(swept), *given, *device]
     (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     fixed = set.intersection(*map(set, combinations))
     is_group = functools.cache(lambda name: bool(loader.get_group_options(name)))
@@ -148,14 +161,24 @@ def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> l
         ConfigLoaderImpl._apply_overrides_to_config(values, one)
         return one
 
-    return [
-        Cell(
-            overrides=combination,
-            cfg=compose(combination),
-            label=" ".join(o for o in combination if o not in fixed) or "the only cell",
-        )
-        for combination in combinations
-    ]
+    cells = []
+    for combination in combinations:
+        one = compose(combination)
+        label = " ".join(o for o in combination if o not in fixed) or "the only cell"
+        cells.append(Cell(_scale_named(combination, one), one, label))
+    return cells
+
+
+def _sets_device(override: Override) -> bool:
+    return override.key_or_group == "device"
+
+
+def _scale_named(combination: Sequence[str], cfg: DictConfig) -> list[str]:
+    """A cell's overrides with the scale that `auto` stands for here; elsewhere it might differ."""
+    if cfg.hydra.runtime.choices["scale"] != AUTO:
+        return list(combination)
+    others = [word for word in combination if word.partition("=")[0] != "scale"]
+    return [*others, f"scale={cfg.scale.name}"]
 
 
 def cells_of(experiment: str, words: Sequence[str]) -> list[Cell]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import DictConfig
 
-from charrnn.config import has_gpu
-from charrnn.errors import CharRNNError, require
+from charrnn.errors import CharRNNError
 from charrnn.runs.identity import digest_in
 from charrnn.runs.state import RESULTS, RunState, RunStatus
 from charrnn.sweeps.cells import Cell
@@ -71,28 +68,6 @@ def to_train(cells: Sequence[Cell]) -> list[Cell]:
     counts = len(cells), len(trained_for), len(chosen)
     log.info("%d cells, %d distinct runs, %d of them to train", *counts)
     return chosen
-
-
-def workers(cfg: DictConfig) -> int:
-    """How many runs this machine trains at once, as `jobs` says.
-
-    `auto` is one run per core if a run takes one thread and there is no GPU, otherwise 1: a run
-    that uses all cores, or the GPU, does not share them.
-
-    Raises:
-        BadInput: if `jobs` is neither `auto` nor a number.
-    """
-    if cfg.jobs == "auto":
-        return cores() if cfg.threads == 1 and not has_gpu() else 1
-    whole = isinstance(cfg.jobs, int) and not isinstance(cfg.jobs, bool) and cfg.jobs >= 1
-    require(whole, "jobs", cfg.jobs, "auto, or a whole number, at least 1 run")
-    return cfg.jobs
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def in_turn(cells: Sequence[Cell], lengths: Mapping[Path, list[int]]) -> Iterator[list[str]]:

@@ -21,12 +21,14 @@ from charrnn.data.corpora.base import Corpus, load_once
 from charrnn.data.corpora.tokens import Source, Tokens
 from charrnn.data.fetching.packages import FetchError, no_fetching
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.devices import CPU, GPU, Place, gpu_name, has_gpu, require_here
 from charrnn.evaluation.schedule import evaluation_counts
 from charrnn.runs.folder import locate_run
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS, RunState, RunStatus
 from charrnn.sweeps.cells import Cell
-from charrnn.sweeps.jobs import cores, distinct, states, workers
+from charrnn.sweeps.jobs import distinct, states
+from charrnn.sweeps.resources import cores, device_of, shares_this_machine, workers
 from charrnn.sweeps.seconds_per_batch import Step, measure, seconds_of_runs, step_of
 from charrnn.training.build import check_initial_weights
 
@@ -45,6 +47,7 @@ def print_plan(experiments: Mapping[str, Sequence[Cell]], cfg: DictConfig) -> No
     Raises:
         BadInput: if a file named by the user cannot be used, or a longer run was not evaluated at
             a cell's number of batches.
+        CharRNNError: if this machine would need a GPU to train the runs, and has none.
     """
     absent = _locate([cell for cells in experiments.values() for cell in cells])
     for cell in (cell for cells in experiments.values() for cell in cells if cell.error):
@@ -151,7 +154,8 @@ def _print_time_left(
     by_step: dict[Step, list[Cell]] = {}
     for cell in left:
         by_step.setdefault(step_of(cell.cfg, threads[id(cell)]), []).append(cell)
-    seconds, sources = _seconds(by_step, Path(cfg.output_dir))
+    place = _measured_on(cfg)
+    seconds, sources = _seconds(by_step, Path(cfg.output_dir), place)
     table = Table("training", "r", "gamma", "k2", "k3", "threads", "runs", "s/batch", "measured")
     total = 0.0
     for step in sorted(by_step, key=str):
@@ -167,11 +171,23 @@ def _print_time_left(
     )
 
 
+def _measured_on(cfg: DictConfig) -> Place:
+    """What this machine measures the pace on. A cluster's GPU cannot be measured from here."""
+    if device_of(cfg) == CPU:
+        return Place()
+    if shares_this_machine(cfg):
+        require_here(GPU)
+    elif not has_gpu():
+        print("planned for a GPU, and there is none here: the times are those of this CPU")
+        return Place()
+    return Place(gpu_name())
+
+
 def _seconds(
-    by_step: Mapping[Step, Sequence[Cell]], output_dir: Path
+    by_step: Mapping[Step, Sequence[Cell]], output_dir: Path, place: Place
 ) -> tuple[dict[Step, float], dict[Step, str]]:
     """Seconds per batch of every kind of step, and where each number comes from."""
-    known = seconds_of_runs(output_dir)
+    known = seconds_of_runs(output_dir, place)
     seconds, sources = {}, {}
     for step, cells in track(
         by_step.items(),
@@ -184,7 +200,7 @@ def _seconds(
             seconds[step] = statistics.median(known[step])
             sources[step] = f"in {len(known[step])} of the runs here"
         else:
-            seconds[step] = measure(cells[0].cfg, TYPICAL_VOCABULARY, step.threads)
+            seconds[step] = measure(cells[0].cfg, TYPICAL_VOCABULARY, step.threads, place)
             sources[step] = "now"
     return seconds, sources
 

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.config import build
 from charrnn.datamodule.batches import Batch
+from charrnn.devices import Place
 from charrnn.runs.folder import RunFolder
 from charrnn.training.build import DTYPES, optimizer, scheme_class
 from charrnn.training.timed_step import make_step, seconds
@@ -60,8 +61,8 @@ def step_of(cfg: DictConfig, threads: int) -> Step:
     )
 
 
-def seconds_of_runs(output_dir: Path) -> dict[Step, list[float]]:
-    """Seconds per batch of each run in ``output_dir`` that this machine trains or has trained."""
+def seconds_of_runs(output_dir: Path, place: Place) -> dict[Step, list[float]]:
+    """Seconds per batch of each run in ``output_dir`` trained on this machine, on ``place``."""
     found: dict[Step, list[float]] = defaultdict(list)
     for path in output_dir.glob("*/provenance.json"):
         folder = RunFolder(path.parent)
@@ -73,24 +74,19 @@ def seconds_of_runs(output_dir: Path) -> dict[Step, list[float]]:
             per_batch = folder.seconds_per_batch()
         except Exception:  # half-written, edited, or from another version: the others suffice
             continue
-        same = machine["name"] == platform.node() and machine["gpu"] == gpu()
+        same = machine["name"] == platform.node() and machine["gpu"] == place.gpu
         if same and per_batch is not None:
             found[step].append(per_batch)
     return found
 
 
-def gpu() -> str | None:
-    """The name of this machine's GPU."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
-def measure(cfg: DictConfig, vocabulary_size: int, threads: int) -> float:
+def measure(cfg: DictConfig, vocabulary_size: int, threads: int, place: Place) -> float:
     """Median seconds of a training step on random tokens, after a small warm-up step.
 
     The batch is not the first of an epoch: in truncated BPTT that one's loss counts more positions.
     """
     prepare_cpu()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cpu" if place.gpu is None else "cuda")
     backbone = build(cfg.backbone, vocabulary_size=vocabulary_size).to(DTYPES[cfg.precision])
     scheme = build(cfg.model, backbone=backbone, optimizer=optimizer(cfg)).to(device)
     step = make_step(scheme.training_step, scheme.configure_optimizers())

@@ -16,6 +16,7 @@ from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.backbone.network import Backbone
 from charrnn.config import build
 from charrnn.datamodule.module import CharDataModule
+from charrnn.devices import CHOICES as DEVICES
 from charrnn.errors import (
     BadInput,
     CharRNNError,
@@ -40,6 +41,7 @@ def check(cfg: DictConfig) -> None:
         BadInput: naming the field, its value and what can be used instead.
     """
     require_choice("scheme", str(cfg.scheme), [str(name).removeprefix("s") for name in cfg.schemes])
+    require_choice("device", cfg.device, DEVICES)
     require_whole("num_batches", cfg.num_batches, 1, "batch")
     require_whole("log_every", cfg.log_every, 1, "batch")
     require_whole("seed", cfg.seed, 0)

@@ -23,6 +23,7 @@ from charrnn.callbacks.progress import RunProgress
 from charrnn.callbacks.tensorboard_events import Events
 from charrnn.callbacks.training_log import LogTraining
 from charrnn.datamodule.module import CharDataModule
+from charrnn.devices import Place
 from charrnn.evaluation.schedule import evaluation_counts
 from charrnn.runs.checkpoints import batches_in
 from charrnn.runs.folder import RunFolder
@@ -69,6 +70,7 @@ def fit(
     folder: RunFolder,
     checkpoint: Path | None,
     progress: RunProgress,
+    place: Place,
 ) -> Trained:
     """Train and evaluate, from the beginning or from a checkpoint, and write the weights.
 
@@ -78,6 +80,7 @@ def fit(
         folder: the folder to write to, under this process's lease.
         checkpoint: the checkpoint to resume from; None to start from the beginning.
         progress: shows how far the run is.
+        place: the processor to train on.
 
     Raises:
         Stopped: if a signal has come, and what was trained is kept.
@@ -99,8 +102,7 @@ def fit(
     evaluate = Evaluate(counts, folder, events, clock, text)
     keep = KeepCheckpoint(folder, clock, cfg.checkpoint_share)
     trainer = pl.Trainer(
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1,
+        **place.for_trainer(),
         precision="64-true" if cfg.precision == 64 else "32-true",
         max_steps=cfg.num_batches,
         max_epochs=-1,
@@ -131,6 +133,7 @@ def fit(
 def _quieten_lightning() -> None:
     """Keep Lightning's remarks on the hardware, and torch's on its code, out of the log."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "GPU available but not used")  # as device=cpu says
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", FutureWarning)
 
 

@@ -40,5 +40,5 @@ def seconds(action: Callable[[], object]) -> float:
 
 def _wait_for_gpu() -> None:
     """Return when the GPU has finished; it works on after a call has returned."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()

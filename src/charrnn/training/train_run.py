@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from pathlib import Path
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from charrnn import devices
 from charrnn.callbacks.progress import RunProgress
 from charrnn.config import build
 from charrnn.console import duration
 from charrnn.datamodule.announcement import UsedCorpus, announce
+from charrnn.devices import Place
 from charrnn.errors import CharRNNError
 from charrnn.runs.checkpoints import batches_in, batches_kept
 from charrnn.runs.folder import RunFolder, locate_run
@@ -68,8 +71,9 @@ def train(cfg: DictConfig) -> RunFolder:
         The finished run's folder.
 
     Raises:
-        CharRNNError: see `prepare`, nothing has been written then; or if the folder cannot be
-            written; or if it failed before, in a sweep.
+        CharRNNError: see `prepare`, or if it was planned for a GPU and there is none here: nothing
+            has been written then. Also if the folder cannot be written, or if the run failed
+            before, in a sweep.
         Taken: if another process trains the run, and `job.wait` says not to wait for it.
         Stopped: if a signal ends the training: after the current batch, with a checkpoint.
     """
@@ -87,6 +91,8 @@ def _prepare_and_train(cfg: DictConfig) -> RunFolder:
         note(cfg, scheme_class(cfg).sampling_procedure, run.folder)
         report_reuse(cfg, run.folder, title)
         return run.folder
+    cfg.device = devices.decide(cfg.device)
+    devices.require_here(cfg.device)
 
     def wait() -> None:
         if not cfg.job.wait:
@@ -102,8 +108,8 @@ def _prepare_and_train(cfg: DictConfig) -> RunFolder:
         error = run.folder.error()
         if error and cfg.job.of and not cfg.retry_failed:
             raise CharRNNError(f"failed before: {error} (retry_failed=true tries it again)")
-        with STOP.remembering():
-            _train(cfg, run, title)
+        with STOP.remembering(), devices.taken(cfg.device, Path(cfg.output_dir)) as place:
+            _train(cfg, run, title, place)
         run.folder.tidy(cfg.keep_last)
     note(cfg, scheme_class(cfg).sampling_procedure, run.folder)
     return run.folder
@@ -124,11 +130,11 @@ def _require_the_same(cfg: DictConfig, run: Prepared) -> None:
         raise CharRNNError(f"{what} was changed after the sweep had started; {again}.")
 
 
-def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
+def _train(cfg: DictConfig, run: Prepared, title: str, place: Place) -> None:
     """Train a leased run, from its beginning or a checkpoint, until it is marked as finished."""
     started = time.perf_counter()
-    place = f"run {cfg.job.number} of {cfg.job.of}: " if cfg.job.of > 1 else ""
-    log.info("%s%s: %s", place, title, run.folder.path)
+    number = f"run {cfg.job.number} of {cfg.job.of}: " if cfg.job.of > 1 else ""
+    log.info("%s%s, on %s: %s", number, title, place, run.folder.path)
     if cfg.job.of == 0:  # a sweep has said so for all of its runs
         announce([UsedCorpus.of(run.datamodule)])
     if cfg.k1 > cfg.k2:
@@ -137,14 +143,14 @@ def _train(cfg: DictConfig, run: Prepared, title: str) -> None:
         cfg.num_batches,
         OmegaConf.to_yaml(cfg, resolve=True),
         run.identity,
-        provenance(run.datamodule.tokens.describe()),
+        provenance(run.datamodule.tokens.describe(), place),
     )
     folder.write_vocabulary(run.datamodule.tokens.vocabulary)
     if checkpoint:
         log.info("resuming from batch %d.", batches_in(checkpoint))
     progress = RunProgress(title, cfg.num_batches, cfg.job.number, cfg.job.of)
     try:
-        trained = fit(cfg, run, folder, checkpoint, progress)
+        trained = fit(cfg, run, folder, checkpoint, progress, place)
         _write_samples(cfg, run, folder, trained.scheme)
         seconds = {name: round(value, 3) for name, value in trained.seconds.items()}
         folder.finish({"seconds": seconds})

@@ -1,0 +1,103 @@
+"""What a sweep trains on: decided once, where it is planned, and the same for all of its jobs."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from omegaconf import DictConfig, OmegaConf
+
+from charrnn import devices
+from charrnn.devices import AUTO, GPU
+from charrnn.errors import require
+
+log = logging.getLogger(__name__)
+
+ON_THIS_MACHINE = (".LocalLauncher", ".JoblibLauncher")
+"""Launchers whose runs share this machine's cores and GPUs."""
+ASK_FOR_GPUS = ("launcher.gpus_per_node", "launcher.ray.remote.num_gpus")
+"""Fields with which a launcher asks a cluster for the GPUs of a job."""
+OF_A_NEW_RAY = {
+    "address": "local",
+    "_node_ip_address": "127.0.0.1",  # else Ray listens on all of the machine's addresses
+    "include_dashboard": False,
+}
+"""How Ray is started on this machine."""
+
+
+def settle(cfg: DictConfig) -> None:
+    """Decide, in place, what `auto` stands for in a sweep: device, runs at once, GPUs per job.
+
+    Args:
+        cfg: the configuration of the whole sweep, of which its launcher has not been made yet.
+
+    Raises:
+        BadInput: if a field cannot be used.
+        CharRNNError: if the runs need a GPU of this machine, which has none.
+    """
+    cfg.device = device_of(cfg)
+    if shares_this_machine(cfg) or _starts_ray(cfg):
+        devices.require_here(cfg.device)
+    cfg.jobs = workers(cfg)
+    for field in ASK_FOR_GPUS:
+        if OmegaConf.select(cfg, field) == AUTO:
+            OmegaConf.update(cfg, field, 1 if cfg.device == GPU else None)
+    if _starts_ray(cfg):
+        given = cfg.launcher.ray.init
+        cfg.launcher.ray.init = {**given, **OF_A_NEW_RAY}
+
+
+def device_of(cfg: DictConfig) -> str:
+    """What all runs of a sweep are trained on: `cpu` or `gpu`.
+
+    `auto` is a GPU if the launcher is told to ask for one: the machine where a sweep for a cluster
+    is planned often has none.
+
+    Raises:
+        BadInput: if `device` is none of its values.
+    """
+    asked = [OmegaConf.select(cfg, field) for field in ASK_FOR_GPUS]
+    if cfg.device == AUTO and any(isinstance(n, int | float) and n > 0 for n in asked):
+        return GPU
+    return devices.decide(cfg.device)
+
+
+def workers(cfg: DictConfig) -> int:
+    """How many runs this machine trains at once, as `jobs` says.
+
+    `auto` is one run per GPU. On CPUs it is one per core if a run takes one thread, and otherwise
+    1: a run that uses all cores does not share them.
+
+    Raises:
+        BadInput: if `jobs` is neither `auto` nor a number.
+    """
+    if cfg.jobs == AUTO:
+        if device_of(cfg) == GPU:
+            return max(1, devices.num_gpus())
+        return cores() if cfg.threads == 1 else 1
+    whole = isinstance(cfg.jobs, int) and not isinstance(cfg.jobs, bool) and cfg.jobs >= 1
+    require(whole, "jobs", cfg.jobs, "auto, or a whole number, at least 1 run")
+    return cfg.jobs
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def shares_this_machine(cfg: DictConfig) -> bool:
+    """Whether the runs share this machine's cores and GPUs."""
+    return cfg.launcher._target_.endswith(ON_THIS_MACHINE)
+
+
+def announce_jobs(cfg: DictConfig) -> None:
+    """Say what the runs of a settled sweep are trained on, and how many at once."""
+    log.info("device=%s for all runs; to change it: device=cpu or gpu", cfg.device)
+    if cfg.device == GPU and shares_this_machine(cfg):
+        log.info("GPUs here: %d, runs at once: jobs=%d", devices.num_gpus(), cfg.jobs)
+
+
+def _starts_ray(cfg: DictConfig) -> bool:
+    init = OmegaConf.select(cfg, "launcher.ray.init")
+    return init is not None and init.address in (None, OF_A_NEW_RAY["address"])
