@@ -12,13 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, ValidationError
 
 from charrnn.config import announce_scale, register_resolvers
 from charrnn.console import refuse, to_a_pipe
 from charrnn.data.fetching.packages import no_fetching
-from charrnn.errors import CharRNNError, require
+from charrnn.errors import BadInput, CharRNNError, require
+from charrnn.schema.check import (
+    check_arguments_of,
+    check_same,
+    check_sweep,
+    is_local,
+    read_once,
+)
+from charrnn.schema.names import UnknownField
+from charrnn.schema.refusals import in_one_sentence
 from charrnn.sweeps.answer import print_ranking
 from charrnn.sweeps.cells import Cell, check_all, expand, locate, recognise, remember
 from charrnn.sweeps.grids import grid_path, write_grid
@@ -42,14 +53,15 @@ from charrnn.sweeps.ranking import rank
 
 log = logging.getLogger(__name__)
 
+HEED_JOBS = ("charrnn_launcher", "hydra_joblib_launcher")
+"""Launchers that train `jobs` runs at once."""
+
 EXTRAS = {
     "hydra_joblib_launcher": "joblib",
     "hydra_submitit_launcher": "slurm",
     "hydra_ray_launcher": "ray",
 }
 """Optional launchers, and the extra that installs each."""
-ON_THIS_MACHINE = (".LocalLauncher", ".JoblibLauncher")
-"""Launchers whose runs share this machine's cores."""
 
 register_resolvers()  # a launcher's worker imports this module before it composes anything
 
@@ -65,8 +77,11 @@ class GridSweeper(BasicSweeper):
         """Refuse a launcher that is not installed, and a number of jobs that cannot be used."""
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # or Ray hides equal lines of different runs
         try:
+            check_sweep(config)
             _check_launcher(config)
+            self.read_once = read_once(config)
             config.jobs = workers(config)
+            _check_launchers_fields(config.launcher)
         except CharRNNError as error:
             refuse(error)
         super().setup(config=config, **others)
@@ -81,8 +96,7 @@ class GridSweeper(BasicSweeper):
             name = sweep_name(cfg.name, choices["experiment"])
             with no_fetching() if cfg.plan else nullcontext():
                 cells = expand(self.hydra_context.config_loader, cfg, arguments)
-            one = len({cell.cfg.name for cell in cells}) == 1
-            require(one, "name", cells[0].cfg.name, "the same in all cells of a sweep")
+            check_same([cell.cfg for cell in cells], self.read_once)
             if cfg.plan:
                 from charrnn.sweeps.plan import print_plan  # imports torch
 
@@ -146,7 +160,7 @@ class GridSweeper(BasicSweeper):
     def _launch(self, cells: Sequence[Cell], chosen: Sequence[Cell], wait: bool) -> None:
         assert self.config is not None
         assert self.launcher is not None
-        local = _is_local(self.config)
+        local = is_local(self.config)
         if local and self.config.jobs == 1:
             jobs = in_turn(chosen, shorter_lengths(cells))
         else:
@@ -159,10 +173,6 @@ class GridSweeper(BasicSweeper):
         except Exception as error:  # on a cluster, other jobs may still be running
             log.error("the launcher gave up: %s", describe(error))
         record_errors(cells, chosen, returns)
-
-
-def _is_local(cfg: DictConfig) -> bool:
-    return cfg.launcher._target_.endswith(ON_THIS_MACHINE)
 
 
 def _draw(name: str, scale: str, runs: Path) -> Path | None:
@@ -194,3 +204,29 @@ def _check_launcher(cfg: DictConfig) -> None:
         )
     stops = package == "charrnn_launcher" or not cfg.fail_fast
     require(stops, "fail_fast", cfg.fail_fast, f"false with launcher={choice}")
+    heeds = package in HEED_JOBS or cfg.jobs in ("auto", 1)
+    require(heeds, "jobs", cfg.jobs, f"left out with launcher={choice}, which has its own fields")
+
+
+def _check_launchers_fields(launcher: DictConfig) -> None:
+    """Refuse what a launcher does not take, as its package declares it.
+
+    Raises:
+        CharRNNError: naming the field.
+    """
+    declared: Any = ConfigStore.instance().repo["hydra"]["launcher"]
+    for found in declared.values():
+        if found.node.get("_target_") == launcher._target_:
+            with in_one_sentence():
+                try:
+                    OmegaConf.merge(found.node, launcher)
+                except ConfigKeyError as error:
+                    known = [f"launcher.{name}" for name in found.node]
+                    raise UnknownField(f"launcher.{error.full_key}", known) from error
+                except ValidationError as error:
+                    field = str(error.full_key)
+                    value, first = OmegaConf.select(launcher, field), str(error).splitlines()[0]
+                    wanted = f"of another kind ({first})"
+                    raise BadInput(f"launcher.{field}", value, wanted) from error
+            return
+    check_arguments_of("launcher", launcher)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import traceback
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +17,8 @@ from charrnn.console import refuse, to_a_pipe
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import recall, report_reuse
+from charrnn.schema.check import check_alone, check_fields
+from charrnn.schema.refusals import in_one_sentence
 from charrnn.sweeps.jobs import describe
 from charrnn.sweeps.names import sweep_name
 from charrnn.sweeps.next_steps import after_run
@@ -25,7 +29,16 @@ log = logging.getLogger(__name__)
 def train() -> None:
     """Train what the command line asks for: one run, or with -m a sweep."""
     register_resolvers()
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(job)()
+    # Flags may stand anywhere among the settings.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its errors itself, and exits with 1
+    try:
+        with in_one_sentence(sys.argv[1:]):
+            hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(
+                job
+            )()
+    except CharRNNError as error:
+        refuse(error)
 
 
 def job(cfg: DictConfig) -> None:
@@ -39,10 +52,11 @@ def job(cfg: DictConfig) -> None:
     """
     os.chdir(HydraConfig.get().runtime.cwd)  # a worker on another machine starts elsewhere
     alone = HydraConfig.get().mode == RunMode.RUN
-    if alone:
-        announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
     try:
         if alone:
+            check_fields(cfg)
+            check_alone(cfg, HydraConfig.get())
+            announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
             sweep_name(cfg.name, HydraConfig.get().runtime.choices["experiment"])
         if cfg.plan:
             _plan(cfg)
@@ -57,7 +71,8 @@ def job(cfg: DictConfig) -> None:
             refuse(error)
         log.error("failed: %s", describe(error))
         if alone:
-            raise
+            traceback.print_exc()
+            sys.exit(1)
         # The error may have to travel between machines, which not every class survives.
         raise CharRNNError(describe(error)) from error
 

@@ -19,6 +19,11 @@ from charrnn.sweeps.cells import Cell
 
 log = logging.getLogger(__name__)
 
+JOBS_PER_CORE = 4
+"""Runs at once on a core, at most: each takes the memory of a process of its own."""
+MOST_JOBS = 16
+"""Runs at once that a machine of few cores takes as well."""
+
 
 def distinct(cells: Sequence[Cell]) -> dict[Path, Cell]:
     """The cell that every distinct run is trained for, by the run's folder.
@@ -79,12 +84,12 @@ def workers(cfg: DictConfig) -> int:
     that uses all cores, or the GPU, does not share them.
 
     Raises:
-        BadInput: if `jobs` is neither `auto` nor a number.
+        BadInput: if they are more than this machine's cores can train.
     """
     if cfg.jobs == "auto":
         return cores() if cfg.threads == 1 and not has_gpu() else 1
-    whole = isinstance(cfg.jobs, int) and not isinstance(cfg.jobs, bool) and cfg.jobs >= 1
-    require(whole, "jobs", cfg.jobs, "auto, or a whole number, at least 1 run")
+    most = max(MOST_JOBS, JOBS_PER_CORE * cores())
+    require(cfg.jobs <= most, "jobs", cfg.jobs, f"at most {most} on {cores()} cores, or auto")
     return cfg.jobs
 
 
