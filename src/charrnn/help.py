@@ -139,17 +139,17 @@ def field_names(conf: Path) -> list[str]:
 
 
 def options_with(conf: Path, field: str) -> str:
-    """The options that have a field of its group, as on the command line; empty if none has it."""
+    """The options that have a field of its group: `launcher=slurm or ray`; empty if none has it."""
     group = field.partition(".")[0]
     if group not in GROUPS or group == "schemes":
         return ""
     files = {option: conf / group / f"{option}.yaml" for option in options_of(conf, group)}
     having = [
-        f"{group}={option}"
+        option
         for option, file in files.items()
         if field in {name for name, _, _ in _documented(file, f"{group}.")}
     ]
-    return " or ".join(having)
+    return f"{group}={' or '.join(having)}" if having else ""
 
 
 def _group(conf: Path, group: str) -> str:

@@ -96,6 +96,10 @@ class GridSweeper(BasicSweeper):
             name = sweep_name(cfg.name, choices["experiment"])
             with no_fetching() if cfg.plan else nullcontext():
                 cells = expand(self.hydra_context.config_loader, cfg, arguments)
+            read = "corpora" in str(self.read_once.get("hydra.sweeper.params.data"))
+            read = read and not any(word.startswith("data=") for word in arguments)
+            unread = "auto where data sets the corpus"
+            require(read or cfg.corpora == "auto", "corpora", cfg.corpora, unread)
             check_same([cell.cfg for cell in cells], self.read_once)
             if cfg.plan:
                 from charrnn.sweeps.plan import print_plan  # imports torch

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -25,12 +27,17 @@ from charrnn.sweeps.next_steps import after_run
 
 log = logging.getLogger(__name__)
 
+WITH_A_VALUE = {
+    *("--cfg", "-c", "--info", "-i", "--package", "-p", "--experimental-rerun"),
+    *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
+}
+"""Flags of Hydra's that the next word belongs to."""
+
 
 def train() -> None:
     """Train what the command line asks for: one run, or with -m a sweep."""
     register_resolvers()
-    # Flags may stand anywhere among the settings.
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
+    sys.argv[1:] = flags_first(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its errors itself, and exits with 1
     try:
         with in_one_sentence(sys.argv[1:]):
@@ -39,6 +46,24 @@ def train() -> None:
             )()
     except CharRNNError as error:
         refuse(error)
+
+
+def flags_first(words: Sequence[str]) -> list[str]:
+    """The words with Hydra's flags before the settings, among which Hydra does not find them.
+
+    Examples:
+        >>> flags_first(["k1=20", "-m", "k2=50", "-cd", "mine", "seed=1"])
+        ['-m', '-cd', 'mine', 'k1=20', 'k2=50', 'seed=1']
+    """
+    flags: list[str] = []
+    settings: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word in WITH_A_VALUE:
+            flags += [word, *itertools.islice(rest, 1)]
+        else:
+            (flags if word.startswith("-") else settings).append(word)
+    return [*flags, *settings]
 
 
 def job(cfg: DictConfig) -> None:

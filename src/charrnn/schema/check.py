@@ -87,8 +87,9 @@ def check_sweep(cfg: DictConfig) -> None:
     """
     with in_one_sentence():
         _require_all(WHOLE_SWEEP, cfg)
-        for name in sorted(WHOLE_SWEEP & FIELDS.keys()):
-            FIELDS[name].check(name, _plain(cfg, name))
+        for name, value, _ in _leaves(OmegaConf.masked_copy(cfg, sorted(WHOLE_SWEEP))):
+            if kind := kind_of(name):
+                kind.check(name, value)
 
 
 def is_local(cfg: DictConfig) -> bool:
@@ -128,20 +129,27 @@ def check_same(cells: Sequence[DictConfig], sweep: Mapping[str, Any]) -> None:
     Raises:
         BadInput: naming the field.
     """
+    same = "the same in all cells of a sweep, which reads it once: give a command for each"
     for cell in cells:
-        for name, value in read_once(cell).items():
-            same = "the same in all cells of a sweep, which reads it once"
-            require(value == sweep[name], name, value, same)
+        own = read_once(cell)
+        for name in {**sweep, **own}:
+            value = own.get(name, "null")
+            require(value == sweep.get(name, "null"), name, value, same)
 
 
 def read_once(cfg: DictConfig) -> dict[str, Any]:
     """The fields that are read once for a whole sweep, and what a sweep's files sweep."""
-    names = {*WHOLE_SWEEP, "hydra.sweeper.params"}
-    nodes = {name: OmegaConf.select(cfg, name) for name in sorted(names)}
-    return {
-        name: OmegaConf.to_container(node) if OmegaConf.is_config(node) else node
-        for name, node in nodes.items()
-    }
+    nodes = {name: cfg[name] for name in sorted(WHOLE_SWEEP)}
+    nodes["hydra.sweeper.params"] = cfg.hydra.sweeper.get("params") or OmegaConf.create()
+    found: dict[str, Any] = {}
+    for name, node in nodes.items():
+        if OmegaConf.is_dict(node):
+            inner = OmegaConf.to_container(node)
+            assert isinstance(inner, dict)
+            found |= {f"{name}.{key!s}": value for key, value in inner.items()}
+        else:
+            found[name] = node
+    return found
 
 
 def _check_top(cfg: DictConfig) -> None:

@@ -19,6 +19,7 @@ from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import BadInput, CharRNNError, require
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.evaluation.schedule import SCHEDULES
+from charrnn.files import open_file
 from charrnn.schema.check import check_arguments_of, check_fields, is_local
 from charrnn.schemes.base import MakeOptimizer, Scheme
 from charrnn.training.limits import check_fits
@@ -135,7 +136,10 @@ def read_initial_weights(path: str) -> dict[str, np.ndarray]:
         BadInput: if it is not such a file.
     """
     try:
-        with np.load(Path(path).expanduser(), allow_pickle=False) as arrays:
+        with (
+            open_file(Path(path).expanduser()) as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             return dict(arrays)
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise BadInput("initial_weights", path, f"a readable .npz file ({error})") from error
