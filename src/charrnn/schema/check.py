@@ -52,7 +52,7 @@ def check_fields(cfg: DictConfig) -> None:
             require(value != "???", name, value, "given: there is no default")
             if kind and (name in ALWAYS or target is None or target.startswith(OWN)):
                 kind.check(name, value)
-        _require_all(ALWAYS - NAMES, found)
+        _require_all(ALWAYS - NAMES, {*found})
         for column in cfg.columns:
             if column not in FIELDS and OmegaConf.select(cfg, column, default=...) is ...:
                 raise UnknownField(column)
@@ -86,7 +86,7 @@ def check_sweep(cfg: DictConfig) -> None:
         CharRNNError: naming the field.
     """
     with in_one_sentence():
-        _require_all(WHOLE_SWEEP, cfg)
+        _require_all(WHOLE_SWEEP, {*cfg})
         for name, value, _ in _leaves(OmegaConf.masked_copy(cfg, sorted(WHOLE_SWEEP))):
             if kind := kind_of(name):
                 kind.check(name, value)
@@ -157,7 +157,7 @@ def _check_top(cfg: DictConfig) -> None:
     for name in map(str, cfg):
         if name not in NAMES:
             raise UnknownField(name)
-    _require_all(ALWAYS & NAMES, cfg)
+    _require_all(ALWAYS & NAMES, {*cfg})
     for group in sorted(GROUPS.keys() & set(cfg) - OPTIONAL):
         _require_group(group, cfg[group])
     for name, node in cfg.schemes.items():
@@ -175,10 +175,9 @@ def _require_group(name: str, node: object) -> None:
     require(given, name, node, "a group of fields, which have names of their own")
 
 
-def _require_all(names: set[str], given: Any) -> None:
-    for name in sorted(names):
-        if name not in given:
-            raise CharRNNError(f"{name} is missing: every run needs it, so it cannot be removed.")
+def _require_all(names: set[str], given: set[Any]) -> None:
+    for name in sorted(names - given):
+        raise CharRNNError(f"{name} is missing: every run needs it, so it cannot be removed.")
 
 
 def _leaves(cfg: DictConfig) -> Iterator[tuple[str, Any, str | None]]:

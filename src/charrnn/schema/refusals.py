@@ -62,7 +62,8 @@ def sentence(error: Exception) -> CharRNNError:
         field, name = error.full_key or "a field", found["name"]
         return CharRNNError(f"{field}=${{{name}}} cannot be used, because {UnknownField(name)}")
     first = (message.splitlines() or [type(error).__name__])[0].rstrip(".")
-    return CharRNNError(f"the configuration cannot be composed: {first}.")
+    what = getattr(error, "full_key", None) or "the configuration"
+    return CharRNNError(f"{what} cannot be read: {first}.")
 
 
 def _one_of(option: str, known: Sequence[str]) -> str:
