@@ -129,11 +129,8 @@ def table(file: Path, prefix: str) -> list[str]:
             wanted = kind.wanted if kind else ""
             rows.append(f"| `{name}` | `{field['value']}` | {wanted} | {meaning} |")
         parents.append(field["name"])
-    return (
-        ["| field | default | what it can be | meaning |", "|---|---|---|---|", *rows, ""]
-        if rows
-        else []
-    )
+    head = ["| field | default | what it can be | meaning |", "|---|---|---|---|"]
+    return [*head, *rows, ""] if rows else []
 
 
 def notebook_page(notebook: Path, place: str) -> Iterator[tuple[str, str | bytes]]:
