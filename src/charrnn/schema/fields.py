@@ -9,6 +9,7 @@ What depends on other fields or on the corpus, such as k3 on k2, is checked wher
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from charrnn.schema.kinds import Kind, choice, either, number, several, text, whole
@@ -79,7 +80,7 @@ FIELDS: Mapping[str, Kind] = {
     "backbone.seed": seed,
     # conf/data
     "data.path": text("the path of the corpus", null=True),
-    "data.first": whole(1, "token", null=True),
+    "data.first": replace(whole(1, "token", null=True), wanted=whole(1, "token").wanted),
     # conf/datamodule
     "datamodule.k1": whole(1, "token"),
     "datamodule.k2": whole(1, "token"),
