@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from charrnn.help import FIELD  # noqa: E402
+from charrnn.schema.fields import kind_of  # noqa: E402
 
 ROOT_PAGES = {
     "README.md": "index.md",
@@ -116,7 +117,7 @@ def summary(file: Path) -> list[str]:
 
 
 def table(file: Path, prefix: str) -> list[str]:
-    """A row for every field of a configuration file that has a comment."""
+    """A row for every field of a configuration file that has a comment, with what it can be."""
     rows = []
     parents: list[str] = []
     for field in filter(None, map(FIELD.match, file.read_text().splitlines())):
@@ -124,9 +125,12 @@ def table(file: Path, prefix: str) -> list[str]:
         if field["comment"]:
             name = prefix + ".".join((*parents, field["name"]))
             meaning = field["comment"].replace("|", "\\|")
-            rows.append(f"| `{name}` | `{field['value']}` | {meaning} |")
+            kind = kind_of(name)
+            wanted = kind.wanted if kind else ""
+            rows.append(f"| `{name}` | `{field['value']}` | {wanted} | {meaning} |")
         parents.append(field["name"])
-    return ["| field | default | meaning |", "|---|---|---|", *rows, ""] if rows else []
+    head = ["| field | default | what it can be | meaning |", "|---|---|---|---|"]
+    return [*head, *rows, ""] if rows else []
 
 
 def notebook_page(notebook: Path, place: str) -> Iterator[tuple[str, str | bytes]]:

@@ -208,8 +208,8 @@ def test_the_corpora_of_a_figure_are_chosen_in_one_word(command, tmp_path):
     assert set(grid["scheme"]) == {4}
     assert set(grid["k1"]) == {20, 100}
     result = command("experiment=fig9", "scale=smoke", "corpora=nothing", defaults=False)
-    assert result.returncode == 1
-    assert "Could not find 'data/nothing'" in result.stderr
+    assert result.returncode == 2
+    assert "error: data=nothing cannot be used: it has to be one of chorales, " in result.stderr
 
 
 def test_figure_9_from_its_experiment_to_its_files(command, tmp_path):

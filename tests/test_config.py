@@ -183,12 +183,18 @@ def test_help_on_a_field_shows_its_values_by_option():
         (["backbone.forget_bias=nan"], r"^backbone.forget_bias=nan "),
         (["backbone.forget_bias=abc"], r"^backbone.forget_bias=abc "),
         (["optimizer.lr=abc"], r"^optimizer.lr=abc .*it has to be a number, at least 0\.$"),
-        (["optimizer.betas=[0.9]"], r"^the optimizer cannot be set up"),
+        (
+            ["optimizer.betas=[0.9]"],
+            r"^optimizer.betas=\[0.9\] .*two numbers, at least 0 and below 1\.$",
+        ),
         (["seed=99999999999999999999999"], r"^seed=9+ "),
         (["sampling.log_length=-1"], r"^sampling.log_length=-1 .*a whole number, at least 0 token"),
         (["sampling.prompt=''"], r"^sampling.prompt='' "),
         (["optimizer.lr=-1"], r"^optimizer.lr=-1 "),
-        (["+backbone.layers=3"], r"unexpected keyword argument 'layers'"),
+        (
+            ["+backbone.layers=3"],
+            r"^backbone.layers is no field: .* backbone.num_layers\?$",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_read(config, overrides, message):

@@ -26,7 +26,8 @@ def test_a_sweep_reports_what_failed(command, config, tmp_path, launcher):
     blocked = prepare(config("k1=20")).folder.path
     blocked.parent.mkdir()
     blocked.write_text("in the way")
-    result = command("-m", "k1=20,40", f"launcher={launcher}", "jobs=2")
+    at_once = ["jobs=2"] if launcher == "joblib" else []
+    result = command("-m", "k1=20,40", f"launcher={launcher}", *at_once)
     assert result.returncode == 1
     assert f"failed: k1=20: {blocked} cannot be written: not a directory." in result.stderr
     assert "1 of 2 cells have no result." in result.stderr

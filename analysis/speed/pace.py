@@ -13,11 +13,12 @@ from rich.progress import track
 
 from analysis.pace import MEASURED, table_of_paces
 from charrnn.console import ConsoleHandler, console, refuse
+from charrnn.devices import GPU, Place, gpu_name
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
 from charrnn.sweeps.cells import compose_cells
-from charrnn.sweeps.jobs import cores
+from charrnn.sweeps.resources import cores, device_of
 from charrnn.sweeps.seconds_per_batch import Step, measure, step_of
 
 TOKENS = 100
@@ -61,11 +62,12 @@ def paces(cells: list[DictConfig], rounds: int) -> pd.DataFrame:
         The columns of analysis.pace.MEASURED, and the median, the quartiles and the machine.
     """
     steps = {step_of(cfg, cfg.threads or cores()): cfg for cfg in cells}
+    place = Place(gpu_name()) if device_of(cells[0]) == GPU else Place()
     taken: dict[Step, list[float]] = {step: [] for step in steps}
     hidden = not console.is_terminal
     for _ in track(range(rounds), "measuring", console=console, transient=True, disable=hidden):
         for step, cfg in steps.items():
-            taken[step].append(measure(cfg, TOKENS, step.threads))
+            taken[step].append(measure(cfg, TOKENS, step.threads, place))
     here = machine()
     rows = []
     for step, values in sorted(taken.items()):

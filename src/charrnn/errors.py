@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +66,6 @@ def require_whole(field: str, value: Any, least: int, unit: str = "", most: int 
     bound = f"at most {most}" if too_large else f"at least {least} {unit}".rstrip()
     fits = whole and least <= value <= most
     require(fits, field, value, f"a whole number, {bound}")
-
-
-def require_number(field: str, value: Any, wanted: str, accepts: Callable[[float], bool]) -> None:
-    """Raise BadInput unless ``value`` is a finite number that ``accepts`` returns True for."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    require(number and math.isfinite(value) and accepts(value), field, value, wanted)
 
 
 def require_choice(field: str, value: Any, choices: Iterable[Any]) -> None:

@@ -102,3 +102,9 @@ def open_file(path: Path) -> BufferedReader:
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     return path.open("rb")
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file. Devices and pipes, which may never end, are an OSError."""
+    with open_file(path) as file:
+        return file.read()

@@ -69,6 +69,11 @@ class Entry:
     text: str
     names: frozenset[str]
 
+    @property
+    def is_internal(self) -> bool:
+        """Whether users do not set it."""
+        return self.text.endswith(INTERNAL)
+
     def __str__(self) -> str:
         return f"{_wrapped(self.heading, 4, 8)}\n{_wrapped(self.text, 8)}"
 
@@ -78,9 +83,9 @@ def overview(conf: Path) -> str:
     fields = {entry.heading.partition("=")[0]: entry for entry in _fields(conf / "train.yaml")}
     defaults = dict(DEFAULT.findall((conf / "train.yaml").read_text()))
     for group in (group for group in GROUPS if group in defaults):
-        options = f"{GROUPS[group]}: {', '.join(_options(conf, group))}"
+        options = f"{GROUPS[group]}: {', '.join(options_of(conf, group))}"
         fields[group] = Entry(f"{group}={defaults[group]}", options, frozenset())
-    shown = [name for name, entry in fields.items() if not entry.text.endswith(INTERNAL)]
+    shown = [name for name, entry in fields.items() if not entry.is_internal]
     own = [name for name in shown if name not in GROUPS and name not in COMMON]
     groups = [name for name in shown if name in GROUPS and name not in COMMON]
     parts = [_wrapped_paragraphs(INTRODUCTION)]
@@ -124,6 +129,29 @@ def _help_on(conf: Path, topic: str) -> str:
     return "\n".join(found)
 
 
+def field_names(conf: Path) -> list[str]:
+    """The full names of all fields that users set, those of `train.yaml` first."""
+    entries = [*_fields(conf / "train.yaml")]
+    for group in GROUPS:
+        entries += _group_fields(conf, group)
+    names = (entry.heading.partition("=")[0] for entry in entries if not entry.is_internal)
+    return [*dict.fromkeys(names)]
+
+
+def options_with(conf: Path, field: str) -> str:
+    """The options that have a field of its group: `launcher=slurm or ray`; empty if none has it."""
+    group = field.partition(".")[0]
+    if group not in GROUPS or group == "schemes":
+        return ""
+    files = {option: conf / group / f"{option}.yaml" for option in options_of(conf, group)}
+    having = [
+        option
+        for option, file in files.items()
+        if field in {name for name, _, _ in _documented(file, f"{group}.")}
+    ]
+    return f"{group}={' or '.join(having)}" if having else ""
+
+
 def _group(conf: Path, group: str) -> str:
     """A group: what it is, its options, and their fields."""
     how = "" if group == "schemes" else f"; {group}=NAME chooses one of"
@@ -132,12 +160,13 @@ def _group(conf: Path, group: str) -> str:
     return "\n".join([heading, *map(str, entries)])
 
 
-def _options(conf: Path, group: str) -> list[str]:
+def options_of(conf: Path, group: str) -> list[str]:
+    """The names of a group's options."""
     return [file.stem for file in sorted((conf / group).glob("*.yaml"))]
 
 
 def _option_entries(conf: Path, group: str) -> Iterator[Entry]:
-    for option in _options(conf, group):
+    for option in options_of(conf, group):
         shown = option if group == "schemes" else f"{group}={option}"
         yield Entry(shown, _summary(conf / group / f"{option}.yaml"), frozenset([option]))
 
@@ -147,7 +176,7 @@ def _group_fields(conf: Path, group: str) -> Iterator[Entry]:
     if group == "experiment":
         return
     values: dict[tuple[str, str], dict[str, list[str]]] = {}
-    options = _options(conf, group)
+    options = options_of(conf, group)
     for option in options:
         prefix = f"schemes.{option}." if group == "schemes" else f"{group}."
         for name, value, comment in _documented(conf / group / f"{option}.yaml", prefix):

@@ -23,6 +23,8 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from omegaconf import open_dict
 
+from charrnn.console import refuse
+from charrnn.errors import BadInput
 from charrnn.stopping import STOP
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,9 @@ class LocalLauncher(BasicLauncher):
     ) -> list[JobReturn]:
         """How every job ended; a job that was not started has status UNKNOWN."""
         assert self.config is not None
+        sweeper = self.config.hydra.sweeper._target_
+        if not isinstance(self.config.jobs, int):  # the project's sweeper counts them
+            refuse(BadInput("hydra/sweeper", sweeper, "grid, or jobs= a whole number"))
         returns = [JobReturn() for _ in job_overrides]
         numbered = deque(enumerate(job_overrides))
         if self.config.jobs == 1:

@@ -13,13 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, ValidationError
 
 from charrnn.config import announce_scale, register_resolvers
 from charrnn.console import refuse, to_a_pipe
 from charrnn.data.fetching.packages import no_fetching
-from charrnn.errors import CharRNNError, require
+from charrnn.errors import BadInput, CharRNNError, require
+from charrnn.schema.check import (
+    check_arguments_of,
+    check_same,
+    check_sweep,
+    is_local,
+    read_once,
+)
+from charrnn.schema.names import UnknownField
+from charrnn.schema.refusals import in_one_sentence
 from charrnn.stopping import STOP, Stopped
 from charrnn.sweeps.answer import print_ranking
 from charrnn.sweeps.cells import Cell, check_all, expand, locate, recognise, remember
@@ -39,10 +50,13 @@ from charrnn.sweeps.jobs import (
 from charrnn.sweeps.names import sweep_name
 from charrnn.sweeps.next_steps import after_sweep, checkout, status_command
 from charrnn.sweeps.ranking import rank
-from charrnn.sweeps.resources import announce_jobs, cores, settle, shares_this_machine
+from charrnn.sweeps.resources import announce_jobs, cores, settle
 from charrnn.sweeps.workers import stop_workers
 
 log = logging.getLogger(__name__)
+
+HEED_JOBS = ("charrnn_launcher", "hydra_joblib_launcher")
+"""Launchers that train `jobs` runs at once."""
 
 EXTRAS = {
     "hydra_joblib_launcher": "joblib",
@@ -67,8 +81,11 @@ class GridSweeper(BasicSweeper):
         """Decide what is trained on, and refuse a launcher or a setting that cannot be used."""
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # or Ray hides equal lines of different runs
         try:
+            check_sweep(config)
             _check_launcher(config)
+            self.read_once = read_once(config)
             settle(config)
+            _check_launchers_fields(config.launcher)
         except CharRNNError as error:
             refuse(error)
         super().setup(config=config, **others)
@@ -84,8 +101,11 @@ class GridSweeper(BasicSweeper):
             name = sweep_name(cfg.name, choices["experiment"])
             with no_fetching() if cfg.plan else nullcontext():
                 cells = expand(self.hydra_context.config_loader, cfg, arguments)
-            one = len({cell.cfg.name for cell in cells}) == 1
-            require(one, "name", cells[0].cfg.name, "the same in all cells of a sweep")
+            read = "corpora" in str(self.read_once.get("hydra.sweeper.params.data"))
+            read = read and not any(word.startswith("data=") for word in arguments)
+            unread = "auto where data sets the corpus"
+            require(read or cfg.corpora == "auto", "corpora", cfg.corpora, unread)
+            check_same([cell.cfg for cell in cells], self.read_once)
             if cfg.plan:
                 from charrnn.sweeps.plan import print_plan  # imports torch
 
@@ -152,7 +172,7 @@ class GridSweeper(BasicSweeper):
     def _launch(self, cells: Sequence[Cell], chosen: Sequence[Cell], wait: bool) -> None:
         assert self.config is not None
         assert self.launcher is not None
-        local = shares_this_machine(self.config)
+        local = is_local(self.config)
         if local and self.config.jobs == 1:
             jobs = in_turn(chosen, shorter_lengths(cells))
         else:
@@ -205,3 +225,29 @@ def _check_launcher(cfg: DictConfig) -> None:
         )
     stops = package == "charrnn_launcher" or not cfg.fail_fast
     require(stops, "fail_fast", cfg.fail_fast, f"false with launcher={choice}")
+    heeds = package in HEED_JOBS or cfg.jobs in ("auto", 1)
+    require(heeds, "jobs", cfg.jobs, f"left out with launcher={choice}, which has its own fields")
+
+
+def _check_launchers_fields(launcher: DictConfig) -> None:
+    """Refuse what a launcher does not take, as its package declares it.
+
+    Raises:
+        CharRNNError: naming the field.
+    """
+    declared: Any = ConfigStore.instance().repo["hydra"]["launcher"]
+    for found in declared.values():
+        if found.node.get("_target_") == launcher._target_:
+            with in_one_sentence():
+                try:
+                    OmegaConf.merge(found.node, launcher)
+                except ConfigKeyError as error:
+                    known = [f"launcher.{name}" for name in found.node]
+                    raise UnknownField(f"launcher.{error.full_key}", known) from error
+                except ValidationError as error:
+                    field = str(error.full_key)
+                    value, first = OmegaConf.select(launcher, field), str(error).splitlines()[0]
+                    wanted = f"of another kind ({first})"
+                    raise BadInput(f"launcher.{field}", value, wanted) from error
+            return
+    check_arguments_of("launcher", launcher)

@@ -7,14 +7,12 @@ input, forget, cell candidate, output (i, f, g, o).
 
 from __future__ import annotations
 
-from typing import get_args
-
 import torch
 from torch import Tensor, nn
 
 from charrnn.backbone import lstm_autograd as recurrence
-from charrnn.backbone.state import Peepholes, State
-from charrnn.errors import require_choice, require_number, require_whole
+from charrnn.backbone.state import State
+from charrnn.schema.fields import Peepholes, check_arguments
 
 
 class PeepholeLSTM(nn.Module):
@@ -49,13 +47,13 @@ class PeepholeLSTM(nn.Module):
         grad_clip: float | None = 50.0,
     ) -> None:
         super().__init__()
-        require_whole("backbone.hidden_size", hidden_size, 1, "unit")
-        require_choice("backbone.peepholes", peepholes, get_args(Peepholes))
-        require_number("backbone.forget_bias", forget_bias, "a number", lambda _: True)
-        if grad_clip is not None:
-            require_number(
-                "backbone.grad_clip", grad_clip, "a number above 0, or null", lambda x: x > 0
-            )
+        check_arguments(
+            "backbone.",
+            hidden_size=hidden_size,
+            peepholes=peepholes,
+            forget_bias=forget_bias,
+            grad_clip=grad_clip,
+        )
         self.hidden_size = hidden_size
         self.peepholes = peepholes
         self.forget_bias = forget_bias

@@ -21,7 +21,8 @@ from torch.autograd.function import once_differentiable
 from charrnn.backbone import lstm_eager as eager
 from charrnn.backbone import lstm_fused as fused
 from charrnn.backbone.precision import without_autocast
-from charrnn.backbone.state import Peepholes, State
+from charrnn.backbone.state import State
+from charrnn.schema.fields import Peepholes
 
 _eager_only: ContextVar[bool] = ContextVar("eager_only", default=False)
 

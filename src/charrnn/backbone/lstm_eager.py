@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from charrnn.backbone.state import Peepholes, State
+from charrnn.backbone.state import State
+from charrnn.schema.fields import Peepholes
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 tanh_backward = torch.ops.aten.tanh_backward.grad_input

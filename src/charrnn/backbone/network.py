@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.backbone.lstm import PeepholeLSTM
-from charrnn.backbone.state import Peepholes, State
-from charrnn.errors import require_number, require_whole
+from charrnn.backbone.state import State
+from charrnn.schema.fields import Peepholes, check_arguments
 
 LEAKINESS = 0.01
 """Slope of the leaky ReLU below zero (Table 3)."""
@@ -71,12 +71,8 @@ class Backbone(nn.Module):
             "dropout": dropout,
             "seed": seed,
         }
-        require_whole("backbone.num_layers", num_layers, 1, "recurrent layer")
-        if dense_size is not None:
-            require_whole("backbone.dense_size", dense_size, 1, "unit, or null")
-        require_whole("backbone.seed", seed, 0)
-        wanted = "a number, at least 0 and below 1"
-        require_number("backbone.dropout", dropout, wanted, lambda x: 0 <= x < 1)
+        given = {name: value for name, value in self.arguments.items() if name != "vocabulary_size"}
+        check_arguments("backbone.", **given)
         self.layers = nn.ModuleList(
             PeepholeLSTM(
                 vocabulary_size if n == 0 else hidden_size,

@@ -1,12 +1,9 @@
-"""The state of a recurrent layer, and the kinds of peepholes."""
+"""The state of a recurrent layer."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor
 
-Peepholes = Literal["lasagne", "paper", "none"]
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of one layer, each of shape (B, H)."""
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
+import sys
+import traceback
+from collections.abc import Sequence
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -15,17 +19,51 @@ from charrnn.console import refuse, to_a_pipe
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import recall, report_reuse
+from charrnn.schema.check import check_alone, check_fields
+from charrnn.schema.refusals import in_one_sentence
 from charrnn.sweeps.jobs import describe
 from charrnn.sweeps.names import sweep_name
 from charrnn.sweeps.next_steps import after_run
 
 log = logging.getLogger(__name__)
 
+WITH_A_VALUE = {
+    *("--cfg", "-c", "--info", "-i", "--package", "-p", "--experimental-rerun"),
+    *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
+}
+"""Flags of Hydra's that the next word belongs to."""
+
 
 def train() -> None:
     """Train what the command line asks for: one run, or with -m a sweep."""
     register_resolvers()
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(job)()
+    sys.argv[1:] = flags_first(sys.argv[1:])
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its errors itself, and exits with 1
+    try:
+        with in_one_sentence(sys.argv[1:]):
+            hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(
+                job
+            )()
+    except CharRNNError as error:
+        refuse(error)
+
+
+def flags_first(words: Sequence[str]) -> list[str]:
+    """The words with Hydra's flags before the settings, among which Hydra does not find them.
+
+    Examples:
+        >>> flags_first(["k1=20", "-m", "k2=50", "-cd", "mine", "seed=1"])
+        ['-m', '-cd', 'mine', 'k1=20', 'k2=50', 'seed=1']
+    """
+    flags: list[str] = []
+    settings: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word in WITH_A_VALUE:
+            flags += [word, *itertools.islice(rest, 1)]
+        else:
+            (flags if word.startswith("-") else settings).append(word)
+    return [*flags, *settings]
 
 
 def job(cfg: DictConfig) -> None:
@@ -39,10 +77,11 @@ def job(cfg: DictConfig) -> None:
     """
     os.chdir(HydraConfig.get().runtime.cwd)  # a worker on another machine starts elsewhere
     alone = HydraConfig.get().mode == RunMode.RUN
-    if alone:
-        announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
     try:
         if alone:
+            check_fields(cfg)
+            check_alone(cfg, HydraConfig.get())
+            announce_scale(cfg.scale.name, HydraConfig.get().runtime.choices["scale"])
             sweep_name(cfg.name, HydraConfig.get().runtime.choices["experiment"])
         if cfg.plan:
             _plan(cfg)
@@ -57,7 +96,8 @@ def job(cfg: DictConfig) -> None:
             refuse(error)
         log.error("failed: %s", describe(error))
         if alone:
-            raise
+            traceback.print_exc()
+            sys.exit(1)
         # The error may have to travel between machines, which not every class survives.
         raise CharRNNError(describe(error)) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +12,7 @@ from torch import Tensor
 
 from charrnn.datamodule.split import ROTATION_STREAM, SHUFFLE_STREAM, batches_per_epoch
 from charrnn.errors import require
-
-Order = Literal["equidistant", "shuffled"]
+from charrnn.schema.fields import Order
 
 
 class Batch(NamedTuple):

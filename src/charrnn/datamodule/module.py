@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytorch_lightning as pl
 import torch
 
 from charrnn.data.corpora.base import Corpus, load_once
 from charrnn.data.corpora.tokens import Tokens
-from charrnn.datamodule.batches import Order, TrainBatches
+from charrnn.datamodule.batches import TrainBatches
 from charrnn.datamodule.epochs import Epochs
 from charrnn.datamodule.parts import Parts
 from charrnn.datamodule.split import split
-from charrnn.errors import require, require_choice, require_whole
+from charrnn.errors import require, require_whole
+from charrnn.schema.fields import Order, check_arguments
 
 
 class CharDataModule(pl.LightningDataModule):
@@ -73,18 +72,19 @@ class CharDataModule(pl.LightningDataModule):
         val_size: int = 0,
     ) -> None:
         super().__init__()
-        require_whole("k1", k1, 1, "token")
-        require_whole("k2", k2, 1, "token")
-        require_whole("datamodule.batch_size", batch_size, 1, "sequence")
+        check_arguments("", k1=k1, k2=k2)
+        check_arguments(
+            "datamodule.",
+            batch_size=batch_size,
+            order=order,
+            rotation=rotation,
+            offset=offset,
+            seed=seed,
+        )
         unit = "tokens (k2 for context, one to score)"
         require_whole("datamodule.test_size", test_size, k2 + 1, unit)
-        require_whole("datamodule.seed", seed, 0)
         if val_size != 0:
             require_whole("datamodule.val_size", val_size, k2 + 1, f"{unit}, or 0")
-        require_choice("datamodule.order", order, get_args(Order))
-        for field, value in (("datamodule.rotation", rotation), ("datamodule.offset", offset)):
-            if value is not None:
-                require_whole(field, value, 0, "token")
         self.corpus, self.k1, self.k2, self.batch_size = corpus, k1, k2, batch_size
         self.order, self.rotation = order, rotation
         self.test_size, self.offset, self.seed = test_size, offset, seed

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from charrnn.data.corpora.tokens import Tokens
 
 from charrnn.errors import CharRNNError
+from charrnn.files import read_file
 
 FORMAT = 1
 """Number of the format of identities; another format would give every run another name."""
@@ -71,7 +72,7 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
         "backbone": {"name": declared_name(cfg.backbone._target_), **_departures(cfg.backbone)},
         "optimizer": {"name": declared_name(cfg.optimizer._target_), **_departures(cfg.optimizer)},
         "initial_weights": weights
-        and hashlib.sha256(Path(weights).expanduser().read_bytes()).hexdigest(),
+        and hashlib.sha256(read_file(Path(weights).expanduser())).hexdigest(),
         "precision": cfg.precision,
         "seed": cfg.seed,
     }

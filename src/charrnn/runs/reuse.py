@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.schedule import evaluation_counts
-from charrnn.files import write_atomically
+from charrnn.files import read_file, write_atomically
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import digest_of
 from charrnn.runs.sealed import sha256_of
@@ -108,7 +108,7 @@ def _question(cfg: DictConfig) -> str | None:
     tokens = load_once(build(cfg.data))
     weights = cfg.initial_weights
     asked["corpus"] = tokens.name, tokens.sha256
-    asked["weights"] = weights and sha256_of(Path(weights).expanduser().read_bytes())
+    asked["weights"] = weights and sha256_of(read_file(Path(weights).expanduser()))
     asked["code"] = _code()
     return sha256_of(json.dumps(asked, sort_keys=True).encode())
 

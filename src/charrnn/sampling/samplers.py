@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -13,11 +13,9 @@ from torch import Tensor
 
 from charrnn.backbone.network import Backbone
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CharRNNError, require_number, require_whole
+from charrnn.errors import CharRNNError
 from charrnn.sampling.stepping import Progressive, Reader, RollingWindows
-
-MIN_TEMPERATURE = 1e-3
-"""Lowest temperature: it makes the most likely token almost certain without overflow."""
+from charrnn.schema.fields import check_arguments
 
 
 class Diverged(CharRNNError):
@@ -48,11 +46,7 @@ class Choice:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        field, wanted = "sampling.choice.temperature", f"a number, at least {MIN_TEMPERATURE}"
-        require_number(field, self.temperature, wanted, lambda x: x >= MIN_TEMPERATURE)
-        if self.top_k is not None:
-            require_whole("sampling.choice.top_k", self.top_k, 1, "token, or null")
-        require_whole("sampling.choice.seed", self.seed, 0)
+        check_arguments("sampling.choice.", **asdict(self))
 
     def generator(self, stream: int = 0) -> torch.Generator:
         """The random generator of a stream; stream s draws like a single one with seed + s."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.state import State, state_after
-from charrnn.errors import require, require_choice, require_number, require_whole
+from charrnn.errors import require, require_choice
+from charrnn.schema.fields import FIELDS, Start, check_arguments
 from charrnn.schemes import hyperparameters as described
 from charrnn.schemes.losses import WEIGHTINGS, weighted_cross_entropy
 from charrnn.schemes.own_loop import OwnLoop
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
-Start = Literal["learned", "zero"]
 
 
 class Scheme(OwnLoop):
@@ -106,18 +106,16 @@ class Scheme(OwnLoop):
         network = described.describe(type(backbone), getattr(backbone, "arguments", {}))
         parts = {"lr": rate, "backbone": network, "optimizer": made_by}
         self.save_hyperparameters(values | parts)
-        require_whole("k1", k1, 1, "token")
-        require_whole("k2", k2, 1, "token")
+        check_arguments("", k1=k1, k2=k2, k3=k3)
+        check_arguments("model.", start=start)
         own = self.own_k3(k1, k2)
         k3 = own if k3 is None else k3
-        require_whole("k3", k3, 1, "position, or null")
         require(k3 <= k2, "k3", k3, f"at most k2={k2}")
         fixed = f"{own} or null in {self.training_procedure} training: take scheme 1, 3 or 4"
         require(self.k3_is_free or k3 == own, "k3", k3, fixed)
         require_choice("weighting", weighting, WEIGHTINGS)
-        require_choice("model.start", start, get_args(Start))
         if lr is not None:
-            require_number("lr", lr, "a number, at least 0, or None", lambda rate: rate >= 0)
+            FIELDS["optimizer.lr"].check("lr", lr)
         if start == "zero":
             backbone.zero_initial_state()
         self.backbone = backbone

@@ -11,8 +11,9 @@ from torch import Tensor
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.state import State, state_after
 from charrnn.datamodule.batches import Batch
-from charrnn.errors import require, require_choice, require_number
-from charrnn.schemes.base import MakeOptimizer, Scheme, Start
+from charrnn.errors import require
+from charrnn.schema.fields import Start, check_arguments
+from charrnn.schemes.base import MakeOptimizer, Scheme
 
 
 class ConditionalMultiLoss(Scheme):
@@ -63,9 +64,7 @@ class ConditionalMultiLoss(Scheme):
         self.save_hyperparameters({"reset": reset, "recompute": recompute, "restart": restart})
         carries = f"at most k2={k2} in a scheme that carries the state after token k1"
         require(k1 <= k2, "k1", k1, carries)
-        require_number("model.reset", reset, "a share from 0 to 1", lambda x: 0 <= x <= 1)
-        require_choice("model.recompute", recompute, [True, False])
-        require_choice("model.restart", restart, [True, False])
+        check_arguments("model.", reset=reset, recompute=recompute, restart=restart)
         self.reset, self.recompute, self.restart = reset, recompute, restart
 
     def training_step(self, batch: Batch) -> Tensor:

@@ -16,7 +16,6 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,11 +23,13 @@ from charrnn.config import build, conf_folder, register_resolvers
 from charrnn.data.corpora.for_figures import choose
 from charrnn.data.fetching.packages import FetchError
 from charrnn.devices import AUTO
-from charrnn.errors import CannotRead, CharRNNError, require
+from charrnn.errors import CannotRead, require
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS
+from charrnn.schema.check import check_fields
+from charrnn.schema.refusals import in_one_sentence
 from charrnn.sweeps.resources import device_of
 
 if TYPE_CHECKING:
@@ -129,8 +130,17 @@ def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> l
         arguments: the command line's overrides; they come after the experiment's own.
 
     Raises:
-        BadInput: if cells have several devices, or a field that chooses them cannot be used.
+        CharRNNError: if a cell's configuration cannot be composed, if a field of it cannot be
+            used, or if cells have several devices.
     """
+    with in_one_sentence(arguments):
+        cells = _expand(loader, cfg, arguments)
+    for cell in cells:
+        check_fields(cell.cfg)
+    return cells
+
+
+def _expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> list[Cell]:
     params = dict(cfg.hydra.sweeper.params or {})
     parser = OverridesParser.create(config_loader=loader)
     given = parser.parse_overrides(list(arguments))
@@ -196,11 +206,9 @@ def cells_of(experiment: str, words: Sequence[str]) -> list[Cell]:
     arguments = [f"experiment={experiment}", *words]
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        try:
+        with in_one_sentence(arguments):
             sweep = loader.load_configuration("train", arguments, run_mode=RunMode.MULTIRUN)
-            return expand(loader, sweep, sweep.hydra.overrides.task)
-        except HydraException as error:
-            raise CharRNNError(str(error)) from error
+        return expand(loader, sweep, sweep.hydra.overrides.task)
 
 
 def compose_cells(experiment: str, words: Sequence[str]) -> list[DictConfig]:
@@ -227,7 +235,7 @@ def check_all(cells: Sequence[Cell]) -> None:
     """Refuse the sweep if one of its cells cannot be run.
 
     Raises:
-        BadInput: for the first such cell.
+        CharRNNError: for the first such cell.
     """
     if cells:
         from charrnn.training.build import check  # imports torch

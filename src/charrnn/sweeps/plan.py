@@ -26,9 +26,10 @@ from charrnn.evaluation.schedule import evaluation_counts
 from charrnn.runs.folder import locate_run
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS, RunState, RunStatus
+from charrnn.schema.check import is_local
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.jobs import distinct, states
-from charrnn.sweeps.resources import cores, device_of, shares_this_machine, workers
+from charrnn.sweeps.resources import cores, device_of, workers
 from charrnn.sweeps.seconds_per_batch import Step, measure, seconds_of_runs, step_of
 from charrnn.training.build import check_initial_weights
 
@@ -175,7 +176,7 @@ def _measured_on(cfg: DictConfig) -> Place:
     """What this machine measures the pace on. A cluster's GPU cannot be measured from here."""
     if device_of(cfg) == CPU:
         return Place()
-    if shares_this_machine(cfg):
+    if is_local(cfg):
         require_here(GPU)
     elif not has_gpu():
         print("planned for a GPU, and there is none here: the times are those of this CPU")

@@ -10,11 +10,14 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn import devices
 from charrnn.devices import AUTO, GPU
 from charrnn.errors import require
+from charrnn.schema.check import is_local
 
 log = logging.getLogger(__name__)
 
-ON_THIS_MACHINE = (".LocalLauncher", ".JoblibLauncher")
-"""Launchers whose runs share this machine's cores and GPUs."""
+JOBS_PER_CORE = 4
+"""Runs at once on a core, at most: each takes the memory of a process of its own."""
+MOST_JOBS = 16
+"""Runs at once that a machine of few cores takes as well."""
 ASK_FOR_GPUS = ("launcher.gpus_per_node", "launcher.ray.remote.num_gpus")
 """Fields with which a launcher asks a cluster for the GPUs of a job."""
 OF_A_NEW_RAY = {
@@ -36,7 +39,7 @@ def settle(cfg: DictConfig) -> None:
         CharRNNError: if the runs need a GPU of this machine, which has none.
     """
     cfg.device = device_of(cfg)
-    if shares_this_machine(cfg) or _starts_ray(cfg):
+    if is_local(cfg) or _starts_ray(cfg):
         devices.require_here(cfg.device)
     cfg.jobs = workers(cfg)
     for field in ASK_FOR_GPUS:
@@ -69,14 +72,14 @@ def workers(cfg: DictConfig) -> int:
     1: a run that uses all cores does not share them.
 
     Raises:
-        BadInput: if `jobs` is neither `auto` nor a number.
+        BadInput: if they are more than this machine's cores can train.
     """
     if cfg.jobs == AUTO:
         if device_of(cfg) == GPU:
             return max(1, devices.num_gpus())
         return cores() if cfg.threads == 1 else 1
-    whole = isinstance(cfg.jobs, int) and not isinstance(cfg.jobs, bool) and cfg.jobs >= 1
-    require(whole, "jobs", cfg.jobs, "auto, or a whole number, at least 1 run")
+    most = max(MOST_JOBS, JOBS_PER_CORE * cores())
+    require(cfg.jobs <= most, "jobs", cfg.jobs, f"at most {most} on {cores()} cores, or auto")
     return cfg.jobs
 
 
@@ -86,15 +89,10 @@ def cores() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
-def shares_this_machine(cfg: DictConfig) -> bool:
-    """Whether the runs share this machine's cores and GPUs."""
-    return cfg.launcher._target_.endswith(ON_THIS_MACHINE)
-
-
 def announce_jobs(cfg: DictConfig) -> None:
     """Say what the runs of a settled sweep are trained on, and how many at once."""
     log.info("device=%s for all runs; to change it: device=cpu or gpu", cfg.device)
-    if cfg.device == GPU and shares_this_machine(cfg):
+    if cfg.device == GPU and is_local(cfg):
         log.info("GPUs here: %d, runs at once: jobs=%d", devices.num_gpus(), cfg.jobs)
 
 

@@ -9,25 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 from hydra.utils import get_class, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.backbone.network import Backbone
 from charrnn.config import build
 from charrnn.datamodule.module import CharDataModule
-from charrnn.devices import CHOICES as DEVICES
-from charrnn.errors import (
-    BadInput,
-    CharRNNError,
-    require,
-    require_choice,
-    require_number,
-    require_whole,
-)
+from charrnn.errors import BadInput, CharRNNError, require
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.evaluation.schedule import SCHEDULES
+from charrnn.files import open_file
+from charrnn.schema.check import check_arguments_of, check_fields, is_local
 from charrnn.schemes.base import MakeOptimizer, Scheme
+from charrnn.training.limits import check_fits
 
 SHARED = ("k1", "k2", "k3", "weighting")
 """Fields that the data module (the first two) and the scheme take from the top level."""
@@ -38,49 +33,32 @@ def check(cfg: DictConfig) -> None:
     """Refuse a configuration that cannot be run, without reading a corpus or drawing a weight.
 
     Raises:
-        BadInput: naming the field, its value and what can be used instead.
+        CharRNNError: naming the field, its value and what can be used instead.
     """
-    require_choice("scheme", str(cfg.scheme), [str(name).removeprefix("s") for name in cfg.schemes])
-    require_choice("device", cfg.device, DEVICES)
-    require_whole("num_batches", cfg.num_batches, 1, "batch")
-    require_whole("log_every", cfg.log_every, 1, "batch")
-    require_whole("seed", cfg.seed, 0)
-    share = cfg.checkpoint_share
-    require_number("checkpoint_share", share, "a number, at least 0", lambda x: x >= 0)
-    require_choice("retry_failed", cfg.retry_failed, [True, False])
-    require_choice("keep_last", cfg.keep_last, [True, False])
-    known = isinstance(cfg.precision, int) and cfg.precision in DTYPES
-    require(known, "precision", cfg.precision, " or ".join(map(str, DTYPES)))
+    check_fields(cfg)
+    for group in ("backbone", "data", "datamodule", "optimizer"):
+        check_arguments_of(group, cfg[group])
+    check_arguments_of("sampling.choice", cfg.sampling.choice)
+    for name, node in cfg.schemes.items():
+        check_arguments_of(f"schemes.{name}", node)
     for part, fields in (("datamodule", SHARED[:2]), ("model", SHARED)):
         for field in fields:
             value = cfg[part][field]
             require(
                 value == cfg[field], f"{part}.{field}", value, f"{field}={cfg[field]}: set {field}"
             )
-    if cfg.threads is not None:
-        require_whole("threads", cfg.threads, 1, "thread, or null")
     counts = cfg.evaluate_at
-    if counts not in SCHEDULES:
-        known = OmegaConf.is_list(counts) and all(type(n) is int for n in counts)
-        fits = known and all(1 <= n <= cfg.num_batches for n in counts)
-        each = f"each from 1 to num_batches={cfg.num_batches}"
-        names = " or ".join(SCHEDULES)
-        require(fits, "evaluate_at", counts, f"{names}, or a list of batch counts, {each}")
-    columns = cfg.columns
-    known = OmegaConf.is_list(columns) and all(isinstance(name, str) for name in columns)
-    require(known, "columns", columns, "a list of names of fields")
-    require_whole("sampling.length", cfg.sampling.length, 0, "token")
-    require_whole("sampling.log_length", cfg.sampling.log_length, 0, "token")
-    require(cfg.sampling.prompt != "", "sampling.prompt", "''", "at least 1 token, or null")
-    build(cfg.sampling.choice)
+    fits = counts in SCHEDULES or max(counts, default=0) <= cfg.num_batches
+    each = f"each from 1 to num_batches={cfg.num_batches}"
+    require(fits, "evaluate_at", counts, f"a list of batch counts, {each}")
     order = build_datamodule(cfg).order
     orders = scheme_class(cfg).orders
     why = f"in scheme {cfg.scheme}, which carries the state from batch to batch"
     require(order in orders, "datamodule.order", order, f"{' or '.join(orders)} {why}")
-    if "lr" in cfg.optimizer:
-        require_number("optimizer.lr", cfg.optimizer.lr, "a number, at least 0", lambda x: x >= 0)
     with torch.device("meta"):  # shapes without values
         backbone = build(cfg.backbone, vocabulary_size=2)
+    if is_local(cfg) or cfg.job.of:  # otherwise another machine trains it
+        check_fits(cfg, backbone)
     build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
     try:
         optimizer(cfg)([torch.nn.Parameter(torch.zeros(1))])
@@ -158,7 +136,10 @@ def read_initial_weights(path: str) -> dict[str, np.ndarray]:
         BadInput: if it is not such a file.
     """
     try:
-        with np.load(Path(path).expanduser(), allow_pickle=False) as arrays:
+        with (
+            open_file(Path(path).expanduser()) as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             return dict(arrays)
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise BadInput("initial_weights", path, f"a readable .npz file ({error})") from error

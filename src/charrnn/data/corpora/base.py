@@ -13,8 +13,9 @@ from typing import ClassVar
 from charrnn.data.cache import read_cached, write_cached
 from charrnn.data.corpora.tokens import Source, Tokens, hash_of
 from charrnn.data.vocabulary import CHARACTERS, Tokenization
-from charrnn.errors import BadInput, reason, require, require_whole
+from charrnn.errors import BadInput, reason, require
 from charrnn.files import open_file
+from charrnn.schema.fields import check_arguments
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class Corpus(ABC):
     """What a token is: a character, or a note."""
 
     def __post_init__(self) -> None:
-        if self.first is not None:
-            require_whole("data.first", self.first, 1, "token")
+        check_arguments("data.", first=self.first)
 
     @property
     @abstractmethod

@@ -1,0 +1,1 @@
+"""What every field of the configuration can be, and the check of a whole configuration."""
