@@ -17,6 +17,8 @@ LAUNCHER ?= local
 DEVICE ?= auto
 # Further settings of the sweeps, such as MORE='launcher.partition=gpu launcher.timeout_min=60'.
 MORE ?=
+# Which part of the programme of runs: a number; make evidence lists them.
+PART ?=
 # Whose results: own, reference (those that come with the project), or, for figures, both.
 RESULTS ?= own
 # Where TensorBoard listens: 127.0.0.1 answers this machine only. Taken from the command line alone,

@@ -112,6 +112,7 @@ def ended(process: subprocess.Popen | Command) -> bytes:
     return complaints
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_had_enough_costs_no_file(config, tmp_path):
     folder = train(config(*SMALL))
     words = ["--prompt", "the", "--length", 10**9, "--num-samples", 2, "--out", tmp_path / "a.txt"]

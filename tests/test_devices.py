@@ -249,10 +249,8 @@ def test_jobs_are_told_what_auto_stands_for(gpus):
             expand(loader, cfg, ["device=cpu,gpu"])
 
 
-@pytest.mark.parametrize(
-    "launcher",
-    ["local", *(pytest.param(n, marks=pytest.mark.slow) for n in ("joblib", "submitit_local"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["local", "joblib", "submitit_local"])
 def test_every_run_of_a_sweep_has_a_gpu_of_its_own(sweep, tmp_path, launcher):
     """Of two that the sweep may use, of more that the machine has."""
     words = ["scale=smoke", "k1=20,40", f"launcher={launcher}"]

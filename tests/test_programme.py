@@ -34,6 +34,7 @@ CELLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", PARTS)
 def test_a_part_has_these_cells_all_evaluated_densely(number):
     words = PARTS[number].commands([OFFLINE])

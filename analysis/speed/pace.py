@@ -74,7 +74,7 @@ def paces(cells: list[DictConfig], rounds: int) -> pd.DataFrame:
         lower, _, upper = statistics.quantiles(values, n=4) if rounds > 1 else values * 3
         row = {name: getattr(step, name) for name in MEASURED}
         row |= {"seconds": statistics.median(values), "lower": lower, "upper": upper}
-        rows.append(row | {"rounds": rounds, "processor": here["gpu"] or here["processor"]})
+        rows.append(row | {"rounds": rounds, "processor": place.gpu or here["processor"]})
     return pd.DataFrame(rows)
 
 

@@ -167,7 +167,15 @@ def _check_top(cfg: DictConfig) -> None:
     require_choice("scheme", str(cfg.scheme), names)
     for name, source in DERIVED.items():
         value = cfg._get_node(name)._value()  # type: ignore[union-attr]
-        require(value == source, name, value, "left as it is; scheme= chooses it")
+        # In a configuration whose interpolations are resolved, it is what they stood for.
+        same = value == source or _plain(cfg, name) == _followed(cfg)[name]
+        require(same, name, value, "left as it is; scheme= chooses it")
+
+
+def _followed(cfg: DictConfig) -> dict[str, Any]:
+    """What the fields in DERIVED stand for."""
+    key = f"s{cfg.scheme}"
+    return {"scheme_key": key, "model": _plain(cfg, "schemes")[key]}
 
 
 def _require_group(name: str, node: object) -> None:
