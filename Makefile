@@ -126,7 +126,7 @@ test-long: $(FOR_TESTS) ## run the longest tests, before a release: more kills, 
 	$(BIN)/python -m pytest -n 3 -m long
 
 test-all: $(FOR_TESTS) ## run the slow tests: Ray, browsers, real fetches, tests that kill
-	$(BIN)/python -m pytest -n 3 -m slow
+	$(BIN)/python -m pytest -n 3 -m "slow and not long"
 
 lint: $(FOR_TESTS) ## check style, formatting and types
 	$(BIN)/ruff check

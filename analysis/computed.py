@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from rich.progress import track
 
 from analysis.results import Results
 from charrnn.commands.trained_run import TrainedRun, open_run
+from charrnn.console import console
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.runs.folder import RunFolder
@@ -53,19 +55,22 @@ class Computed:
         """
         if set(self.columns) <= {*results.curves.columns}:
             return results
-        known = self._read(runs / self.table)
-        before, found = len(known), dict[str, tuple[float, ...]]()
+        known, found = self._read(runs / self.table), dict[str, tuple[float, ...]]()
         problems: dict[str, str] = {}
-        cells = results.curves[["corpus", "run"]].drop_duplicates()
-        for corpus, run in cells.itertuples(index=False):
+        cells = results.curves[["corpus", "run"]].drop_duplicates().to_numpy().tolist()
+        hidden = not console.is_terminal
+        for corpus, run in track(
+            cells, "measuring", console=console, transient=True, disable=hidden
+        ):
+            before = len(known)
             try:
                 found[run] = self._of(open_run(RunFolder(runs / run)), known)
             except CharRNNError as error:
                 problems.setdefault(corpus, str(error))
+            if len(known) > before:  # at once: whoever has enough loses nothing
+                self._write(known, runs / self.table)
         for corpus, problem in problems.items():
             log.warning("%s for runs on %s: %s", self.absent, corpus, problem)
-        if len(known) > before:
-            self._write(known, runs / self.table)
         unknown = (float("nan"),) * len(self.columns)
         values = [found.get(run, unknown) for run in results.curves["run"]]
         columns = pd.DataFrame(values, results.curves.index, columns=[*self.columns], dtype=float)

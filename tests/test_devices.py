@@ -250,7 +250,9 @@ def test_jobs_are_told_what_auto_stands_for(gpus):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["local", "joblib", "submitit_local"])
+@pytest.mark.parametrize(
+    "launcher", ["local", pytest.param("joblib", marks=pytest.mark.long), "submitit_local"]
+)
 def test_every_run_of_a_sweep_has_a_gpu_of_its_own(sweep, tmp_path, launcher):
     """Of two that the sweep may use, of more that the machine has."""
     words = ["scale=smoke", "k1=20,40", f"launcher={launcher}"]

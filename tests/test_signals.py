@@ -20,7 +20,14 @@ from charrnn.training.train_run import prepare
 
 ENDLESS = ("num_batches=1000000", "evaluate_at=[1]", "checkpoint_share=0")
 """A run that ends by a signal only, and keeps no checkpoint unless it is told to end."""
+COMMON = signal.SIGINT, signal.SIGTERM
 SENT = pytest.mark.parametrize("sent", SIGNALS, ids=lambda sent: sent.name)
+SENT_TO_COMMANDS = pytest.mark.parametrize(
+    "sent",
+    [pytest.param(s, marks=[] if s in COMMON else pytest.mark.long) for s in SIGNALS],
+    ids=[sent.name for sent in SIGNALS],
+)
+"""For tests that start processes: the commonest signals, and before a release all of them."""
 
 MOMENTS = [
     Moment("charrnn.backbone.network.Backbone.recur"),
@@ -82,7 +89,7 @@ def rows(folder: RunFolder, after: int):
     return table[table["batches"] > after] if len(table) else table
 
 
-@SENT
+@SENT_TO_COMMANDS
 @pytest.mark.parametrize(
     ("moment", "words"),
     [
@@ -105,7 +112,7 @@ def test_before_the_first_batch_and_after_the_last_one_a_run_ends_at_once(
     assert processes.run(cfg) == 0
 
 
-@SENT
+@SENT_TO_COMMANDS
 def test_the_command_ends_with_one_line_and_the_status_that_a_shell_expects(
     start, config, tmp_path, sent
 ):

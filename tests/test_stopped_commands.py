@@ -12,14 +12,14 @@ import time
 
 import pytest
 from processes import ROOT, heed_signals
-from test_signals import ENDLESS, SENT
+from test_signals import ENDLESS, SENT_TO_COMMANDS
 from watching import end, finished, training, wait_until
 
 from charrnn.runs.checkpoints import batches_kept
 
 
 @pytest.mark.slow
-@SENT
+@SENT_TO_COMMANDS
 def test_while_it_starts_a_command_ends_with_one_line(text_file, tmp_path, sent):
     """Not forked off a process that has imported everything: most of the start is imports."""
     words = ["data=textfile", f"data.path={text_file}", f"output_dir={tmp_path / 'runs'}"]
@@ -90,7 +90,7 @@ def test_a_terminal_that_is_closed_and_a_pipe_that_nobody_reads_cost_nothing(tex
         assert folder.error() is None
 
 
-@SENT
+@SENT_TO_COMMANDS
 def test_in_a_sweep_the_remaining_runs_are_not_started(start, tmp_path, sent):
     sweep = start("-m", "k1=20,40", "jobs=1", *ENDLESS)
     wait_until(lambda: [f for f in training(tmp_path).values() if len(f.read_table())])
@@ -103,9 +103,21 @@ def test_in_a_sweep_the_remaining_runs_are_not_started(start, tmp_path, sent):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
 @pytest.mark.parametrize(
-    ("sent", "to"), [(signal.SIGINT, "the group"), (signal.SIGTERM, "the sweep")]
+    ("launcher", "sent", "to"),
+    [
+        ("basic", signal.SIGINT, "the group"),
+        ("submitit_local", signal.SIGTERM, "the sweep"),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (
+                ("joblib", signal.SIGINT, "the group"),
+                ("submitit_local", signal.SIGINT, "the group"),
+                ("basic", signal.SIGTERM, "the sweep"),
+                ("joblib", signal.SIGTERM, "the sweep"),
+            )
+        ),
+    ],
 )
 def test_every_worker_keeps_its_run(start, tmp_path, launcher, to, sent):
     """Ctrl-C, which all processes of a terminal get, and a signal to the sweep only."""
