@@ -21,6 +21,8 @@ from omegaconf import DictConfig
 from processes import ROOT
 
 from charrnn import cli
+from charrnn.backbone import lstm_fused as fused
+from charrnn.backbone.lstm_autograd import eager_only
 from charrnn.config import conf_folder, register_resolvers
 
 # Processes import this checkout as well, wherever they are started.
@@ -160,3 +162,15 @@ def started(*words, flags=(), **environment) -> Iterator[subprocess.Popen[bytes]
             yield process
         finally:
             process.kill()
+
+
+@pytest.fixture(params=["fused", "eager"])
+def passes(request):
+    """With the recurrence's compiled passes, and again with torch's operations."""
+    if request.param == "fused":
+        if not fused.is_available():
+            pytest.skip("the fused recurrence cannot be compiled here")
+        yield
+    else:
+        with eager_only():
+            yield

@@ -11,27 +11,15 @@ import reference
 import torch
 from helpers import gradients, model_and_parameters
 
-from charrnn.backbone import lstm_fused as fused
-from charrnn.backbone.lstm_autograd import eager_only
 from charrnn.datamodule.batches import Batch
 from charrnn.sampling.samplers import SAMPLERS, Choice
 from charrnn.schemes.scheme_4 import Scheme4
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 
+pytestmark = pytest.mark.usefixtures("passes")
+
 TOKENS_TB = torch.randint(7, (10, 4), generator=torch.Generator().manual_seed(0))
 BATCH = Batch(TOKENS_TB[:-1], TOKENS_TB[1:], number=0)
-
-
-@pytest.fixture(params=["fused", "eager"], autouse=True)
-def passes(request):
-    """Every test here runs with both kinds of passes."""
-    if request.param == "fused":
-        if not fused.is_available():
-            pytest.skip("the fused recurrence cannot be compiled here")
-        yield
-    else:
-        with eager_only():
-            yield
 
 
 def autocast():

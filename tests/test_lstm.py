@@ -7,28 +7,16 @@ import reference
 import torch
 from helpers import gradients, model_and_parameters
 
-from charrnn.backbone import lstm_fused as fused
 from charrnn.backbone.lstm import PeepholeLSTM
-from charrnn.backbone.lstm_autograd import eager_only
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.state import state_after
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 
+pytestmark = pytest.mark.usefixtures("passes")
+
 K2, BATCH = 9, 4
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-12}
-
-
-@pytest.fixture(params=["fused", "eager"], autouse=True)
-def passes(request):
-    """Every test here runs with both kinds of passes."""
-    if request.param == "fused":
-        if not fused.is_available():
-            pytest.skip("the fused recurrence cannot be compiled here")
-        yield
-    else:
-        with eager_only():
-            yield
 
 
 # Small enough to clip many of these models' gradients at the gates.
