@@ -75,6 +75,7 @@ def test_a_terminal_that_is_closed_and_a_pipe_that_nobody_reads_cost_nothing(tex
             stderr=theirs,
             stdout=theirs,
             start_new_session=True,
+            preexec_fn=heed_signals,
         ) as process:
             os.close(theirs)
             wait_until(lambda runs=runs: [f for f in training(runs).values() if f.status().batches])
