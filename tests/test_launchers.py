@@ -43,7 +43,7 @@ def test_a_sweep_reports_what_failed(command, config, tmp_path, launcher):
 def test_a_worker_of_joblib_that_is_killed_delays_the_sweep_only(start, tmp_path):
     """The pool goes down with it, and up again."""
     sweep = start("-m", "k1=20,40", "launcher=joblib", "jobs=2", "num_batches=300")
-    wait_until(lambda: training(tmp_path))
+    wait_until(lambda: training(tmp_path), sweep)
     victim = next(iter(training(tmp_path)))
     assert victim != sweep.pid
     os.kill(victim, signal.SIGKILL)

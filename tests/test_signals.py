@@ -117,9 +117,9 @@ def test_the_command_ends_with_one_line_and_the_status_that_a_shell_expects(
     start, config, tmp_path, sent
 ):
     sweep = start("num_batches=100000", *ENDLESS)
-    wait_until(lambda: training(tmp_path))
+    wait_until(lambda: training(tmp_path), sweep)
     (folder,) = training(tmp_path).values()
-    wait_until(lambda: len(folder.read_table()))
+    wait_until(lambda: len(folder.read_table()), sweep)
     sweep.send_signal(sent)
     log = end(sweep)
     assert sweep.returncode == 128 + sent
@@ -141,7 +141,7 @@ def test_a_second_signal_ends_a_run_at_once_and_nothing_is_half_written(
     words = [*slow, "evaluate_at=[3]", "num_batches=1000", "k1=100", "scale=smoke", "jobs=1"]
     words += ["data=textfile", f"data.path={text_file}", f"output_dir={tmp_path / 'runs'}"]
     with Command("src/train.py", words, read=["stderr"]) as process:
-        wait_until(lambda: [f for f in training(tmp_path).values() if f.status().batches])
+        wait_until(lambda: [f for f in training(tmp_path).values() if f.status().batches], process)
         (folder,) = training(tmp_path).values()
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
@@ -163,7 +163,7 @@ def test_a_second_signal_ends_a_run_at_once_and_nothing_is_half_written(
 def test_six_times_ctrl_c_prints_no_traceback(start, tmp_path):
     for wait in (0.01, 0.1):
         sweep = start(*ENDLESS)
-        wait_until(lambda: training(tmp_path))
+        wait_until(lambda: training(tmp_path), sweep)
         for _ in range(6):
             sweep.send_signal(signal.SIGINT)
             time.sleep(wait)

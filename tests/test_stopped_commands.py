@@ -94,7 +94,7 @@ def test_a_terminal_that_is_closed_and_a_pipe_that_nobody_reads_cost_nothing(tex
 @SENT_TO_COMMANDS
 def test_in_a_sweep_the_remaining_runs_are_not_started(start, tmp_path, sent):
     sweep = start("-m", "k1=20,40", "jobs=1", *ENDLESS)
-    wait_until(lambda: [f for f in training(tmp_path).values() if len(f.read_table())])
+    wait_until(lambda: [f for f in training(tmp_path).values() if len(f.read_table())], sweep)
     sweep.send_signal(sent)
     log = end(sweep)
     assert sweep.returncode == 128 + sent
@@ -122,11 +122,14 @@ def test_in_a_sweep_the_remaining_runs_are_not_started(start, tmp_path, sent):
 )
 def test_every_worker_keeps_its_run(start, tmp_path, launcher, to, sent):
     """Ctrl-C, which all processes of a terminal get, and a signal to the sweep only."""
-    words = [] if launcher == "basic" else [f"launcher={launcher}"]
-    sweep = start("-m", "k1=20,40,60", "jobs=2", *words, *ENDLESS)
-    at_once = 3 if launcher == "submitit_local" else 2
+    all_at_once = launcher == "submitit_local"  # which refuses jobs=2
+    words = ["jobs=auto" if all_at_once else "jobs=2"]
+    words += [] if launcher == "basic" else [f"launcher={launcher}"]
+    sweep = start("-m", "k1=20,40,60", *words, *ENDLESS)
+    at_once = 3 if all_at_once else 2
     wait_until(
-        lambda: len([f for f in training(tmp_path).values() if len(f.read_table())]) == at_once
+        lambda: len([f for f in training(tmp_path).values() if len(f.read_table())]) == at_once,
+        sweep,
     )
     folders = list(training(tmp_path).values())
     if to == "the group":
@@ -152,12 +155,12 @@ def test_submitit_queues_a_job_again_after_its_checkpoint_is_written(start, conf
     """SIGUSR2 is what SLURM warns a job with. The local executor starts the job again at once."""
     words = "num_batches=600", "checkpoint_share=0", "evaluate_at=[1]"
     sweep = start("-m", "k1=20", "launcher=submitit_local", *words)
-    wait_until(lambda: [f for f in training(tmp_path).values() if len(f.read_table())])
+    wait_until(lambda: [f for f in training(tmp_path).values() if len(f.read_table())], sweep)
     ((worker, folder),) = training(tmp_path).items()
     os.kill(worker, signal.SIGUSR2)
     log = end(sweep)
     assert sweep.returncode == 0, log
-    (written,) = (tmp_path / "runs" / ".submitit").glob("*/*_log.err")
+    (written,) = (tmp_path / "runs" / ".submitit").glob("*_log.err")
     said = written.read_text()
     kept = re.search(r"ended by SIGUSR2; the same command resumes from batch (\d+)\.\n", said)
     assert kept, said

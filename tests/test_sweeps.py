@@ -23,7 +23,7 @@ SIX = ("-m", "scheme=2,4", "k1=20,40,60")
 @pytest.mark.parametrize("jobs", SERIAL_AND_PARALLEL)
 def test_a_sweep_that_is_killed_trains_only_what_was_missing(start, tmp_path, jobs):
     first = start(*SIX, f"jobs={jobs}")
-    wait_until(lambda: len(finished(tmp_path)) >= 2)
+    wait_until(lambda: len(finished(tmp_path)) >= 2, first)
     first.kill()
     first.wait()
     wait_until(lambda: not training(tmp_path))  # workers end with the sweep that started them
@@ -52,7 +52,7 @@ def test_two_sweeps_started_together_train_each_run_once(start, tmp_path):
 def test_a_worker_that_is_killed_costs_its_own_run_only(start, tmp_path):
     words = "-m", "k1=20,40,60", "jobs=2", "num_batches=300", "evaluate_at=[1]"
     sweep = start(*words)
-    wait_until(lambda: len(training(tmp_path)) == 2)
+    wait_until(lambda: len(training(tmp_path)) == 2, sweep)
     victim, folder = next(iter(training(tmp_path).items()))
     assert victim != sweep.pid
     os.kill(victim, signal.SIGKILL)

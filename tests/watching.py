@@ -16,9 +16,11 @@ def end(process: Command) -> str:
     return process.communicate()[1]
 
 
-def wait_until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object], process: Command | None = None) -> None:
+    """Wait for a condition; not any longer than the process runs that is to bring it about."""
     deadline = time.monotonic() + DEADLINE
     while not condition():
+        assert process is None or process.poll() is None, f"ended too early: {end(process)}"
         assert time.monotonic() < deadline, "what a test waits for has not come"
         time.sleep(0.02)
 
