@@ -17,7 +17,7 @@ from analysis.drawing.figure import main
 from analysis.drawing.lines import over_seeds
 from analysis.drawing.names import architecture, in_order
 from analysis.drawing.perplexity_curves import draw
-from analysis.results import name_cells, read_results
+from analysis.results import Results, name_cells, read_results
 from matplotlib.collections import PolyCollection
 
 from charrnn.errors import CharRNNError
@@ -260,7 +260,13 @@ def test_figure_11_is_perplexity_by_training_time(tmp_path):
     text = caption(results, FIGURES["fig11"])
     assert "chorales stands for the paper's Music." in text
     assert "lacks k2=40, 80." in text
-    assert "batches times the pace" in text
+    assert "the pace of their configuration, the lowest median time per batch of its runs" in text
+    measured = results.curves.assign(pace=0.5)
+    text = caption(Results(results.cells, measured), FIGURES["fig11"])
+    assert "configuration, the median of rounds that alternate between the configurations." in text
+    assert "of its runs" not in text
+    partly = measured.assign(pace=measured["pace"].where(measured["run"] == "20"))
+    assert "or, elsewhere, the lowest" in caption(Results(results.cells, partly), FIGURES["fig11"])
     wall = replace(FIGURES["fig11"], x="train_seconds")
     assert "Time is wall clock" in caption(results, wall)
     assert draw(results, wall).axes[0].get_xlabel() == "Training time, wall clock (s)"

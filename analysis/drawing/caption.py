@@ -10,6 +10,7 @@ from analysis.drawing.catalogue import Figure
 from analysis.drawing.lines import Arranged, arrange, shown
 from analysis.drawing.names import DERIVED, in_order
 from analysis.drawing.paper import unlike_the_paper
+from analysis.pace import PACE
 from analysis.results import BASELINES, STATES, Results, name_cells
 from analysis.statistics.effects import against
 from analysis.statistics.ngrams import ORDER
@@ -40,6 +41,7 @@ def caption(results: Results, figure: Figure, right_axis: bool = True) -> str:
         *_sources(cells),
         *_marks(arranged),
         *_axes(figure, right_axis),
+        *_times(results, figure),
         *_baselines(results, arranged),
         *unlike_the_paper(results, figure),
         *_not_recorded(results, figure),
@@ -151,14 +153,28 @@ def _axes(figure: Figure, right_axis: bool) -> list[str]:
         if figure.measure == "gap"
         else f"{place} gives bits per token, log2 of the perplexity."
     )
-    times = {
-        "undisturbed_seconds": "Time is the number of batches times the pace of their"
-        " configuration, the lowest median time per batch of its runs: what else the machine did"
-        " meanwhile does not count.",
-        "train_seconds": "Time is wall clock, of training alone, and depends on what else the"
-        " machine did meanwhile.",
-    }
-    return [right, *([times[figure.x]] if figure.x in times else [])]
+    return [right]
+
+
+def _times(results: Results, figure: Figure) -> list[str]:
+    """What the time on the x axis is, if it is one."""
+    if figure.x == "train_seconds":
+        return [
+            "Time is wall clock, of training alone, and depends on what else the machine did"
+            " meanwhile."
+        ]
+    if figure.x != "undisturbed_seconds":
+        return []
+    time = "Time is the number of batches times the pace of their configuration"
+    measured = "the median of rounds that alternate between the configurations"
+    of_runs = (
+        "the lowest median time per batch of its runs: what else the machine did meanwhile does"
+        " not count"
+    )
+    paces = results.curves.get(PACE, pd.Series(float("nan"), results.curves.index))
+    if paces.notna().all():
+        return [f"{time}, {measured}."]
+    return [f"{time}, {of_runs if paces.isna().all() else f'{measured} or, elsewhere, {of_runs}'}."]
 
 
 def _baselines(results: Results, arranged: Arranged) -> list[str]:
