@@ -15,7 +15,17 @@ from charrnn.help import everything, help_on, overview
 from charrnn.training.build import check
 from charrnn.training.train_run import prepare, train
 
-GROUPS = ("backbone", "data", "datamodule", "launcher", "optimizer", "sampling", "scale", "suspect")
+GROUPS = (
+    "backbone",
+    "data",
+    "datamodule",
+    "launcher",
+    "optimizer",
+    "sampling",
+    "scale",
+    "start",
+    "suspect",
+)
 OPTIONS = [
     (group, file.stem)
     for group in GROUPS
@@ -154,7 +164,7 @@ def test_help_on_a_field_shows_its_values_by_option():
         (["scheme=2", "k3=7"], r"^k3=7 .*1 or null in single-loss training: take scheme 1, 3 or 4"),
         (["schemes.s1.k3=7"], r"^model.k3=7 .*k3=None: set k3"),
         (["weighting=cubic"], r"^weighting=cubic .*one of uniform, linear, exponential, "),
-        (["schemes.s1.start=random"], r"^model.start=random .*one of learned, zero\.$"),
+        (["schemes.s1.start=random"], r"^model.start=random .*one of learned, zero, .*passed\.$"),
         (["scheme=4", "schemes.s4.reset=2"], r"^model.reset=2 .*a share from 0 to 1\.$"),
         (["scheme=4", "schemes.s4.recompute=maybe"], r"^model.recompute=maybe "),
         (["columns=k3"], r"^columns=k3 .*a list of names of fields\.$"),

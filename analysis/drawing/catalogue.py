@@ -152,6 +152,13 @@ FIGURES = {
     "carry": Figure(
         "Forget bias, with the state reset and carried (Section 3.7)", "scheme", "forget_bias"
     ),
+    "starts": Figure(
+        "From which state training sequences start (arXiv 2507.02782)",
+        panel="corpus",
+        colour="start",
+        measure="gap",
+        markers=True,
+    ),
     "suspects": Figure(
         "One switch at a time, with the state reset and carried (Section 3.7)",
         panel="scheme",

@@ -14,6 +14,7 @@ VALUES = {
     "training": "",
     "weighting": "",
     "suspect": "",
+    "start": "",
     "panel": "",
     "forget_bias": "forget bias",
 }

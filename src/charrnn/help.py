@@ -40,6 +40,7 @@ GROUPS = {
     "scale": "how large the network is, and how long it is trained",
     "schemes": "the schemes, chosen by scheme=1, 2, 3, 4 or bptt",
     "suspect": "one change that may make scheme 4 stable",
+    "start": "from which state training sequences start, in any scheme",
 }
 """What each folder in `conf` is a choice of."""
 COMMON = ("experiment", "scheme", "data", "k1", "k2", "seed", "num_batches", "scale")

@@ -25,7 +25,7 @@ NAMES = {name.partition(".")[0] for name in FIELDS} | GROUPS.keys() | DERIVED.ke
 LOCAL = (".LocalLauncher", ".JoblibLauncher")
 """Ends of the targets of launchers whose runs are trained on this machine."""
 ALWAYS = {
-    *(NAMES - OPTIONAL - {"hydra", "experiment", "suspect"}),
+    *(NAMES - OPTIONAL - {"hydra", "experiment", "suspect", "start"}),
     *(name for name in FIELDS if name.startswith(("sampling.", "scale.", "job."))),
     *("backbone.num_layers", "backbone.hidden_size", "datamodule.k1", "datamodule.k2"),
     *("model.k1", "model.k2", "model.k3", "model.weighting"),

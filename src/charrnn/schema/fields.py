@@ -17,7 +17,7 @@ from charrnn.schema.kinds import Kind, choice, either, number, several, text, wh
 
 Peepholes = Literal["lasagne", "paper", "none"]
 Order = Literal["equidistant", "shuffled"]
-Start = Literal["learned", "zero"]
+Start = Literal["learned", "zero", "noise", "fitted-noise", "passed"]
 
 MIN_TEMPERATURE = 1e-3
 """Lowest temperature: it makes the most likely token almost certain without overflow."""
@@ -66,6 +66,7 @@ FIELDS: Mapping[str, Kind] = {
     "plan": flag,
     "output_dir": Kind("the path of a folder", lambda path: isinstance(path, str) and path != ""),
     "suspect": text("the name of a file in conf/suspect"),
+    "start": text("the name of a file in conf/start"),
     # set by a sweep
     "job.number": count,
     "job.of": count,
@@ -127,6 +128,7 @@ FIELDS: Mapping[str, Kind] = {
     "model.k3": whole(1, "position", null=True),
     "model.weighting": text("the name of a weighting"),
     "model.start": choice(*get_args(Start)),
+    "model.noise": at_least_0,
     "model.reset": number("a share from 0 to 1", lambda x: 0 <= x <= 1),
     "model.recompute": flag,
     "model.restart": flag,
@@ -143,8 +145,8 @@ FIELDS: Mapping[str, Kind] = {
     "launcher.mem_gb": number("a number above 0", lambda x: x > 0),
 }
 
-OPTIONAL = {"k1_share", "suspect"}
-"""Fields of the top level that a file of an experiment or of a suspect adds."""
+OPTIONAL = {"k1_share", "suspect", "start"}
+"""Fields of the top level that a file of an experiment, of a suspect or of a start adds."""
 WHOLE_SWEEP = {"jobs", "fail_fast", "plan", "draw", "output_dir", "corpora", "launcher", "name"}
 """Fields, or groups, that are read once for a sweep, and mean nothing in one of its runs."""
 

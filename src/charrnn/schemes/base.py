@@ -36,7 +36,7 @@ class Scheme(OwnLoop):
         k3: how many of a sequence's last positions count in the loss, at most k2 (Section 5); None
             takes `own_k3`.
         weighting: how the loss weighs these positions, a name in charrnn.schemes.losses.WEIGHTINGS.
-        start: whether the initial state is `learned` or stays `zero`.
+        start: whether the initial state is `learned` or stays `zero`; MultiLoss has further starts.
         lr: learning rate; None takes that of ``optimizer``.
 
     Attributes:
@@ -70,6 +70,8 @@ class Scheme(OwnLoop):
     """Name of the training procedure. Schemes with the same one share their runs."""
     sampling_procedure: ClassVar[str]
     """`windowed` or `progressive`: how the scheme samples, and which perplexity it reports."""
+    starts: ClassVar[tuple[str, ...]] = ("learned", "zero")
+    """The starts of training sequences that the training procedure allows."""
     orders: ClassVar[tuple[str, ...]] = ("equidistant", "shuffled")
     """The orders of training sequences that the training procedure allows."""
     k3_is_free: ClassVar[bool] = True
@@ -107,7 +109,7 @@ class Scheme(OwnLoop):
         parts = {"lr": rate, "backbone": network, "optimizer": made_by}
         self.save_hyperparameters(values | parts)
         check_arguments("", k1=k1, k2=k2, k3=k3)
-        check_arguments("model.", start=start)
+        require_choice("start", start, self.starts)
         own = self.own_k3(k1, k2)
         k3 = own if k3 is None else k3
         require(k3 <= k2, "k3", k3, f"at most k2={k2}")
@@ -116,7 +118,7 @@ class Scheme(OwnLoop):
         require_choice("weighting", weighting, WEIGHTINGS)
         if lr is not None:
             FIELDS["optimizer.lr"].check("lr", lr)
-        if start == "zero":
+        if start != "learned":
             backbone.zero_initial_state()
         self.backbone = backbone
         self.make_optimizer = optimizer

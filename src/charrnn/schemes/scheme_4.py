@@ -14,6 +14,7 @@ from charrnn.datamodule.batches import Batch
 from charrnn.errors import require
 from charrnn.schema.fields import Start, check_arguments
 from charrnn.schemes.base import MakeOptimizer, Scheme
+from charrnn.schemes.starts import moved, some_initial
 
 
 class ConditionalMultiLoss(Scheme):
@@ -78,13 +79,7 @@ class ConditionalMultiLoss(Scheme):
         initial = self.backbone.initial_state(batch.inputs_TB.shape[1])
         if batch.number == 0 and (self.restart or not self.carried):
             return initial
-        if self.reset == 0:  # do not draw: dropout uses the same random numbers
-            return self.carried
-        resets_B1 = (torch.rand(batch.inputs_TB.shape[1], 1) < self.reset).to(self.device)
-        return [
-            (torch.where(resets_B1, h0, h), torch.where(resets_B1, c0, c))
-            for (h0, c0), (h, c) in zip(initial, self.carried, strict=True)
-        ]
+        return some_initial(self.reset, initial, self.carried)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
@@ -102,7 +97,7 @@ class ConditionalMultiLoss(Scheme):
 
     def on_train_start(self) -> None:
         # A checkpoint is loaded on the CPU. Before the first batch, the list is empty.
-        self.carried = [(h.to(self.device), c.to(self.device)) for h, c in self.carried]
+        self.carried = moved(self.carried, self.device)
 
 
 class Scheme4(ConditionalMultiLoss):
