@@ -35,7 +35,9 @@ CELLS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", PARTS)
+@pytest.mark.parametrize(
+    "number", [n if n in (1, 4) else pytest.param(n, marks=pytest.mark.long) for n in PARTS]
+)
 def test_a_part_has_these_cells_all_evaluated_densely(number):
     words = PARTS[number].commands([OFFLINE])
     found = [compose_cells(_experiment(sweep), _rest(sweep)) for sweep in words]

@@ -43,7 +43,7 @@ def last_line(log) -> str:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "share"), [pytest.param(1, 0, marks=pytest.mark.slow), (4, 1000)]
+    ("scheme", "share"), [pytest.param(1, 0, marks=pytest.mark.long), (4, 1000)]
 )
 def test_hit_by_every_signal_in_turn_a_run_ends_with_the_same_bits(config, tmp_path, scheme, share):
     """At chosen and at random moments, without any other checkpoint and with one per batch."""

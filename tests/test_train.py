@@ -21,6 +21,7 @@ from charrnn.errors import BadInput
 from charrnn.evaluation.perplexity import PROCEDURES
 from charrnn.evaluation.schedule import dense, log_spaced
 from charrnn.runs.identity import run_identity
+from charrnn.runs.sealed import DamagedRun
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 from charrnn.training.train_run import prepare, train
 
@@ -299,6 +300,30 @@ def test_initial_weights_come_from_an_npz_file_and_count_for_the_identity(config
     path.write_bytes(b"not a zip")
     with pytest.raises(BadInput, match=r"^initial_weights=.*readable .npz file"):
         prepare(cfg)
+
+
+def test_a_run_starts_from_what_another_one_has_learned(config, tmp_path):
+    learned = train(config("num_batches=3", "scheme=1"))
+    path = learned.path / "weights.pt"
+    words = (f"initial_weights={path}", "num_batches=1", "scheme=3", "schemes.s3.start=passed")
+    started = train(config(*words, "optimizer.lr=0"))
+    before, after = learned.read_weights(), started.read_weights()
+    assert before["layers.0.h0_H"].any()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    moved = train(config(*words)).read_weights()
+    assert not torch.equal(moved["output.weight"], before["output.weight"])
+    assert torch.equal(moved["layers.0.h0_H"], before["layers.0.h0_H"])  # not learned any more
+    with pytest.raises(BadInput, match=r"a run with this network: they differ in dense.weight"):
+        prepare(config(*words, "backbone.hidden_size=7"))
+    other = tmp_path / "other.txt"
+    other.write_text((tmp_path / "text.txt").read_text().replace("a", "z"))
+    with pytest.raises(BadInput, match=rf"^initial_weights={learned.path.name} .*with the tokens"):
+        prepare(config(*words, f"data.path={other}"))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DamagedRun, match=r"weights\.pt"):
+        prepare(config(*words, "backbone.forget_bias=1.0"))
+    with pytest.raises(BadInput, match=r"has to be the weights\.pt of a finished run"):
+        prepare(config(f"initial_weights={tmp_path / 'weights.pt'}"))
 
 
 def test_perplexity_of_an_untrained_model_is_near_v(config):

@@ -116,11 +116,18 @@ class Backbone(nn.Module):
         """The learned initial state of each layer, (batch_size, H) each."""
         return [layer.initial_state(batch_size) for layer in self.lstms()]
 
-    def zero_initial_state(self) -> None:
-        """Make the initial state zero, and do not learn it."""
+    def fix_initial_state(self) -> None:
+        """Leave the initial state as it is, and do not learn it."""
         for layer in self.lstms():
             for initial_H in (layer.h0_H, layer.c0_H):
-                initial_H.requires_grad_(False).zero_()
+                initial_H.requires_grad_(False)
+
+    def zero_initial_state(self) -> None:
+        """Make the initial state zero, and do not learn it."""
+        self.fix_initial_state()
+        for layer in self.lstms():
+            for initial_H in (layer.h0_H, layer.c0_H):
+                initial_H.zero_()
 
     def recur(self, tokens_TB: Tensor, state: list[State]) -> tuple[Tensor, list[State]]:
         """Run the recurrent layers.

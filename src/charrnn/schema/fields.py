@@ -49,7 +49,7 @@ FIELDS: Mapping[str, Kind] = {
     "seed": seed,
     "num_batches": whole(1, "batch"),
     "precision": choice(32, 64, words="32 or 64"),
-    "initial_weights": text("the path of an .npz file", null=True),
+    "initial_weights": text("the path of an .npz file or of a run's weights.pt", null=True),
     "evaluate_at": either(choice("log", "dense", words="log or dense"), counts),
     "log_every": whole(1, "batch"),
     "keep_last": flag,

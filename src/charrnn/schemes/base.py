@@ -118,8 +118,10 @@ class Scheme(OwnLoop):
         require_choice("weighting", weighting, WEIGHTINGS)
         if lr is not None:
             FIELDS["optimizer.lr"].check("lr", lr)
-        if start != "learned":
+        if start == "zero":
             backbone.zero_initial_state()
+        elif start != "learned":
+            backbone.fix_initial_state()
         self.backbone = backbone
         self.make_optimizer = optimizer
         self.k1, self.k2, self.lr = k1, k2, lr

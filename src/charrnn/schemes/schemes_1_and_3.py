@@ -27,8 +27,9 @@ class MultiLoss(Scheme):
         k3: see Scheme.
         weighting: see Scheme.
         start: from which state training sequences start, a name in charrnn.schemes.starts.STARTS.
-            Only with `learned` is the model's initial state learned; otherwise it is zero. The
-            first batch starts from it, and so does whatever is sampled or evaluated.
+            The model's initial state, from which the first batch starts and whatever is sampled or
+            evaluated, is learned with `learned` only. With `zero` it is zero; otherwise it stays
+            what it was: zero, unless initial weights were given.
         noise: standard deviation of the noise with start="noise".
         reset: probability that a sequence starts from the initial state all the same.
         lr: see Scheme.

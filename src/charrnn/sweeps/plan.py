@@ -109,7 +109,7 @@ def _locate(cells: Sequence[Cell]) -> list[Corpus]:
                 nowhere = Source("", "", Path())
                 tokens = Tokens(corpus.full_name, np.empty(0), vocabulary, "", nowhere)
             else:
-                check_initial_weights(cell.cfg, len(tokens.vocabulary))
+                check_initial_weights(cell.cfg, tokens.vocabulary)
             try:
                 cell.folder, _ = locate_run(cell.cfg, tokens)
             except DamagedRun as error:

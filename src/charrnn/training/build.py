@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 
-from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.backbone.network import Backbone
 from charrnn.config import build
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.datamodule.module import CharDataModule
-from charrnn.errors import BadInput, CharRNNError, require
+from charrnn.errors import CharRNNError, require
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.evaluation.schedule import SCHEDULES
-from charrnn.files import open_file
 from charrnn.schema.check import check_arguments_of, check_fields, is_local
 from charrnn.schemes.base import MakeOptimizer, Scheme
+from charrnn.training.given_weights import load_given
 from charrnn.training.limits import check_fits
 
 SHARED = ("k1", "k2", "k3", "weighting")
@@ -66,16 +63,16 @@ def check(cfg: DictConfig) -> None:
         raise CharRNNError(f"the optimizer cannot be set up: {error}.") from error
 
 
-def check_initial_weights(cfg: DictConfig, vocabulary_size: int) -> None:
-    """Refuse initial weights that do not fit the configuration's backbone.
+def check_initial_weights(cfg: DictConfig, vocabulary: Vocabulary) -> None:
+    """Refuse initial weights that do not fit the configuration's backbone, or the corpus's tokens.
 
     Raises:
         BadInput: naming what does not fit.
     """
     if cfg.initial_weights is not None:
         with torch.device("meta"):
-            backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
-        load_arrays(backbone, read_initial_weights(cfg.initial_weights))
+            backbone = build(cfg.backbone, vocabulary_size=len(vocabulary))
+        load_given(backbone, cfg.initial_weights, vocabulary)
 
 
 def scheme_class(cfg: DictConfig) -> type[Scheme]:
@@ -120,26 +117,10 @@ def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
     backbone: Backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
     backbone.to(DTYPES[cfg.precision])
     if cfg.initial_weights is not None:
-        load_arrays(backbone, read_initial_weights(cfg.initial_weights))
+        load_given(backbone, cfg.initial_weights)
     return build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
 
 
 def optimizer(cfg: DictConfig) -> MakeOptimizer:
     """A function that makes the optimizer of given parameters."""
     return instantiate(cfg.optimizer, _convert_="all")
-
-
-def read_initial_weights(path: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, under the names of charrnn.backbone.initial_weights.load_arrays.
-
-    Raises:
-        BadInput: if it is not such a file.
-    """
-    try:
-        with (
-            open_file(Path(path).expanduser()) as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            return dict(arrays)
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise BadInput("initial_weights", path, f"a readable .npz file ({error})") from error

@@ -51,7 +51,7 @@ def prepare(cfg: DictConfig) -> Prepared:
     check(cfg)
     datamodule = build_datamodule(cfg)
     datamodule.setup()
-    check_initial_weights(cfg, len(datamodule.tokens.vocabulary))
+    check_initial_weights(cfg, datamodule.tokens.vocabulary)
     vocabulary = datamodule.tokens.vocabulary
     prompt_N = datamodule.test_tokens[: cfg.k2]
     if cfg.sampling.prompt is not None:
