@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.network import Backbone
@@ -52,7 +53,7 @@ def _load_from_run(backbone: Backbone, run: RunFolder, vocabulary: Vocabulary | 
         parameter.copy_(kept[parameter_name])
 
 
-def _shape(weights: dict, name: str) -> tuple[int, ...] | None:
+def _shape(weights: dict[str, Tensor], name: str) -> tuple[int, ...] | None:
     return tuple(weights[name].shape) if name in weights else None
 
 
