@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from charrnn.commands import by_position
 from charrnn.commands.output import path_of
 from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.console import print_table
@@ -36,6 +37,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     add_run_arguments(parser)
     parser.add_argument("--text", type=path_of, help="UTF-8 file (default: the run's test split)")
+    parser.add_argument(
+        "--by-position",
+        action="store_true",
+        help="how it predicts after 1, 2, ... tokens, far beyond the length of its training "
+        "sequences, how much it remembers, and how large its state grows; writes a figure and its "
+        "table",
+    )
+    parser.add_argument(
+        "--positions",
+        type=int,
+        metavar="N",
+        help="with --by-position: how many tokens are read (default: 100 k2)",
+    )
+    parser.add_argument(
+        "--out",
+        type=path_of,
+        help="with --by-position: a .png (default: figures/by-position-HASH.png in the folder of "
+        "all runs); the table goes beside it, as .csv",
+    )
     parser.set_defaults(command=evaluate)
 
 
@@ -49,6 +69,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
     from charrnn.evaluation.perplexity import PROCEDURES
 
+    for option, value in (("--positions", arguments.positions), ("--out", arguments.out)):
+        require(value is None or arguments.by_position, option, value, "given with --by-position")
+    positions = arguments.positions
+    require(positions is None or positions > 1, "--positions", positions, "at least 2 tokens")
+    by_position.paths_of(arguments, None)
     (reference,) = find_runs(arguments, number=1)
     run = reference.run
     if arguments.text is None:
@@ -58,6 +83,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
         tokens_N = _read(arguments.text, run)
         what = str(arguments.text)
     tokens_N = tokens_N.to(run.backbone.output.weight.device)
+    print(f"run: {run}")
+    if arguments.by_position:
+        print(f"text: {what}, {len(tokens_N)} tokens")
+        by_position.show(run, tokens_N, arguments)
+        return
     unit = "note" if run.vocabulary.tokenization is NOTES else "character"
     table = Table("procedure", "perplexity", f"bits per {unit}", "error", "tokens scored")
     for procedure, measure in PROCEDURES.items():
@@ -65,7 +95,6 @@ def evaluate(arguments: argparse.Namespace) -> None:
         bits = torch.tensor(perplexity, dtype=torch.float64).log2().item()
         known = f"{error:.1%}" if error == error else ""  # unknown for few tokens
         table.add_row(procedure, f"{perplexity:.9g}", f"{bits:.6g}", known, str(scored))
-    print(f"run: {run}")
     print(f"text: {what}, {len(tokens_N)} tokens, of which the first k2={run.k2} are not scored")
     print_table(table, fits=False)
     for procedure, words in PROTOCOL.items():
