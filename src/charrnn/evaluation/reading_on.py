@@ -17,7 +17,7 @@ from charrnn.backbone.network import Backbone
 from charrnn.backbone.precision import at_least_single, without_autocast
 from charrnn.backbone.state import State, state_after
 
-READERS = 128
+READERS = 64
 """Readers side by side."""
 STEPS = 32
 """Tokens of every reader whose states are in memory at a time."""
@@ -77,7 +77,7 @@ def read_on(
 
 
 def effective_remembrance(
-    backbone: Backbone, tokens_N: Tensor, kept: Sequence[int], samples: int = 256
+    backbone: Backbone, tokens_N: Tensor, kept: Sequence[int], samples: int = 64
 ) -> Tensor:
     """How far a prediction from the whole past lies from one of the last tokens alone.
 
