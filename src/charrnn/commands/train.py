@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from charrnn.config import announce_scale, build, conf_folder, register_resolvers
-from charrnn.console import refuse, to_a_pipe
+from charrnn.console import to_a_pipe
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import recall, report_reuse
@@ -35,17 +35,16 @@ WITH_A_VALUE = {
 
 
 def train() -> None:
-    """Train what the command line asks for: one run, or with -m a sweep."""
+    """Train what the command line asks for: one run, or with -m a sweep.
+
+    Raises:
+        CharRNNError: if it is refused.
+    """
     register_resolvers()
     sys.argv[1:] = flags_first(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its errors itself, and exits with 1
-    try:
-        with in_one_sentence(sys.argv[1:]):
-            hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(
-                job
-            )()
-    except CharRNNError as error:
-        refuse(error)
+    with in_one_sentence(sys.argv[1:]):
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(job)()
 
 
 def flags_first(words: Sequence[str]) -> list[str]:
@@ -92,8 +91,8 @@ def job(cfg: DictConfig) -> None:
         else:
             _train_in_a_sweep(cfg)
     except Exception as error:
-        if alone and isinstance(error, CharRNNError):
-            refuse(error)
+        if alone and isinstance(error, (CharRNNError, OSError)):
+            raise  # no fault of the run
         log.error("failed: %s", describe(error))
         if alone:
             traceback.print_exc()
