@@ -372,8 +372,14 @@ def library(world: World) -> Facts:
 
 
 RARE = {
-    **{table: 0.12, best: 0.12, reused: 0.15, compared: 0.2},
-    **{report: 0.05, planned: 0.01, figure: 0.01, page: 0.01},
+    table: 0.12,
+    best: 0.12,
+    reused: 0.15,
+    compared: 0.2,
+    report: 0.05,
+    planned: 0.01,
+    figure: 0.01,
+    page: 0.01,
 }
 """How often commands that take long are tried."""
 READERS = (status, table, report, figure, page, best, planned)

@@ -70,14 +70,15 @@ def _draw_all(arguments: argparse.Namespace) -> None:
     wanted += own if arguments.results != "reference" else []
     if not wanted:
         raise CharRNNError(f"there are no results at scale={arguments.scale} to draw.")
-    status = 0
+    complete = True
     for name in wanted:
         try:
             print(*_draw(name, arguments), sep="\n")
         except CharRNNError as error:
             log.warning("left out: %s: %s", name, error)
-            status = INCOMPLETE
-    sys.exit(status)
+            complete = False
+    if not complete:
+        sys.exit(INCOMPLETE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from importlib import import_module
 
 from charrnn import __version__
 from charrnn.config import conf_folder
-from charrnn.errors import CharRNNError, reason
+from charrnn.errors import CharRNNError
 from charrnn.help import help_on
 from charrnn.stopping import AGAIN, STOP, Stopped
 
@@ -106,12 +106,10 @@ def refusing() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except CharRNNError as error:
-        refuse(error)
     except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        refuse(CharRNNError(f"{error.filename or 'a file'} cannot be used: {reason(error)}."))
+    except (CharRNNError, OSError) as error:
+        refuse(error)
     except Exception:
         import traceback
 

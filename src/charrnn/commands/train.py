@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from charrnn.config import announce_scale, build, conf_folder, register_resolvers
-from charrnn.console import to_a_pipe
+from charrnn.console import refuse, to_a_pipe
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import recall, report_reuse
@@ -92,7 +92,7 @@ def job(cfg: DictConfig) -> None:
             _train_in_a_sweep(cfg)
     except Exception as error:
         if alone and isinstance(error, (CharRNNError, OSError)):
-            raise  # no fault of the run
+            refuse(error)  # no fault of the run
         log.error("failed: %s", describe(error))
         if alone:
             traceback.print_exc()
