@@ -372,14 +372,12 @@ def library(world: World) -> Facts:
 
 
 RARE = {
-    table: 0.12,
-    best: 0.12,
-    reused: 0.15,
+    **dict.fromkeys((table, best, reused), 0.03),
     compared: 0.2,
-    report: 0.05,
-    planned: 0.01,
-    figure: 0.01,
-    page: 0.01,
+    report: 0.01,
+    planned: 0.002,
+    figure: 0.002,
+    page: 0.002,
 }
 """How often commands that take long are tried."""
 READERS = (status, table, report, figure, page, best, planned)
@@ -433,23 +431,23 @@ def _note(world: World) -> Path:
 
 TABLES = ("far-past.csv", "baselines.csv", "figures/pace-smoke.csv")
 KINDS = (
-    *(Kind(name, _of_run(name), (*READERS, *USERS), 3) for name in OF_A_RUN),
+    *(Kind(name, _of_run(name), (*READERS, *USERS), 6) for name in OF_A_RUN),
     Kind("checkpoint.pt of a finished run", _of_run(NEWEST), (status, reused)),
     *(
-        Kind(f"{name}: {where}", _stopped(name), (goes_on,), 2, part)
+        Kind(f"{name}: {where}", _stopped(name), (goes_on,), 3, part)
         for name in (NEWEST, BEFORE)
         for where, part in (("first line", _first_line), ("body", _rest))
     ),
-    Kind("grids/*.csv", _in("runs", "grids", f"{SWEEP}-smoke.csv"), (*READERS,), 4),
-    *(Kind(name, _in("runs", *name.split("/")), (report, figure, page)) for name in TABLES),
-    Kind("notes of reuse", _note, (reused,), 3),
-    Kind("lease that is held", _in("lease", "000001"), (leased,), 4),
-    Kind("tokens in the cache", _in("cache", "tokens", f"corpus-{FORMAT}"), (corpus,), 4),
-    Kind("wheel in the cache", _in("cache", "corpus.whl"), (wheel,), 2),
-    Kind("deb in the cache", _in("cache", "corpus_1_all.deb"), (deb,), 2),
-    Kind("checksum of the deb", _in("cache", "corpus_1_all.sha256"), (deb,)),
-    Kind("compiled library", _in("cache", "fused.so"), (library,), 2),
-    Kind("checksum of the library", _in("cache", "fused.sha256"), (library,)),
+    Kind("grids/*.csv", _in("runs", "grids", f"{SWEEP}-smoke.csv"), (*READERS,), 8),
+    *(Kind(name, _in("runs", *name.split("/")), (report, figure, page), 2) for name in TABLES),
+    Kind("notes of reuse", _note, (reused,), 4),
+    Kind("lease that is held", _in("lease", "000001"), (leased,), 12),
+    Kind("tokens in the cache", _in("cache", "tokens", f"corpus-{FORMAT}"), (corpus,), 12),
+    Kind("wheel in the cache", _in("cache", "corpus.whl"), (wheel,), 6),
+    Kind("deb in the cache", _in("cache", "corpus_1_all.deb"), (deb,), 6),
+    Kind("checksum of the deb", _in("cache", "corpus_1_all.sha256"), (deb,), 6),
+    Kind("compiled library", _in("cache", "fused.so"), (library,), 6),
+    Kind("checksum of the library", _in("cache", "fused.sha256"), (library,), 6),
 )
 
 

@@ -92,7 +92,7 @@ def unsealed(text: bytes | str, earlier: Collection[str]) -> dict[str, Any]:
 
 
 def sealed_table(table: pd.DataFrame) -> str:
-    """A table as CSV, with the seal of all of it in the last column of every row."""
+    """A table of one row or more as CSV, with the seal of all of it in the last column."""
     text = table.to_csv(index=False)
     return _as_text(text).assign(**{SEAL: MARKED + sha256_of(text.encode())}).to_csv(index=False)
 
@@ -113,7 +113,7 @@ def unsealed_table(content: bytes | str) -> pd.DataFrame:
         table = _as_text(text)
         if not text.endswith("\n") or table.isna().any(axis=None):
             raise Damaged("not complete")
-        if MARKED not in text:
+        if MARKED not in text and SEAL not in table:
             return table
         (seal,) = set(table.pop(SEAL))
     except (ValueError, KeyError, MemoryError) as error:

@@ -182,7 +182,8 @@ def _is_mark(content: dict[str, Any]) -> bool:
 
 def _is_perplexity(value: Any) -> bool:
     """Whether it is a float, or a whole number that has one; JSON's may have any size."""
-    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= LARGEST)
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return isinstance(value, float) or whole
 
 
 def _checksum(path: Path) -> str | None:
