@@ -88,7 +88,7 @@ def state_in_words(path: Path, of: str | None) -> tuple[str, str]:
     try:
         folder = RunFolder(path)
         folder.prove()
-        status = folder.status(of and int(of))
+        status = folder.status(int(of) if of else None)
     except CharRNNError as error:
         return DAMAGED, f": {error}"
     more = ""
