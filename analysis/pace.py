@@ -49,7 +49,7 @@ def with_measured_paces(results: Results, folder: Path, scale: str) -> Results:
         folder: where the table may be.
         scale: of the sweep.
     """
-    measured = read_measured(table_of_paces(folder, scale))
+    measured = read_measured(table_of_paces(folder, scale), [*MEASURED, "seconds"])
     if measured is None:
         return results
     table = measured.set_index([*MEASURED])["seconds"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,10 +132,18 @@ def read_results(grid: Path) -> Results:
     return Results(cells.assign(state=states), pd.concat(curves[1:] or curves, ignore_index=True))
 
 
-def read_measured(path: Path) -> pd.DataFrame | None:
-    """A table of measured times; None if there is none, or it is damaged: the log says so then."""
+def read_measured(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame | None:
+    """A table of measured times; None if there is none, or it is damaged: the log says so then.
+
+    Args:
+        path: of the table.
+        columns: that it has to have.
+    """
     try:
-        return unsealed_numbers(read_file(path)) if path.exists() else None
+        table = unsealed_numbers(read_file(path)) if path.exists() else None
+        if table is not None and not {*columns} <= {*table}:
+            raise Damaged("not its columns")
+        return table
     except (OSError, Damaged) as error:
         log.warning("left out: %s cannot be read (%s): measure it again.", path, reason(error))
         return None

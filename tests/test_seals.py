@@ -73,6 +73,13 @@ def test_what_earlier_versions_wrote_has_no_seal():
         seals.unsealed(json.dumps(FIELDS | {"sea1": "0"}), FIELDS)
 
 
+def test_a_table_that_was_overwritten_is_damaged():
+    text = seals.sealed_table(pd.DataFrame({"k1": [20]})).encode()
+    for content in (bytes(len(text) - 1) + b"\n", text[:3] + bytes(70) + text[73:]):
+        with pytest.raises(Damaged):
+            seals.unsealed_table(content)
+
+
 def test_numbers_come_back_to_the_bit():
     table = pd.DataFrame({"seconds": [0.1 + 0.2, 1e-300], "name": ["a", "b"]})
     found = seals.unsealed_numbers(seals.sealed_table(table))

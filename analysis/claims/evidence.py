@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 SCALES = ("paper", "long", "laptop", "quick", "smoke")
 """From the largest to the smallest."""
 TABLE4 = "table4"
+TIMED = ("what", "unit", "median", "num_layers", "hidden_size")
+"""Columns that Table 4 has to have."""
 WEIGHED = "readings"
 """The experiment whose claims need more of its runs than their tables."""
 
@@ -96,7 +98,7 @@ def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
         sweeps[WEIGHED] = with_far_past(sweeps[WEIGHED], runs)
     folder = runs / "figures" if source == "own" else REFERENCE
     sweeps = {name: with_measured_paces(one, folder, scale) for name, one in sweeps.items()}
-    return Evidence(scale, sweeps, read_measured(folder / f"{TABLE4}-{scale}.csv"))
+    return Evidence(scale, sweeps, read_measured(folder / f"{TABLE4}-{scale}.csv", TIMED))
 
 
 def choose_scale(scale: str, runs: Path, source: str = "own") -> str:

@@ -111,7 +111,7 @@ def unsealed_table(content: bytes | str) -> pd.DataFrame:
     text = content if isinstance(content, str) else content.decode(errors="replace")
     try:
         table = _as_text(text)
-        if not text.endswith("\n") or table.isna().any(axis=None):
+        if not text.endswith("\n") or "\0" in text or table.isna().any(axis=None):
             raise Damaged("not complete")
         if MARKED not in text and SEAL not in table:
             return table

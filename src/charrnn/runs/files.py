@@ -91,9 +91,8 @@ class RunFiles(SealedFolder):
             table = pd.read_csv(io.BytesIO(self.read(EVALUATIONS)), engine="python")
         except ValueError as error:
             raise DamagedRun(self.path / EVALUATIONS) from error
-        if [name for name in columns if name in table] != list(table) or not {*EARLIEST} <= {
-            *table
-        }:
+        known = [name for name in columns if name in table]
+        if known != list(table) or not {*EARLIEST} <= {*known}:
             raise DamagedRun(self.path / EVALUATIONS)
         table = table.reindex(columns=columns)
         return table if num_batches is None else table[table["batches"] <= num_batches]

@@ -131,14 +131,10 @@ class RunFolder(RunFiles):
         """Last line of the traceback that the last attempt ended with; None if there is none."""
         work = self._longer() if self.is_finished else self
         try:
-            return (
-                read_file(work.path / "failed.txt")
-                .decode(errors="replace")
-                .rstrip()
-                .rpartition("\n")[2]
-            )
+            traceback = read_file(work.path / "failed.txt").decode(errors="replace")
         except OSError:
             return None
+        return traceback.rstrip().rpartition("\n")[2]
 
     def seconds_per_batch(self) -> float | None:
         """Measured training seconds per batch; None before the first evaluation."""
