@@ -502,9 +502,6 @@ PERPLEXITIES: dict[str, dict[str, float]] = {}
 """Of every run, undamaged."""
 
 
-TIMED = defaultdict(list)
-
-
 def damage(world: World, number: int, seed: int, problems: list[str]) -> dict[str, Counter[str]]:
     """Damage files ``number`` times, one at a time, and count the outcomes by kind of file."""
     draw = random.Random(seed)
@@ -531,9 +528,7 @@ def damage(world: World, number: int, seed: int, problems: list[str]) -> dict[st
             outcomes = []
             chosen = [one for one in kind.checks if draw.random() < RARE.get(one, 1)]
             for check in chosen or kind.checks[:1]:
-                started = time.process_time()
                 outcome, words = judge(check, world, expected[check])
-                TIMED[check.__name__].append(time.process_time() - started)
                 outcomes.append(outcome)
                 if outcome in OUTCOMES[:2]:
                     problems.append(f"{kind.name}, seed {seed}, turn {turn}: {outcome}: {words}")
@@ -603,7 +598,6 @@ def main() -> None:
         world = make_world(Path(folder).resolve() / "world")
         counts = damage(world, arguments.damages, arguments.seed, problems)
         print_counts(counts)
-        print({k: (len(v), round(sum(v) / len(v), 3)) for k, v in TIMED.items()})
         if arguments.kills:
             kills, finished = kill(world, arguments.kills, arguments.seed)
             print(
