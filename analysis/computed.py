@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from analysis.results import Results
 from charrnn.commands.trained_run import TrainedRun, open_run
 from charrnn.console import console
 from charrnn.errors import CharRNNError
-from charrnn.files import write_atomically
+from charrnn.files import read_file, write_atomically
 from charrnn.runs.folder import RunFolder
+from charrnn.seals import sealed_table, unsealed_table
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +86,9 @@ class Computed:
         return tuple(float(str(known[key][name])) for name in self.columns)
 
     def _read(self, path: Path) -> dict[Key, dict[str, object]]:
-        """What was computed before; nothing if the table is missing or cannot be read."""
+        """What was computed before; nothing if the table is missing or damaged."""
         try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            table = unsealed_table(read_file(path))
             table[[*self.columns]].astype(float)
             names = [name for name in table if name not in self.columns]
             rows = table.to_dict("records")
@@ -98,9 +98,7 @@ class Computed:
 
     def _write(self, known: Mapping[Key, dict[str, object]], path: Path) -> None:
         """Keep what is known. Of two processes the later one wins; it is computed again."""
-        file = io.StringIO()
-        pd.DataFrame(known.values()).to_csv(file, index=False)
         try:
-            write_atomically(path, file.getvalue())
+            write_atomically(path, sealed_table(pd.DataFrame(known.values())))
         except OSError as error:
             log.warning("%s cannot be written (%s)", path, error)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.curves import Cells, of_cells
-from analysis.results import Results
+from analysis.results import Results, read_measured
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.scheme_4 import Scheme4
 from charrnn.schemes.schemes_1_and_3 import Scheme1, Scheme3
@@ -49,10 +49,10 @@ def with_measured_paces(results: Results, folder: Path, scale: str) -> Results:
         folder: where the table may be.
         scale: of the sweep.
     """
-    path = table_of_paces(folder, scale)
-    if not path.exists():
+    measured = read_measured(table_of_paces(folder, scale), [*MEASURED, "seconds"])
+    if measured is None:
         return results
-    table = pd.read_csv(path).set_index([*MEASURED])["seconds"]
+    table = measured.set_index([*MEASURED])["seconds"]
     curves = results.curves.assign(training=trainings(results.curves["scheme"]))
     places = pd.MultiIndex.from_frame(curves[[*MEASURED]])
     paces = pd.Series(table.reindex(places).to_numpy(), curves.index)

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from charrnn.cli import refusing
 from charrnn.config import conf_folder
-from charrnn.console import refuse
 from charrnn.errors import BadInput
 
 WIDE = "backbone.hidden_size=512 backbone.dense_size=1024"
@@ -141,10 +141,8 @@ def main() -> None:
             for words in part.commands([]):
                 print(f"    {shown(words)}")
         return
-    try:
+    with refusing():
         sys.exit(train(arguments.part, arguments.settings))
-    except BadInput as error:
-        refuse(error)
 
 
 def shown(words: list[str]) -> str:

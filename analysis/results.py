@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from charrnn.errors import CharRNNError, require
+from charrnn.errors import CharRNNError, reason, require
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
-from charrnn.runs.files import Evaluation
+from charrnn.files import read_file
+from charrnn.runs.files import EVALUATIONS, Evaluation
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS
+from charrnn.seals import Damaged, unsealed_numbers
 from charrnn.sweeps.grids import read_grid
+
+log = logging.getLogger(__name__)
 
 CELL = ("corpus", "scheme", "num_layers", "hidden_size", "k2", "k1", "seed")
 """Columns that tell the cells of a sweep apart; name_cells joins values of the last ones first."""
@@ -93,31 +99,54 @@ def read_results(grid: Path) -> Results:
     Args:
         grid: the table of the sweep's cells, see charrnn.sweeps.grids.
 
+    A run that is damaged, or cannot be read, is named in the log and has no curve.
+
     Raises:
-        CharRNNError: if the table does not exist.
+        CharRNNError: if the table does not exist, or is damaged.
     """
     if not grid.exists():
         raise CharRNNError(f"{grid} does not exist: train the sweep first.")
     cells = read_grid(grid)
-    states, curves = [], [_no_curve(cells)]
+    states, curves, problems = [], [_no_curve(cells)], set[str]()
     for _, cell in cells.iterrows():
         folder = RunFolder(grid.parent.parent / cell["run"]) if cell["run"] else None
         if folder is None:
             states.append("no corpus")
         else:
             try:
+                folder.prove()
                 state = folder.status(int(cell["num_batches"])).state
                 if state not in RESULTS:
                     states.append(state.value)
                     continue
                 curve = _curve(cell, folder)
-            except DamagedRun:
+            except CharRNNError as error:
+                problems.add(str(error))
                 states.append("damaged")
                 continue
             curves.append(curve)
             states.append("finished" if np.isfinite(curve["perplexity"].iloc[-1]) else "diverged")
+    for problem in sorted(problems):
+        log.warning("left out: %s", problem)
     # The empty table only names the columns; concatenated with others it would set their types.
     return Results(cells.assign(state=states), pd.concat(curves[1:] or curves, ignore_index=True))
+
+
+def read_measured(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame | None:
+    """A table of measured times; None if there is none, or it is damaged: the log says so then.
+
+    Args:
+        path: of the table.
+        columns: that it has to have.
+    """
+    try:
+        table = unsealed_numbers(read_file(path)) if path.exists() else None
+        if table is not None and not {*columns} <= {*table}:
+            raise Damaged("not its columns")
+        return table
+    except (OSError, Damaged) as error:
+        log.warning("left out: %s cannot be read (%s): measure it again.", path, reason(error))
+        return None
 
 
 def _curve(cell: pd.Series, folder: RunFolder) -> pd.DataFrame:
@@ -125,6 +154,8 @@ def _curve(cell: pd.Series, folder: RunFolder) -> pd.DataFrame:
     table = folder.read_table(int(cell["num_batches"]))
     both = table.pivot_table("perplexity", "batches", "procedure", dropna=False)
     own = table[table["procedure"] == cell["procedure"]].drop(columns="procedure")
+    if own.empty:
+        raise DamagedRun(folder.path / EVALUATIONS)
     own = own.join(both.reindex(columns=SAMPLING_PROCEDURES), on="batches")
     return own.assign(**{str(column): value for column, value in cell.items()})
 

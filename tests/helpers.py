@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import numpy as np
 import pytorch_lightning as pl
 import torch
@@ -11,6 +14,16 @@ from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.network import Backbone
 from charrnn.datamodule.module import CharDataModule
 from charrnn.runs.files import Evaluation
+from charrnn.runs.folder import RunFolder
+from charrnn.seals import sealed, unsealed
+
+
+def put(folder: RunFolder, name: str, content: bytes) -> None:
+    """Put a file in another's place and seal it, as in a folder that somebody else has made."""
+    (folder.path / name).write_bytes(content)
+    mark = unsealed((folder.path / "finished.json").read_bytes(), ())
+    mark["sha256"][name] = hashlib.sha256(content).hexdigest()
+    (folder.path / "finished.json").write_text(json.dumps(sealed(mark)))
 
 
 def shapes(

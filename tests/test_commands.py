@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 import json
@@ -20,7 +19,7 @@ import reference
 import torch
 import yaml
 from conftest import started
-from helpers import model_and_parameters
+from helpers import model_and_parameters, put
 from matplotlib.text import Text
 from omegaconf import OmegaConf
 from processes import DEADLINE, Command
@@ -365,10 +364,7 @@ def tamper(folder, **changes):
     for field, text in changes.items():
         OmegaConf.update(cfg, field, yaml.safe_load(text))
     content = OmegaConf.to_yaml(cfg)
-    (folder.path / "config.yaml").write_text(content)
-    mark = json.loads((folder.path / "finished.json").read_text())
-    mark["sha256"]["config.yaml"] = hashlib.sha256(content.encode()).hexdigest()
-    (folder.path / "finished.json").write_text(json.dumps(mark))
+    put(folder, "config.yaml", content.encode())
 
 
 WRITES = (

@@ -20,6 +20,7 @@ from charrnn.runs import lease
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.lease import LeaseLost, Leases
 from charrnn.runs.state import RunState
+from charrnn.seals import sealed, unsealed
 from charrnn.training.train_run import prepare, train
 
 HOLD = """
@@ -50,7 +51,8 @@ def forge(folder, **changes) -> None:
         assert process.stdout.readline() == "held\n"
         process.kill()
     (path,) = folder.iterdir()
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    owner = unsealed(path.read_text(), ())
+    path.write_text(json.dumps(sealed(owner | changes)))
 
 
 def test_a_claim_is_waited_for_and_released(tmp_path):

@@ -105,7 +105,8 @@ def test_on_a_full_disk_a_run_says_so_and_goes_on_when_there_is_room(config, tmp
     last = said.splitlines()[-1]
     assert last.endswith(" cannot be written: no space left on device."), last
     folder = prepare(cfg).folder
-    assert not folder.is_finished
+    assert folder.status().state is RunState.PLANNED  # not failed: the cause was outside of it
+    assert not (folder.path / "failed.txt").exists()
     mount(small, "-o", "remount,size=10m")
     assert processes.run(cfg) == 0
     assert_same(folder, prepare(whole).folder)

@@ -10,8 +10,8 @@ from rich.table import Table
 from analysis.claims.catalogue import judge_all, papers
 from analysis.claims.evidence import choose_scale, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts
-from charrnn.console import print_table, refuse
-from charrnn.errors import CharRNNError
+from charrnn.cli import refusing
+from charrnn.console import print_table
 
 
 def main() -> None:
@@ -25,16 +25,14 @@ def main() -> None:
     parser.add_argument("--results", default="own", help="own runs, or reference: the project's")
     arguments = parser.parse_args()
     runs, source = arguments.runs, arguments.results
-    try:
+    with refusing():
         scale = choose_scale(arguments.scale, runs, source)
         verdicts = judge_all(read_evidence(runs, scale, source))
-    except CharRNNError as error:
-        refuse(error)
-    print_table(_table("the paper says", papers(verdicts)))
-    print()
-    print_table(_table("beside the paper", [one for one in verdicts if one.claim.ours]))
-    print()
-    print(false_verdicts(verdicts))
+        print_table(_table("the paper says", papers(verdicts)))
+        print()
+        print_table(_table("beside the paper", [one for one in verdicts if one.claim.ours]))
+        print()
+        print(false_verdicts(verdicts))
 
 
 def _table(heading: str, verdicts: list[Verdict]) -> Table:

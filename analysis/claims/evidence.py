@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +13,19 @@ from analysis.far_past import with_far_past
 from analysis.pace import with_measured_paces
 from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
 from analysis.reference.table import REFERENCE, reference_results
-from analysis.results import Results
+from analysis.results import Results, read_measured
 from charrnn.config import conf_folder
 from charrnn.data.corpora.for_figures import STANDS_FOR
-from charrnn.errors import require_choice
+from charrnn.errors import CharRNNError, require_choice
 from charrnn.runs.state import RESULTS
+
+log = logging.getLogger(__name__)
 
 SCALES = ("paper", "long", "laptop", "quick", "smoke")
 """From the largest to the smallest."""
 TABLE4 = "table4"
+TIMED = ("what", "unit", "median", "num_layers", "hidden_size")
+"""Columns that Table 4 has to have."""
 WEIGHED = "readings"
 """The experiment whose claims need more of its runs than their tables."""
 
@@ -68,7 +73,7 @@ class Evidence:
 
 
 def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
-    """Read the results at a scale.
+    """Read the results at a scale. The log names a sweep whose table is damaged.
 
     Args:
         runs: folder of the user's runs.
@@ -76,24 +81,24 @@ def read_evidence(runs: Path, scale: str, source: str = "own") -> Evidence:
         source: whether to take these runs or the reference results, see analysis.reference.source.
 
     Raises:
-        CharRNNError: if a table cannot be read.
+        CharRNNError: if there is no such source.
     """
     require_choice("RESULTS", source, SOURCES[:2])
     names = sorted(path.stem for path in (conf_folder() / "experiment").glob("*.yaml"))
-    sweeps = {
-        name: read_sweep(source, runs, name, scale)
-        for name in names
-        if has_sweep(source, runs, name, scale)
-    }
+    known = [name for name in names if has_sweep(source, runs, name, scale)]
     if source == "own":
-        others = (name for name in own_sweeps(runs, scale) if name not in names)
-        sweeps |= {name: read_sweep(source, runs, name, scale) for name in others}
+        known += [name for name in own_sweeps(runs, scale) if name not in names]
+    sweeps = {}
+    for name in known:
+        try:
+            sweeps[name] = read_sweep(source, runs, name, scale)
+        except CharRNNError as error:
+            log.warning("left out: %s", error)
     if source == "own" and WEIGHED in sweeps:
         sweeps[WEIGHED] = with_far_past(sweeps[WEIGHED], runs)
     folder = runs / "figures" if source == "own" else REFERENCE
     sweeps = {name: with_measured_paces(one, folder, scale) for name, one in sweeps.items()}
-    table4 = folder / f"{TABLE4}-{scale}.csv"
-    return Evidence(scale, sweeps, pd.read_csv(table4) if table4.exists() else None)
+    return Evidence(scale, sweeps, read_measured(folder / f"{TABLE4}-{scale}.csv", TIMED))
 
 
 def choose_scale(scale: str, runs: Path, source: str = "own") -> str:

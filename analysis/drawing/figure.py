@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +19,11 @@ from analysis.drawing.perplexity_curves import draw
 from analysis.pace import seconds_per_batch, with_measured_paces
 from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
 from analysis.reference.table import REFERENCE
+from charrnn.cli import INCOMPLETE, refusing
 from charrnn.config import scale_for_this_machine
-from charrnn.console import refuse
 from charrnn.errors import CharRNNError, require_choice
+
+log = logging.getLogger(__name__)
 
 AGGREGATE, AGGREGATED = "aggregate", "fig9"
 """Name of the figure of analysis.drawing.aggregate, and the experiment that it shows by default."""
@@ -50,20 +54,31 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.scale == "auto":
         arguments.scale = scale_for_this_machine()
-    wanted = [arguments.figure]
+    with refusing():
+        _draw_all(arguments)
+
+
+def _draw_all(arguments: argparse.Namespace) -> None:
+    """Draw one figure, or every one that there are results of: one that cannot be is left out."""
     own = [name for name in own_sweeps(arguments.runs, arguments.scale) if name not in FIGURES]
-    try:
-        if arguments.figure == ALL:
-            wanted = [name for name in NAMES if _has_results(name, arguments)]
-            wanted += own if arguments.results != "reference" else []
-            if not wanted:
-                raise CharRNNError(f"there are no results at scale={arguments.scale} to draw.")
-        elif not has_sweep("reference", arguments.runs, arguments.figure, arguments.scale):
+    if arguments.figure != ALL:
+        if not has_sweep("reference", arguments.runs, arguments.figure, arguments.scale):
             require_choice("figure", arguments.figure, [*NAMES, *own, ALL])
-        for name in wanted:
+        print(*_draw(arguments.figure, arguments), sep="\n")
+        return
+    wanted = [name for name in NAMES if _has_results(name, arguments)]
+    wanted += own if arguments.results != "reference" else []
+    if not wanted:
+        raise CharRNNError(f"there are no results at scale={arguments.scale} to draw.")
+    complete = True
+    for name in wanted:
+        try:
             print(*_draw(name, arguments), sep="\n")
-    except CharRNNError as error:
-        refuse(error)
+        except CharRNNError as error:
+            log.warning("left out: %s: %s", name, error)
+            complete = False
+    if not complete:
+        sys.exit(INCOMPLETE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

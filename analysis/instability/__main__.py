@@ -15,8 +15,8 @@ from analysis.instability.threshold import bases
 from analysis.instability.verdict import verdict
 from analysis.reference.source import read_sweep
 from analysis.results import Results
+from charrnn.cli import refusing
 from charrnn.config import scale_for_this_machine
-from charrnn.console import refuse
 from charrnn.data.corpora.for_figures import choose
 from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
@@ -43,13 +43,15 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
-    try:
+    with refusing():
         if arguments.threshold:
             print_threshold(_read(arguments, arguments.threshold, scale))
-            return
-        sweeps = _read_all(arguments, scale)
-    except CharRNNError as error:
-        refuse(error)
+        else:
+            _judge(arguments, scale)
+
+
+def _judge(arguments: argparse.Namespace, scale: str) -> None:
+    sweeps = _read_all(arguments, scale)
     carry, suspects = tables(sweeps, arguments.runs)
     lines = verdict(carry, suspects)
     print("\n".join(lines))

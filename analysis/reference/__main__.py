@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.reference.table import TABLE, gather, write_reference
-from charrnn.console import refuse
-from charrnn.errors import CharRNNError
+from charrnn.cli import refusing
 
 
 def main() -> None:
@@ -23,10 +23,12 @@ def main() -> None:
         "grids", nargs="+", type=Path, help="such as multirun/grids/fig9-laptop.csv"
     )
     arguments = parser.parse_args()
-    try:
-        new = gather(arguments.grids)
-    except CharRNNError as error:
-        refuse(error)
+    with refusing():
+        _take(arguments.grids)
+
+
+def _take(grids: Sequence[Path]) -> None:
+    new = gather(grids)
     if TABLE.exists():
         old = pd.read_csv(TABLE, dtype=str, keep_default_na=False)
         replaced = pd.MultiIndex.from_frame(new[["experiment", "scale"]])

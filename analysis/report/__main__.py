@@ -8,8 +8,7 @@ from pathlib import Path
 from analysis.claims.evidence import choose_scale, read_evidence
 from analysis.report.content import content
 from analysis.report.page import render
-from charrnn.console import refuse
-from charrnn.errors import CharRNNError
+from charrnn.cli import refusing
 from charrnn.files import write_atomically
 
 
@@ -27,15 +26,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the page (default: RUNS/report.html)")
     arguments = parser.parse_args()
     out = arguments.out or arguments.runs / "report.html"
-    try:
+    with refusing():
         scale = choose_scale(arguments.scale, arguments.runs, arguments.results)
         evidence = read_evidence(arguments.runs, scale, arguments.results)
         page = render(content(evidence, arguments.runs))
-    except CharRNNError as error:
-        refuse(error)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, page)
-    print(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, page)
+        print(out)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from analysis.report.table2 import MODELS, counted
 from analysis.results import STATES
 from analysis.speed.table4 import by_architecture
 from charrnn.data.corpora.for_figures import STANDS_FOR
-from charrnn.sweeps.grids import read_grid
+from charrnn.sweeps.grids import grids_below
 
 CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")
 ORIGIN = ("git_commit", "python", "packages", "machine")
@@ -70,14 +70,14 @@ def _table4(evidence: Evidence) -> dict[str, Any] | None:
 
 def _grids(folder: Path, evidence: Evidence) -> Iterable[dict[str, Any]]:
     """The number of cells in each state per grid; only the total for grids of other scales."""
-    for path in sorted((folder / "grids").glob("*.csv")):
+    for path, cells in grids_below(folder).items():
         sweep, _, scale = path.stem.rpartition("-")
         known = evidence.sweeps.get(sweep) if scale == evidence.scale else None
         counts = {} if known is None else known.cells["state"].value_counts().to_dict()
         yield {
             "name": sweep,
             "scale": scale,
-            "cells": len(read_grid(path)),
+            "cells": len(cells),
             "states": {state: counts[state] for state in ("finished", *STATES) if state in counts},
             "known": known is not None,
         }

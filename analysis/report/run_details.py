@@ -16,8 +16,10 @@ from omegaconf import OmegaConf
 from analysis.claims.evidence import Evidence
 from analysis.reference.table import OF_MACHINE, ORIGIN
 from charrnn.data.vocabulary import TOKENIZATIONS
+from charrnn.files import read_file
 from charrnn.runs.identity import Identity, variant
 from charrnn.runs.state import RESULTS
+from charrnn.untrusted import plain_yaml
 
 SETTINGS = {
     "corpus": "corpus",
@@ -81,7 +83,7 @@ class Run:
     def departures(self) -> str:
         """The settings that not every grid has a column for: optimizer, and variants."""
         with suppress(Exception):  # a damaged file
-            cfg = OmegaConf.create(self.config)
+            cfg = OmegaConf.create(plain_yaml(self.config))
             name, rate = cfg.optimizer._target_.rpartition(".")[2], cfg.optimizer.lr
             words = [f"{name}, learning rate {rate:g}", *variant(self.identity, dict(cfg.scale))]
             return "; ".join(words)
@@ -151,7 +153,7 @@ def _reference_origin(cell: pd.Series) -> dict[str, Any]:
 def _sample(path: Path, text: str) -> Sample:
     """The parts of a text; the prompt is empty if its length is unknown."""
     with suppress(Exception):  # files from an earlier version, or damaged
-        cfg = OmegaConf.load(path / "config.yaml")
+        cfg = OmegaConf.create(plain_yaml(readable(path / "config.yaml")))
         tokenization = TOKENIZATIONS[_json(path / "vocabulary.json")["tokens"]]
         given = cfg.sampling.prompt
         length = cfg.k2 if given is None else len(tokenization.split(str(given)))
@@ -169,7 +171,7 @@ def _results(curves: pd.DataFrame) -> Iterable[Result]:
 def readable(path: Path) -> str:
     """A file's text with its control characters depicted; empty if it cannot be read."""
     try:
-        return path.read_bytes().decode("utf-8", "replace").translate(PICTURES)
+        return read_file(path).decode("utf-8", "replace").translate(PICTURES)
     except OSError:
         return ""
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 
 from analysis.drawing.canvas import add_words, panels, save, stroke
 from analysis.drawing.colours import IMPLEMENTATIONS
-from charrnn.console import refuse
+from charrnn.cli import refusing
 from charrnn.errors import CharRNNError
 
 PANELS = {"k2": "k2", "gamma": "gamma", "r": "r", "vocabulary": "|V|"}
@@ -55,9 +55,10 @@ def main() -> None:
     table = Path("multirun/benchmark/growth.csv")
     parser.add_argument("--table", type=Path, default=table, help="the measured times")
     path = parser.parse_args().table
-    if not path.exists():
-        refuse(CharRNNError(f"{path} does not exist: make benchmark-growth measures it."))
-    print(*save(draw(pd.read_csv(path)), path.with_suffix("")), sep="\n")
+    with refusing():
+        if not path.exists():
+            raise CharRNNError(f"{path} does not exist: make benchmark-growth measures it.")
+        print(*save(draw(pd.read_csv(path)), path.with_suffix("")), sep="\n")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from omegaconf import DictConfig
 from rich.progress import track
 
 from analysis.pace import MEASURED, table_of_paces
-from charrnn.console import ConsoleHandler, console, refuse
+from charrnn.cli import refusing
+from charrnn.console import ConsoleHandler, console
 from charrnn.devices import GPU, Place, gpu_name
-from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
+from charrnn.seals import sealed_table
 from charrnn.sweeps.cells import compose_cells
 from charrnn.sweeps.resources import cores, device_of
 from charrnn.sweeps.seconds_per_batch import Step, measure, step_of
@@ -38,17 +39,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("multirun/figures"), help="folder")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
-    try:
+    with refusing():
         words = [f"scale={arguments.scale}", "data=stdlib", "seed=0"]
         cells = [cfg for name in arguments.experiments for cfg in compose_cells(name, words)]
         table = paces(cells, arguments.rounds)
         path = table_of_paces(arguments.out, cells[0].scale.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, table.to_csv(index=False))
-    except CharRNNError as error:
-        refuse(error)
-    print(table.to_string(index=False))
-    print(path)
+        write_atomically(path, sealed_table(table))
+        print(table.to_string(index=False))
+        print(path)
 
 
 def paces(cells: list[DictConfig], rounds: int) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from charrnn.cli import refusing
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
 from charrnn.sweeps.resources import cores
@@ -42,16 +43,21 @@ def main() -> None:
         help="the sweep, as for src/train.py -m",
     )
     arguments = parser.parse_args()
+    with refusing():
+        _measure_and_write(arguments.words, arguments.out)
+
+
+def _measure_and_write(words: list[str], out: Path) -> None:
     here = cores()
     rows = [
-        {"jobs": jobs, "threads": threads, "runs_per_hour": measure(arguments.words, jobs, threads)}
+        {"jobs": jobs, "threads": threads, "runs_per_hour": measure(words, jobs, threads)}
         for jobs, threads in dict.fromkeys([(1, here), (1, 1), (here, 1)])
     ]
     table = pd.DataFrame(rows).round(1)
-    print(f"{machine()['processor']}, {here} cores; {' '.join(arguments.words)}")
+    print(f"{machine()['processor']}, {here} cores; {' '.join(words)}")
     print(table.to_string(index=False))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_atomically(arguments.out / "runs-per-hour.csv", table.to_csv(index=False))
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / "runs-per-hour.csv", table.to_csv(index=False))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,13 @@ from omegaconf import DictConfig
 from rich.progress import track
 
 from analysis.speed.timing import Measure, measure
+from charrnn.cli import refusing
 from charrnn.config import build
-from charrnn.console import ConsoleHandler, console, refuse
+from charrnn.console import ConsoleHandler, console
 from charrnn.devices import gpu_name, has_gpu
-from charrnn.errors import CharRNNError
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
+from charrnn.seals import sealed_table
 from charrnn.sweeps.cells import compose_cells
 from charrnn.training.build import check
 
@@ -138,21 +139,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the table (default: multirun/figures)")
     arguments = parser.parse_intermixed_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
-    try:
-        cells = compose_cells("table4", arguments.words)
-        for cfg in cells:
-            check(cfg)
-        if cells[0].threads is not None:
-            torch.set_num_threads(cells[0].threads)
-        table = pd.concat(_measured(cells, arguments.repeats, arguments.tokens))
-    except CharRNNError as error:
-        refuse(error)
+    with refusing():
+        _measure_and_write(arguments)
+
+
+def _measure_and_write(arguments: argparse.Namespace) -> None:
+    cells = compose_cells("table4", arguments.words)
+    for cfg in cells:
+        check(cfg)
+    if cells[0].threads is not None:
+        torch.set_num_threads(cells[0].threads)
+    table = pd.concat(_measured(cells, arguments.repeats, arguments.tokens))
     print(heading := _heading(cells[0], table))
     print(text := readable(table))
     out = arguments.out or Path(cells[0].output_dir) / "figures"
     out.mkdir(parents=True, exist_ok=True)
     stem = f"table4-{cells[0].scale.name}"
-    for suffix, content in ((".md", f"{heading}\n\n{text}\n"), (".csv", table.to_csv(index=False))):
+    for suffix, content in ((".md", f"{heading}\n\n{text}\n"), (".csv", sealed_table(table))):
         write_atomically(out / f"{stem}{suffix}", content)
         print(out / f"{stem}{suffix}")
 

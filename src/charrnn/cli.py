@@ -17,8 +17,12 @@ from charrnn.errors import CharRNNError
 from charrnn.help import help_on
 from charrnn.stopping import AGAIN, STOP, Stopped
 
-INTERRUPTED = 130
-"""Exit status of a command that Ctrl-C has ended."""
+INCOMPLETE, FAULT, INTERRUPTED = 1, 3, 130
+"""Exit statuses, see STATUSES; `charrnn.console.refuse` has the one between."""
+STATUSES = """\
+exit status: 0 when all went well; 1 when runs failed, and the rest is done; 2 when the command was
+refused or could not go on, in one sentence; 3 after a fault of this program; 128 plus the number of
+a signal that ended it. docs/glossary.md explains the words of this project."""
 
 COMMANDS = {
     "train": "train a run or a sweep: charrnn train --help",
@@ -54,8 +58,6 @@ def interruptible() -> Iterator[None]:
 
 def main() -> None:
     """The console script `charrnn`."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may not have a model's characters
     words = sys.argv[1:]
     if words[:1] == ["train"]:
         del sys.argv[1]  # the rest is Hydra's
@@ -74,9 +76,7 @@ def _other_command(words: Sequence[str]) -> None:
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of all commands; only the chosen one's module is imported for its arguments."""
-    parser = argparse.ArgumentParser(
-        prog="charrnn", epilog="docs/glossary.md explains the words of this project."
-    )
+    parser = argparse.ArgumentParser(prog="charrnn", epilog=STATUSES)
     parser.add_argument("--version", action="version", version=f"charrnn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     chosen = next((word for word in words if not word.startswith("-")), None)
@@ -98,16 +98,24 @@ def _log_plainly() -> None:
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turn a refusal into one sentence and status 2, and end quietly if the reader is gone."""
+    """How every command ends: see STATUSES. If its reader is gone, it ends quietly."""
+    from charrnn.console import refuse
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may not have a model's characters
     try:
         yield
         sys.stdout.flush()
-    except CharRNNError as error:
-        from charrnn.console import refuse
-
-        refuse(error)
     except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (CharRNNError, OSError) as error:
+        refuse(error)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print("error: this is a fault of charrnn: please report it.", file=sys.stderr)
+        sys.exit(FAULT)
 
 
 def train() -> None:
@@ -138,4 +146,5 @@ def _train() -> None:
         print(f"charrnn {__version__}: {starting}", file=sys.stderr, flush=True)
     from charrnn.commands.train import train as train_with_hydra
 
-    train_with_hydra()
+    with refusing():
+        train_with_hydra()

@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO, cast
 from rich.console import Console
 from rich.table import Table
 
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, reason
 
 
 class StandardError(io.TextIOBase):
@@ -94,7 +94,11 @@ def to_a_pipe() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def refuse(error: CharRNNError) -> NoReturn:
+def refuse(error: CharRNNError | OSError) -> NoReturn:
     """End the program with one sentence."""
-    print(f"error: {error}", file=sys.stderr)
+    sentence = str(error)
+    if isinstance(error, OSError):
+        sentence = f"{error.filename or 'a file'} cannot be used: {reason(error)}."
+    with suppress(OSError):  # the terminal may be gone
+        print(f"error: {sentence}", file=sys.stderr)
     sys.exit(2)

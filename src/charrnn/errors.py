@@ -36,6 +36,13 @@ class CannotRead(CharRNNError):
         super().__init__(f"{path} cannot be read: {reason(error)}.")
 
 
+class CannotWrite(CharRNNError):
+    """A file or a folder that cannot be written."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(f"{path} cannot be written: {reason(error)}.")
+
+
 def reason(error: BaseException) -> str:
     """Why an operation failed, in words that can continue a sentence.
 

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import variant
+from charrnn.untrusted import plain_yaml
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,10 @@ def results(folder: str | os.PathLike[str] = "multirun") -> pd.DataFrame:
 
 def _evaluations(run: RunFolder) -> pd.DataFrame:
     """The run's evaluations, after columns that say which run it is."""
+    run.prove()
     table = run.read_table()
     try:
-        cfg = OmegaConf.create(run.read("config.yaml").decode())
+        cfg = OmegaConf.create(plain_yaml(run.read("config.yaml")))
         identity = json.loads(run.read("identity.json"))
         columns = {
             "run": run.path.name,

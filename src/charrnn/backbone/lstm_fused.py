@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import os
 import shutil
@@ -20,7 +19,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from charrnn.errors import reason
-from charrnn.files import write_atomically
+from charrnn.files import read_file, write_atomically
+from charrnn.seals import Damaged, prove, sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ def is_available() -> bool:
 
 def library_path() -> Path:
     """The compiled passes: in a folder for each source, torch version and kind of processor."""
-    key = hashlib.sha256("\n".join([torch.__version__, *_flags(), SOURCE.read_text()]).encode())
-    return platformdirs.user_cache_path("charrnn") / "fused" / key.hexdigest()[:16] / "fused.so"
+    key = sha256_of("\n".join([torch.__version__, *_flags(), SOURCE.read_text()]).encode())
+    return platformdirs.user_cache_path("charrnn") / "fused" / key[:16] / "fused.so"
 
 
 def _flags() -> list[str]:
@@ -110,16 +110,15 @@ def _load_library() -> None:
 
 def _is_intact(library: Path) -> bool:
     """Whether the library is the one that was compiled; loading another can kill the process."""
-    digest = _digest_file(library)
-    return digest.exists() and digest.read_bytes() == _sha256(library)
+    try:
+        prove(read_file(library), read_file(_digest_file(library)).hex())
+    except (FileNotFoundError, Damaged):
+        return False
+    return True
 
 
 def _digest_file(library: Path) -> Path:
     return library.with_suffix(".sha256")
-
-
-def _sha256(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def _compile(library: Path) -> None:
@@ -146,7 +145,7 @@ def _compile(library: Path) -> None:
                 is_python_module=False,
             )
             compiled = Path(folder, "fused.so")
-            write_atomically(_digest_file(library), _sha256(compiled))
+            write_atomically(_digest_file(library), bytes.fromhex(sha256_of(read_file(compiled))))
             os.replace(compiled, library)
     finally:
         os.environ["PATH"] = path

@@ -13,7 +13,9 @@ from pytorch_lightning.plugins import CheckpointIO
 
 from charrnn.backbone import lstm_fused as fused
 from charrnn.callbacks.clock import Clock, finish_queued_work
-from charrnn.runs.checkpoints import NEWEST, write_checkpoint
+from charrnn.errors import CannotRead
+from charrnn.files import open_file
+from charrnn.runs.checkpoints import NEWEST, DamagedCheckpoint, write_checkpoint
 from charrnn.runs.folder import RunFolder
 from charrnn.stopping import STOP
 
@@ -38,11 +40,26 @@ class CheckpointFiles(CheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint that `newest_checkpoint` has found, on the CPU."""
-        with Path(path).open("rb") as file:
-            file.readline()
-            content = io.BytesIO(file.read())
-        return torch.load(content, map_location="cpu", weights_only=True)
+        """Read a checkpoint that `newest_checkpoint` has found, on the CPU.
+
+        Raises:
+            CannotRead: if the file cannot be read.
+            DamagedCheckpoint: if it is intact, and not what a training has written.
+        """
+        path = Path(path)
+        try:
+            with open_file(path) as file:
+                file.readline()
+                content = io.BytesIO(file.read())
+        except OSError as error:
+            raise CannotRead(path, error) from error
+        try:
+            found = torch.load(content, map_location="cpu", weights_only=True)
+        except Exception as error:  # which one depends on what is wrong with the file
+            raise DamagedCheckpoint(path) from error
+        if not isinstance(found, dict) or not {"state_dict", "callbacks", "loops"} <= found.keys():
+            raise DamagedCheckpoint(path)
+        return found
 
     def remove_checkpoint(self, path: str | Path) -> None:
         Path(path).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from rich.table import Table
@@ -10,7 +11,8 @@ from rich.table import Table
 from charrnn.commands.output import add_runs_argument
 from charrnn.console import print_table
 from charrnn.errors import CharRNNError
-from charrnn.sweeps.grids import read_grid
+from charrnn.files import read_file
+from charrnn.sweeps.grids import grids_below
 from charrnn.sweeps.status import print_status, state_in_words
 
 
@@ -28,12 +30,12 @@ def status(arguments: argparse.Namespace) -> None:
         CharRNNError: if there is neither a grid nor a run.
     """
     runs: Path = arguments.runs
-    grids = sorted((runs / "grids").glob("*.csv"))
-    others = _runs_below(runs) - {run for grid in grids for run in read_grid(grid)["run"]}
+    grids = grids_below(runs)
+    others = _runs_below(runs) - {run for cells in grids.values() for run in cells["run"]}
     if not grids and not others:
         raise CharRNNError(f"{runs} has no runs: train one first, or name their folder by --runs.")
     if grids:
-        print_status(runs)
+        print_status(grids, runs)
     if others:
         table = Table("run", "state")
         for run in sorted(others):
@@ -45,8 +47,11 @@ def _runs_below(runs: Path) -> set[str]:
     return {path.parent.name for path in runs.glob("*/config.yaml")}
 
 
-def _num_batches(run: Path) -> str:
-    """What the run's configuration says; read as text, since it may be half-written."""
-    lines = (run / "config.yaml").read_text(errors="replace").splitlines()
-    values = (line.partition(": ")[2] for line in lines if line.startswith("num_batches: "))
-    return next(values, "?")
+def _num_batches(run: Path) -> str | None:
+    """What the run's configuration says; None if that cannot be read."""
+    try:
+        config = read_file(run / "config.yaml").decode(errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^num_batches: ([1-9][0-9]{0,18})$", config, re.MULTILINE)
+    return found[1] if found else None

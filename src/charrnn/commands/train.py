@@ -35,17 +35,16 @@ WITH_A_VALUE = {
 
 
 def train() -> None:
-    """Train what the command line asks for: one run, or with -m a sweep."""
+    """Train what the command line asks for: one run, or with -m a sweep.
+
+    Raises:
+        CharRNNError: if it is refused.
+    """
     register_resolvers()
     sys.argv[1:] = flags_first(sys.argv[1:])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints its errors itself, and exits with 1
-    try:
-        with in_one_sentence(sys.argv[1:]):
-            hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(
-                job
-            )()
-    except CharRNNError as error:
-        refuse(error)
+    with in_one_sentence(sys.argv[1:]):
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(job)()
 
 
 def flags_first(words: Sequence[str]) -> list[str]:
@@ -92,8 +91,8 @@ def job(cfg: DictConfig) -> None:
         else:
             _train_in_a_sweep(cfg)
     except Exception as error:
-        if alone and isinstance(error, CharRNNError):
-            refuse(error)
+        if alone and isinstance(error, (CharRNNError, OSError)):
+            refuse(error)  # no fault of the run
         log.error("failed: %s", describe(error))
         if alone:
             traceback.print_exc()

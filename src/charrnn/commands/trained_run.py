@@ -27,6 +27,7 @@ from charrnn.runs.identity import Identity
 from charrnn.runs.sealed import MARK, DamagedRun
 from charrnn.schemes.base import Scheme
 from charrnn.training.build import DTYPES, build_datamodule
+from charrnn.untrusted import judge, plain_yaml
 
 CONFIG, IDENTITY = "config.yaml", "identity.json"
 PARTS = {"backbone": Backbone, "data": Corpus, "datamodule": CharDataModule, "model": Scheme}
@@ -127,7 +128,7 @@ def open_run(folder: RunFolder) -> TrainedRun:
 
     A folder may come from somebody else. A part of its configuration is built only if its class is
     of the expected kind, and only from plain values. To see the kind, Python imports the module
-    that is named, which may be one of your own: keep folders of runs out of PYTHONPATH.
+    that is named, which may be one of your own, but not one that lies in or beside the folder.
 
     Raises:
         CharRNNError: if the folder does not hold a run, or the run is not finished, is damaged, or
@@ -135,8 +136,9 @@ def open_run(folder: RunFolder) -> TrainedRun:
     """
     if not (folder.path / CONFIG).exists():
         raise CharRNNError(f"{folder.path} is not a run's folder: it has no {CONFIG}.")
+    folder.prove()
     perplexity = _final_perplexity(folder)
-    values = _mapping(folder, CONFIG, _read_config)
+    values = _mapping(folder, CONFIG, plain_yaml)
     identity = _mapping(folder, IDENTITY, json.loads)
     _require_identity(folder.path / IDENTITY, identity)
     _require_settings(folder.path / CONFIG, values)
@@ -151,10 +153,10 @@ def open_run(folder: RunFolder) -> TrainedRun:
 def _final_perplexity(folder: RunFolder) -> dict[str, float]:
     """What `finished.json` says about the known procedures."""
     mark = folder.mark()
-    if mark is not None and mark["perplexity"].keys() <= {*SAMPLING_PROCEDURES}:
+    if mark is not None:
+        if not mark["perplexity"].keys() <= {*SAMPLING_PROCEDURES}:
+            raise DamagedRun(folder.path / MARK)
         return mark["perplexity"]
-    if (folder.path / MARK).exists():
-        raise DamagedRun(folder.path / MARK)
     raise CharRNNError(f"{folder.path} is not finished: train it to its end first.")
 
 
@@ -168,11 +170,6 @@ def _mapping(folder: RunFolder, name: str, parse: Callable[[str], Any]) -> dict[
     if not isinstance(found, dict):
         raise DamagedRun(folder.path / name)
     return found
-
-
-def _read_config(text: str) -> Any:
-    """Plain values: what would be looked up is still text."""
-    return OmegaConf.to_container(OmegaConf.create(text))
 
 
 def _require_identity(path: Path, identity: Identity) -> None:
@@ -203,8 +200,10 @@ def _class(path: Path, name: str, node: Any, kind: type[Any]) -> type[Any]:
     """The class of node ``name`` in the configuration at ``path``."""
     target: Any = node.get("_target_") if isinstance(node, dict) else None
     try:
-        found = get_class(target)
+        found = get_class(judge(target, path.parent))
         fits = issubclass(found, kind)
+    except CharRNNError:
+        raise
     except Exception:  # its type depends on what is wrong with the name
         fits = False
     if not fits:

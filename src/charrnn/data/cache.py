@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 
@@ -11,7 +10,8 @@ import numpy as np
 from charrnn.data.fetching.packages import cache_folder
 from charrnn.data.vocabulary import CHARACTERS, NOTES, Vocabulary
 from charrnn.errors import reason
-from charrnn.files import write_atomically
+from charrnn.files import read_file, write_atomically
+from charrnn.seals import Damaged, with_seal, without_seal
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +26,13 @@ def read_cached(key: str) -> Cached | None:
     """The corpus that `write_cached` stored under ``key``; None if it is missing or damaged."""
     path = cache_folder() / "tokens" / f"{key}-{FORMAT}"
     try:
-        content = path.read_bytes()
+        archive = without_seal(read_file(path))
     except FileNotFoundError:
         return None
     except OSError as error:
         log.warning("%s cannot be read (%s) and is rebuilt.", path, reason(error))
         return None
-    digest, archive = content[:32], content[32:]
-    if hashlib.sha256(archive).digest() != digest:
+    except Damaged:
         log.warning("%s is damaged and is rebuilt.", path)
         return None
     with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
@@ -53,11 +52,9 @@ def write_cached(key: str, tokens: np.ndarray, vocabulary: Vocabulary, sha256: s
         is_notes=vocabulary.tokenization is NOTES,
         sha256=sha256,
     )
-    # numpy does not check all of the archive's own checksums.
-    archive = buffer.getvalue()
-    content = hashlib.sha256(archive).digest() + archive
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+        # numpy does not check all of the archive's own checksums.
+        write_atomically(path, with_seal(buffer.getvalue()))
     except OSError as error:
         log.warning("%s cannot be written (%s): the next start takes longer.", path, reason(error))

@@ -1,7 +1,7 @@
 """Checkpoints on disk: written whole, proven by a checksum, the last two kept while training.
 
 A file is a line of JSON and then what torch.save writes. The line has `run`, the run that the
-checkpoint belongs to, `batches`, the batches trained so far, and `sha256`, of the rest.
+checkpoint belongs to, `batches`, the batches trained so far, `sha256`, of the rest, and a seal.
 """
 
 from __future__ import annotations
@@ -14,17 +14,30 @@ import os
 from pathlib import Path
 from typing import Any
 
-from charrnn.errors import CannotRead
-from charrnn.files import write_atomically
+from charrnn.errors import CannotRead, CharRNNError
+from charrnn.files import open_file, write_atomically
 from charrnn.runs.sealed import LONGER
+from charrnn.seals import Damaged, sealed, unsealed
 
 log = logging.getLogger(__name__)
+
+HEADER = ("run", "batches", "sha256")
+"""Fields of the line, beside its seal."""
 
 CHECKPOINTS = NEWEST, BEFORE, NEXT = (
     "checkpoint.pt",
     "checkpoint-before.pt",
     "checkpoint-next.pt",
 )
+
+
+class DamagedCheckpoint(CharRNNError):
+    """A checkpoint whose checksum is right, and that is none of this project's."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is not a checkpoint of a training: remove it, and give the same command again."
+        )
 
 
 def write_checkpoint(path: Path, batches: int, content: bytes) -> None:
@@ -39,7 +52,7 @@ def write_checkpoint(path: Path, batches: int, content: bytes) -> None:
         OSError: if it cannot be written; the other checkpoints are as they were then.
     """
     sha256 = hashlib.sha256(content).hexdigest()
-    header = {"run": _run_of(path), "batches": batches, "sha256": sha256}
+    header = sealed(dict(zip(HEADER, (_run_of(path), batches, sha256), strict=True)))
     following = path.with_name(NEXT)
     write_atomically(following, json.dumps(header).encode() + b"\n" + content)
     if path.exists():
@@ -56,7 +69,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
     for path in (folder / NEWEST, folder / BEFORE):
         header = read_header(path)
         try:
-            with open(path, "rb") if header else io.BytesIO() as file:
+            with open_file(path) if header else io.BytesIO() as file:
                 file.readline()
                 if header and hashlib.file_digest(file, "sha256").hexdigest() == header["sha256"]:
                     return path
@@ -85,9 +98,9 @@ def read_header(path: Path) -> dict[str, Any] | None:
         CannotRead: if the file exists and cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            header = json.loads(file.readline(1024))
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        with open_file(path) as file:
+            header = unsealed(file.readline(1024), HEADER)
+    except (FileNotFoundError, NotADirectoryError, Damaged):
         return None
     except OSError as error:
         raise CannotRead(path, error) from error

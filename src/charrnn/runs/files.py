@@ -48,6 +48,11 @@ class Evaluation:
     tokens_scored: int
 
 
+EARLIEST = (
+    *("batches", "train_sequences", "epoch", "train_seconds"),
+    *("procedure", "perplexity", "tokens_scored"),
+)
+"""The columns that the tables of every version have."""
 SEALED = VOCABULARY, WEIGHTS, DIAGNOSTICS, CONFIG, IDENTITY, EVALUATIONS = (
     "vocabulary.json",
     "weights.pt",
@@ -70,6 +75,8 @@ class RunFiles(SealedFolder):
     def read_table(self, num_batches: int | None = None) -> pd.DataFrame:
         """The table, columns as in Evaluation; without rows if nothing was evaluated yet.
 
+        What version 0.1 did not measure is NaN in its runs.
+
         Args:
             num_batches: leaves out what comes after so many batches; None leaves out nothing.
 
@@ -84,8 +91,10 @@ class RunFiles(SealedFolder):
             table = pd.read_csv(io.BytesIO(self.read(EVALUATIONS)), engine="python")
         except ValueError as error:
             raise DamagedRun(self.path / EVALUATIONS) from error
-        if list(table.columns) != columns:
+        known = [name for name in columns if name in table]
+        if known != list(table) or not {*EARLIEST} <= {*known}:
             raise DamagedRun(self.path / EVALUATIONS)
+        table = table.reindex(columns=columns)
         return table if num_batches is None else table[table["batches"] <= num_batches]
 
     def write_diagnostics(self, rows: Iterable[dict[str, Any]]) -> None:

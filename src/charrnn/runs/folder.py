@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charrnn.errors import BadInput, CharRNNError
-from charrnn.files import TEMPORARY
+from charrnn.errors import BadInput, CannotWrite, CharRNNError
+from charrnn.files import TEMPORARY, read_file
 from charrnn.runs.checkpoints import (
     CHECKPOINTS,
     NEWEST,
@@ -22,7 +22,7 @@ from charrnn.runs.checkpoints import (
 from charrnn.runs.files import CONFIG, EVALUATIONS, IDENTITY, SEALED, RunFiles
 from charrnn.runs.identity import Identity, run_identity, run_name
 from charrnn.runs.lease import Leases
-from charrnn.runs.sealed import LONGER, MARK, CannotWrite, DamagedRun, as_json
+from charrnn.runs.sealed import LONGER, MARK, DamagedRun, as_json
 from charrnn.runs.state import RunState, RunStatus
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ EVENTS = "tensorboard"
 """Folder of TensorBoard's events, beside the runs' folders."""
 LEFT_BY_AN_ATTEMPT = (MARK, "failed.txt", TEMPORARY)
 """Glob patterns of files that say how an attempt ended."""
-WRITTEN = (*LEFT_BY_AN_ATTEMPT, *SEALED, *CHECKPOINTS, "provenance.json", "sample-*.txt")
+PROVENANCE, SAMPLES = "provenance.json", "sample-*.txt"
+WRITTEN = (*LEFT_BY_AN_ATTEMPT, *SEALED, *CHECKPOINTS, PROVENANCE, SAMPLES)
 """Glob patterns of everything that a run writes. What else is in the folder is the user's."""
 
 
@@ -82,8 +83,14 @@ class RunFolder(RunFiles):
 
         Args:
             num_batches: training batches asked for; None for those of the finished result.
+
+        Raises:
+            DamagedRun: if it is finished, and a file of it was changed since.
+            CannotRead: if a file exists and cannot be read.
         """
         mark = self.mark()
+        if mark:  # a damaged one is none: the run is trained again
+            self.prove()
         if mark and (num_batches is None or num_batches <= mark["batches"]):
             return self._result(mark, num_batches or mark["batches"])
         kept = max(batches_kept(self.path / LONGER), batches_kept(self.path))
@@ -124,9 +131,10 @@ class RunFolder(RunFiles):
         """Last line of the traceback that the last attempt ended with; None if there is none."""
         work = self._longer() if self.is_finished else self
         try:
-            return (work.path / "failed.txt").read_text().rstrip().rpartition("\n")[2]
+            traceback = read_file(work.path / "failed.txt").decode(errors="replace")
         except OSError:
             return None
+        return traceback.rstrip().rpartition("\n")[2]
 
     def seconds_per_batch(self) -> float | None:
         """Measured training seconds per batch; None before the first evaluation."""
@@ -158,6 +166,7 @@ class RunFolder(RunFiles):
         Raises:
             DamagedRun: naming the file.
         """
+        self.prove()
         for name in (CONFIG, IDENTITY, EVALUATIONS):
             self.read(name)
         with suppress(ValueError):
@@ -208,7 +217,7 @@ class RunFolder(RunFiles):
             raise CannotWrite(work.path, error) from error
         work.write(CONFIG, config)
         work.write(IDENTITY, as_json(identity))
-        work.write("provenance.json", as_json({**provenance, "earlier": earlier}))
+        work.write(PROVENANCE, as_json({**provenance, "earlier": earlier}))
         return work, checkpoint
 
     def _longer(self) -> RunFolder:
@@ -220,7 +229,7 @@ class RunFolder(RunFiles):
     def _provenance(self) -> list[dict[str, Any]]:
         """The provenance of every attempt so far, first to last, as far as it can be read."""
         try:
-            last = json.loads((self.path / "provenance.json").read_text())
+            last = json.loads(read_file(self.path / PROVENANCE))
             return [*last.pop("earlier"), last]
         except (OSError, ValueError, AttributeError, KeyError):
             return []
@@ -234,7 +243,8 @@ class RunFolder(RunFiles):
         table = self.read_table()
         final = dict(zip(table["procedure"], table["perplexity"], strict=True))
         batches = int(table["batches"].max())
-        written = [name for name in SEALED if (self.path / name).exists()]
+        written = [name for name in (*SEALED, PROVENANCE) if (self.path / name).exists()]
+        written += [path.name for path in sorted(self.path.glob(SAMPLES))]
         self.seal({"batches": batches, "perplexity": final, **summary}, written)
 
     def tidy(self, keep_last: bool) -> None:

@@ -24,11 +24,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from charrnn.errors import CharRNNError
-from charrnn.files import create_atomically, write_atomically
+from charrnn.files import create_atomically, read_file, write_atomically
+from charrnn.seals import Damaged, sealed, unsealed
 from charrnn.stopping import STOP
 
 HEARTBEAT = 15.0
@@ -52,8 +53,8 @@ class Owner:
     Attributes:
         host: the machine's name.
         pid: process id.
-        kernel: identifies the running kernel and the process namespace; None if some processes
-            are hidden.
+        kernel: identifies the running kernel and the namespaces of processes and of time, on
+            which ids and starting times depend; None if some processes are hidden.
         started: when the process started, in clock ticks since boot.
         batches: batches that the process has trained so far.
     """
@@ -78,6 +79,10 @@ class Owner:
     def is_alive(self) -> bool:
         """Whether the owner's process exists; only meaningful if it is local."""
         return _started(self.pid) == self.started
+
+
+SOMEBODY = Owner("unknown", 0, None, None)
+"""The owner of a lease whose file is damaged. It counts as one elsewhere: its heartbeat decides."""
 
 
 class Lease:
@@ -115,7 +120,8 @@ class Lease:
         """End the lease. Its number stays in the folder, which keeps it from being reused."""
         self._released.set()
         self._thread.join()
-        with suppress(FileNotFoundError):  # the folder was removed
+        # The folder was removed, or cannot be written any more: a lease of a process that is gone.
+        with suppress(OSError):
             self.path.rename(self.path.with_name(self.path.name + _RELEASED))
 
     def _live(self) -> None:
@@ -201,7 +207,8 @@ class Leases:
 def _this_process(batches: int = 0) -> str:
     """The content of this process's lease file."""
     pid = os.getpid()
-    return json.dumps(asdict(Owner(platform.node(), pid, _kernel(), _started(pid), batches)))
+    owner = Owner(platform.node(), pid, _kernel(), _started(pid), batches)
+    return json.dumps(sealed(asdict(owner)))
 
 
 def _latest(folder: Path) -> tuple[int, Path]:
@@ -215,18 +222,28 @@ def _name(number: int) -> str:
 
 
 def _read(path: Path) -> Owner | None:
-    """The owner named in a lease file; None if it cannot be read."""
+    """The owner named in a lease file; SOMEBODY if it is damaged, None if it cannot be read."""
+    names = [field.name for field in fields(Owner)]
     try:
-        return Owner(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        found = unsealed(read_file(path), names)
+    except OSError:
         return None
+    except Damaged:
+        return SOMEBODY
+    match found:
+        case {"host": str(), "pid": int(), "batches": int()} if found.keys() == {*names}:
+            return Owner(**found)
+    return SOMEBODY
 
 
 def _kernel() -> str | None:
     try:
         Path("/proc/1/stat").stat()  # hidden where users cannot see each other's processes
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        namespaces = [os.readlink("/proc/self/ns/pid")]
+        with suppress(OSError):  # a kernel that has none
+            namespaces.append(os.readlink("/proc/self/ns/time"))
+        return " ".join([boot, *namespaces])
     except OSError:
         return None
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +23,8 @@ from charrnn.evaluation.schedule import evaluation_counts
 from charrnn.files import read_file, write_atomically
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import digest_of
-from charrnn.runs.sealed import sha256_of
 from charrnn.runs.state import RunState
+from charrnn.seals import sealed, sha256_of, unsealed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -61,7 +61,7 @@ def note(cfg: DictConfig, procedure: str, folder: RunFolder) -> None:
         path = Path(cfg.output_dir) / NOTES / question
         with suppress(OSError):
             path.parent.mkdir(exist_ok=True)
-            write_atomically(path, json.dumps(asdict(Known(folder.name, procedure))))
+            write_atomically(path, json.dumps(sealed(asdict(Known(folder.name, procedure)))))
 
 
 def recall(cfg: DictConfig) -> tuple[RunFolder, str] | None:
@@ -72,7 +72,8 @@ def recall(cfg: DictConfig) -> tuple[RunFolder, str] | None:
     """
     with suppress(CharRNNError, OSError, ValueError, TypeError, KeyError):
         if (question := _question(cfg)) is not None:
-            known = Known(**json.loads((Path(cfg.output_dir) / NOTES / question).read_text()))
+            noted = read_file(Path(cfg.output_dir) / NOTES / question)
+            known = Known(**unsealed(noted, [field.name for field in fields(Known)]))
             folder = RunFolder(Path(cfg.output_dir) / known.run)
             identity = json.loads(folder.read("identity.json"))
             folder.verify(identity)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from types import UnionType
 from typing import Any
 
-from charrnn.errors import CannotRead, CharRNNError, reason
-from charrnn.files import write_atomically
+from charrnn.errors import LARGEST, CannotRead, CannotWrite, CharRNNError
+from charrnn.files import read_file, write_atomically
 from charrnn.runs.lease import Lease
+from charrnn.seals import Damaged, sealed, sha256_of, unsealed
 
 MARK = "finished.json"
+MARKS = ("batches", "perplexity", "seconds", "sha256")
+"""Fields of the mark, beside its seal."""
 LONGER = "longer"
 """Subfolder in which a finished run is trained further; its result then replaces the folder's."""
 
@@ -28,13 +30,6 @@ class DamagedRun(CharRNNError):
             f"{path} is damaged, or was changed by hand: restore it, or remove {path.parent}, "
             "and the run is trained again."
         )
-
-
-class CannotWrite(CharRNNError):
-    """A run's folder cannot be written."""
-
-    def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(f"{path} cannot be written: {reason(error)}.")
 
 
 class SealedFolder:
@@ -56,8 +51,8 @@ class SealedFolder:
 
     def seal(self, mark: dict[str, Any], names: Iterable[str]) -> None:
         """Mark the folder as finished, and the files ``names`` as complete."""
-        seals = {name: sha256_of((self.path / name).read_bytes()) for name in names}
-        self.write(MARK, as_json({**mark, "sha256": seals}))
+        seals = {name: sha256_of(read_file(self.path / name)) for name in names}
+        self.write(MARK, as_json(sealed({**mark, "sha256": seals})))
 
     def mark(self) -> dict[str, Any] | None:
         """What `seal` has written; None if the folder is not finished, or the mark is damaged.
@@ -78,7 +73,7 @@ class SealedFolder:
         while True:
             path = self._place(name)
             try:
-                content = path.read_bytes()
+                content = read_file(path)
             except (FileNotFoundError, NotADirectoryError) as error:
                 if self._place(name) != path:  # just moved
                     continue
@@ -91,6 +86,20 @@ class SealedFolder:
             before, mark = mark, self.mark()
             if mark == before:  # if not, the result was just replaced
                 raise DamagedRun(path)
+
+    def prove(self) -> None:
+        """Check the mark, and every file of a finished result against its seal.
+
+        Raises:
+            DamagedRun: naming the first that is missing, or not what was sealed.
+            CannotRead: if one exists and cannot be read.
+        """
+        mark = self.mark()
+        if mark is None and (self.path / MARK).exists():
+            raise DamagedRun(self.path / MARK)
+        for name, seal in (mark or {}).get("sha256", {}).items():
+            if _checksum(self._place(name)) != seal:
+                self.read(name)  # which knows if the result was just replaced
 
     def _place(self, name: str) -> Path:
         """Where a file of the result is, while or after the result is replaced."""
@@ -150,28 +159,44 @@ def as_json(content: dict[str, Any]) -> str:
 
 def _read_mark(path: Path) -> dict[str, Any] | None:
     try:
-        mark = json.loads(path.read_text())
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        mark = unsealed(read_file(path), MARKS)
+    except (FileNotFoundError, NotADirectoryError, Damaged):
         return None
     except OSError as error:
         raise CannotRead(path, error) from error
     return mark if _is_mark(mark) else None
 
 
-def _is_mark(content: Any) -> bool:
-    """Whether it has the batches trained, perplexities by name, and checksums by name."""
-    return (
-        isinstance(content, dict)
-        and isinstance(content.get("batches"), int)
-        and _maps_to(int | float, content.get("perplexity"))
-        and _maps_to(str, content.get("sha256"))
-    )
+def _is_mark(content: dict[str, Any]) -> bool:
+    """Whether it has the batches trained, perplexities by name, and checksums by file."""
+    match content:
+        case {"batches": int(batches), "perplexity": dict(values), "sha256": dict(seals)}:
+            return (
+                1 <= batches <= LARGEST
+                and all(map(_is_perplexity, values.values()))
+                and all(isinstance(seal, str) for seal in seals.values())
+                and all(name == Path(name).name for name in seals)
+            )
+    return False
 
 
-def _maps_to(kind: type | UnionType, content: Any) -> bool:
-    return isinstance(content, dict) and all(isinstance(v, kind) for v in content.values())
+def _is_perplexity(value: Any) -> bool:
+    """Whether it is a float, or a whole number that has one; JSON's may have any size."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return isinstance(value, float) or whole
 
 
-def sha256_of(content: bytes) -> str:
-    """The SHA-256 checksum of a file's content, in hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
+def _checksum(path: Path) -> str | None:
+    """The checksum of a file; None if it cannot be read."""
+    try:
+        found = path.stat()
+        return _known_checksum(path, found.st_ino, found.st_size, found.st_mtime_ns)
+    except OSError:
+        return None
+
+
+@functools.lru_cache(maxsize=10_000)
+def _known_checksum(path: Path, *identity: int) -> str:
+    """The same, read again only if the file was written since: a sweep asks many times."""
+    del identity
+    return sha256_of(read_file(path))

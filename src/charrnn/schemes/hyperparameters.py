@@ -22,6 +22,8 @@ from torch.optim import Optimizer
 
 from charrnn.backbone.network import Backbone
 from charrnn.errors import CharRNNError
+from charrnn.files import read_file
+from charrnn.untrusted import judge, plain_yaml
 
 Description = dict[str, Any]
 PLAIN = (bool, int, float, str, type(None))
@@ -83,14 +85,14 @@ def as_lightnings(file: IO[bytes], folder: Path) -> IO[bytes]:
     Raises:
         CharRNNError: if the run's configuration or vocabulary is not there.
     """
-    from omegaconf import OmegaConf
-
     checkpoint = torch.load(io.BytesIO(file.read()), map_location="cpu", weights_only=True)
     try:
-        cfg: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
-        symbols = json.loads((folder / "vocabulary.json").read_text())["symbols"]
+        cfg = plain_yaml(read_file(folder / "config.yaml"))
+        symbols = json.loads(read_file(folder / "vocabulary.json"))["symbols"]
     except OSError as error:
         raise CharRNNError(f"{folder} lacks a part of the run: {error}.") from error
+    for part in ("backbone", "optimizer"):
+        judge(cfg[part]["_target_"], folder)
     model = {name: value for name, value in cfg["model"].items() if not name.startswith("_")}
     parts = {"backbone": cfg["backbone"] | {"vocabulary_size": len(symbols)}}
     parts |= {"optimizer": cfg["optimizer"], "lr": None}

@@ -6,6 +6,7 @@ import functools
 import logging
 import pickle
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from charrnn.config import build, conf_folder, register_resolvers
 from charrnn.data.corpora.for_figures import choose
 from charrnn.data.fetching.packages import FetchError
 from charrnn.devices import AUTO
-from charrnn.errors import CannotRead, require
+from charrnn.errors import CannotRead, CharRNNError, require
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
@@ -227,8 +228,9 @@ def recognise(cells: Sequence[Cell]) -> list[Cell]:
 def remember(cells: Sequence[Cell]) -> None:
     """Note the runs of all cells that have a result, which `recognise` finds the next time."""
     for cell in cells:
-        if cell.folder and cell.folder.status(cell.cfg.num_batches).state in RESULTS:
-            note(cell.cfg, cell.procedure, cell.folder)
+        with suppress(CharRNNError):  # damaged since: it is not noted
+            if cell.folder and cell.folder.status(cell.cfg.num_batches).state in RESULTS:
+                note(cell.cfg, cell.procedure, cell.folder)
 
 
 def check_all(cells: Sequence[Cell]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +11,31 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from filelock import FileLock
 
-from charrnn.errors import CharRNNError
-from charrnn.files import write_atomically
+from charrnn.errors import CannotRead, CannotWrite, CharRNNError
+from charrnn.files import read_file, write_atomically
+from charrnn.seals import Damaged, sealed_table, unsealed_table
 
 if TYPE_CHECKING:
     from charrnn.sweeps.cells import Cell
+
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
+"""Columns that say what a cell is; a sweep may have more."""
+LONGEST = 1_000
+"""Characters of a value that is no text, at most."""
+
+
+def grids_below(runs: Path) -> dict[Path, pd.DataFrame]:
+    """The tables of all grids in a folder of runs; one that cannot be read is named in the log."""
+    found = {}
+    for path in sorted((runs / "grids").glob("*.csv")):
+        try:
+            found[path] = read_grid(path)
+        except CharRNNError as error:
+            log.warning("left out: %s", error)
+    return found
 
 
 def grid_path(output_dir: str, sweep: str, scale: str) -> Path:
@@ -35,15 +55,17 @@ def read_grid(path: Path) -> pd.DataFrame:
     A column may hold numbers and names, such as schemes 1 and bptt: each value is what it was.
 
     Raises:
-        CharRNNError: if it cannot be read, or is not complete.
+        CharRNNError: if it cannot be read, or is not what was written.
     """
-    text = path.read_text(errors="replace")
     try:
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except ValueError as error:
+        table = unsealed_table(read_file(path))
+    except OSError as error:
+        raise CannotRead(path, error) from error
+    except Damaged as error:
         raise _damaged(path) from error
-    columns = {"corpus", "scheme", "run"} <= {*table.columns}
-    if not columns or table.isna().any(axis=None) or not text.endswith("\n"):
+    if not {*COLUMNS, "procedure", "num_batches", "run"} <= {*table.columns}:
+        raise _damaged(path)
+    if not table["num_batches"].str.fullmatch("[1-9][0-9]{0,18}").all():
         raise _damaged(path)
     for column in table.columns.difference(["run", "corpus", "settings"]):
         table[column] = pd.Series(map(value_of, table[column]), table.index, dtype=object)
@@ -57,7 +79,7 @@ def _damaged(path: Path) -> CharRNNError:
 def value_of(text: str) -> object:
     """The number, truth value or None that ``text`` writes; any other text as it is."""
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(text) if len(text) <= LONGEST else text
     except (ValueError, SyntaxError):
         return text
 
@@ -74,9 +96,16 @@ def write_grid(cells: Sequence[Cell], path: Path) -> None:
     for others.
 
     Raises:
-        CharRNNError: if the table is there, and damaged.
+        CharRNNError: if the table is there, and damaged, or cannot be written.
     """
     table = pd.DataFrame([_row(cell) for cell in cells], dtype=object)
+    try:
+        _add(table, path)
+    except OSError as error:
+        raise CannotWrite(path, error) from error
+
+
+def _add(table: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         if path.exists():
@@ -87,7 +116,7 @@ def write_grid(cells: Sequence[Cell], path: Path) -> None:
             known = (table["run"] != "").groupby(cells_of_rows).transform("any")
             table = table[(table["run"] != "") | ~known]
             table = table[~cells_of_rows[table.index].duplicated(keep="last")]
-        write_atomically(path, table.to_csv(index=False))
+        write_atomically(path, sealed_table(table))
 
 
 def _row(cell: Cell) -> dict[str, object]:

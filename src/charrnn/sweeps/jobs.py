@@ -165,4 +165,7 @@ def describe(error: object) -> str:
 
 def _status(cell: Cell) -> RunStatus:
     assert cell.folder is not None
-    return cell.folder.status(cell.cfg.num_batches)
+    try:
+        return cell.folder.status(cell.cfg.num_batches)
+    except CharRNNError as error:  # damaged, or unreadable for now: the other runs go on
+        return RunStatus(RunState.FAILED, error=str(error))

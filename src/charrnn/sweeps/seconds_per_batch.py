@@ -16,9 +16,11 @@ from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.config import build
 from charrnn.datamodule.batches import Batch
 from charrnn.devices import Place
-from charrnn.runs.folder import RunFolder
+from charrnn.runs.files import CONFIG
+from charrnn.runs.folder import PROVENANCE, RunFolder
 from charrnn.training.build import DTYPES, optimizer, scheme_class
 from charrnn.training.timed_step import make_step, seconds
+from charrnn.untrusted import judge, plain_yaml
 
 MEASURED_SECONDS = 0.5
 """Steps are repeated until they have taken this long."""
@@ -67,9 +69,9 @@ def seconds_of_runs(output_dir: Path, place: Place) -> dict[Step, list[float]]:
     for path in output_dir.glob("*/provenance.json"):
         folder = RunFolder(path.parent)
         try:
-            machine = json.loads(path.read_text())["machine"]
-            cfg = OmegaConf.load(folder.path / "config.yaml")
-            assert isinstance(cfg, DictConfig)
+            machine = json.loads(folder.read(PROVENANCE))["machine"]
+            cfg = OmegaConf.create(plain_yaml(folder.read(CONFIG)))
+            judge(cfg.model._target_, folder.path)
             step = step_of(cfg, machine["threads"])
             per_batch = folder.seconds_per_batch()
         except Exception:  # half-written, edited, or from another version: the others suffice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +14,8 @@ from charrnn.errors import CharRNNError
 from charrnn.runs.final import final_perplexities, in_words
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.state import RESULTS, RunState
-from charrnn.sweeps.grids import read_grid
+from charrnn.sweeps.grids import COLUMNS
 
-COLUMNS = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
 STANDARD_COLUMNS = ("procedure", "scale", "settings", "num_batches", "run")
 """Columns of every grid that `print_status` does not show by themselves."""
 WORDS = {
@@ -31,27 +31,25 @@ NO_CORPUS, DAMAGED = "no corpus", "damaged"
 """Further states of a cell: its corpus is not available, or a file of its run was changed."""
 
 
-def print_status(output_dir: Path) -> None:
-    """Print every cell of every grid below ``output_dir``, and how many are in which state.
+def print_status(grids: Mapping[Path, pd.DataFrame], runs: Path) -> None:
+    """Print every cell of the grids, and how many are in which state.
 
-    Raises:
-        CharRNNError: if there is no grid.
+    Args:
+        grids: see charrnn.sweeps.grids.grids_below.
+        runs: the folder of all runs.
     """
-    grids = sorted((output_dir / "grids").glob("*.csv"))
-    if not grids:
-        raise CharRNNError(f"{output_dir / 'grids'} has no grid: start a sweep first.")
     table = Table("grid", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "more")
     table.add_column("perplexity", justify="right")
     table.add_column("state")
     counts: Counter[str] = Counter()
     words: dict[tuple[str, str], tuple[str, str]] = {}
     finals: dict[tuple[str, str], dict[str, float]] = {}
-    for grid in grids:
-        for _, cell in read_grid(grid).iterrows():
+    for grid, cells in grids.items():
+        for _, cell in cells.iterrows():
             run, of = str(cell["run"]), str(cell["num_batches"])
             if (run, of) not in words:
-                words[run, of] = state_in_words(output_dir / run, of) if run else (NO_CORPUS, "")
-                finals[run, of] = _finals(output_dir / run, of, words[run, of][0])
+                words[run, of] = state_in_words(runs / run, of) if run else (NO_CORPUS, "")
+                finals[run, of] = _finals(runs / run, of, words[run, of][0])
             word, more = words[run, of]
             counts[word] += 1
             columns = (str(cell[name]) for name in COLUMNS)
@@ -80,22 +78,24 @@ def _own(cell: pd.Series) -> str:
     return " ".join([*(f"{name}={cell[name]}" for name in own), cell["settings"]]).strip()
 
 
-def state_in_words(path: Path, of: str) -> tuple[str, str]:
+def state_in_words(path: Path, of: str | None) -> tuple[str, str]:
     """A run's state in a word, and details.
 
     Args:
         path: the run's folder.
-        of: batches that the cell asks for.
+        of: batches that the cell asks for; None for those of the finished result.
     """
     try:
-        status = RunFolder(path).status(int(of))
+        folder = RunFolder(path)
+        folder.prove()
+        status = folder.status(int(of) if of else None)
     except CharRNNError as error:
         return DAMAGED, f": {error}"
     more = ""
     if status.state is RunState.FAILED:
         more = f": {status.error}"
     elif status.state not in RESULTS and status.batches:
-        more = f", {status.batches} of {of} batches"
+        more = f", {status.batches} of {of or '?'} batches"
     if status.owner:
         more += f", by {status.owner}"
     return WORDS[status.state], more

@@ -16,12 +16,14 @@ from charrnn.config import build
 from charrnn.console import duration
 from charrnn.datamodule.announcement import UsedCorpus, announce
 from charrnn.devices import Place
-from charrnn.errors import CharRNNError
-from charrnn.runs.checkpoints import batches_in, batches_kept
+from charrnn.errors import CannotRead, CannotWrite, CharRNNError
+from charrnn.runs.checkpoints import DamagedCheckpoint, batches_in, batches_kept
 from charrnn.runs.folder import RunFolder, locate_run
 from charrnn.runs.identity import digest_in
+from charrnn.runs.lease import LeaseLost
 from charrnn.runs.provenance import provenance
 from charrnn.runs.reuse import note, report_reuse
+from charrnn.runs.sealed import DamagedRun
 from charrnn.sampling.samplers import Diverged, Text
 from charrnn.schemes.base import Scheme
 from charrnn.stopping import STOP, Stopped
@@ -35,6 +37,10 @@ from charrnn.training.build import (
 from charrnn.training.fit import Prepared, fit
 
 log = logging.getLogger(__name__)
+
+
+OUTSIDE = (OSError, CannotRead, CannotWrite, DamagedCheckpoint, DamagedRun, LeaseLost)
+"""What ends an attempt without being the run's failure, such as a full disk: it is tried again."""
 
 
 class Taken(CharRNNError):
@@ -155,6 +161,8 @@ def _train(cfg: DictConfig, run: Prepared, title: str, place: Place) -> None:
         seconds = {name: round(value, 3) for name, value in trained.seconds.items()}
         folder.finish({"seconds": seconds})
         run.folder.replace_result()
+    except OUTSIDE:
+        raise
     except Exception:
         folder.fail(traceback.format_exc())
         raise

@@ -18,6 +18,7 @@ from pathlib import Path
 import platformdirs
 
 from charrnn.errors import CharRNNError, reason
+from charrnn.files import read_file, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -93,12 +94,12 @@ def fetch_deb(package: str) -> tuple[Path, str, str]:
     with _cache_to_write(package) as cache:
         for deb in sorted(cache.glob(f"{package}_*.deb")):
             digest = deb.with_suffix(".sha256")
-            if digest.exists() and digest.read_text() == (sha256 := sha256_of(deb)):
+            if digest.exists() and read_file(digest) == (sha256 := sha256_of(deb)).encode():
                 return deb, _version(deb), sha256
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             fetched = _apt_download(package, Path(folder))
             deb, sha256 = cache / fetched.name, sha256_of(fetched)
-            deb.with_suffix(".sha256").write_text(sha256)
+            write_atomically(deb.with_suffix(".sha256"), sha256)
             os.replace(fetched, deb)
     return deb, _version(deb), sha256
 
