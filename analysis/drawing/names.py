@@ -14,6 +14,7 @@ VALUES = {
     "training": "",
     "weighting": "",
     "suspect": "",
+    "backbone": "",
     "panel": "",
     "forget_bias": "forget bias",
 }

@@ -81,10 +81,12 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
 def run_name(identity: Identity, cfg: DictConfig) -> str:
     """The folder's name: readable, and made unique by the identity's hash."""
     corpus = identity["corpus"]["name"].replace(" ", "-")
+    network = identity["backbone"]["name"]
     readable = "_".join(
         (
             shortened_to(LONGEST, corpus),
             identity["training"],
+            *([] if network == STANDARD["backbone"] else [network]),
             f"r{cfg.backbone.num_layers}",
             f"gamma{cfg.backbone.hidden_size}",
             f"k1-{cfg.k1}",

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.backbone.state import State, state_after
 from charrnn.datamodule.batches import Batch
 from charrnn.errors import require
@@ -48,7 +48,7 @@ class ConditionalMultiLoss(Scheme):
 
     def __init__(
         self,
-        backbone: Backbone | Mapping[str, Any],
+        backbone: Network | Mapping[str, Any],
         optimizer: MakeOptimizer | Mapping[str, Any],
         k1: int,
         k2: int,
@@ -82,8 +82,8 @@ class ConditionalMultiLoss(Scheme):
             return self.carried
         resets_B1 = (torch.rand(batch.inputs_TB.shape[1], 1) < self.reset).to(self.device)
         return [
-            (torch.where(resets_B1, h0, h), torch.where(resets_B1, c0, c))
-            for (h0, c0), (h, c) in zip(initial, self.carried, strict=True)
+            tuple(torch.where(resets_B1, *parts) for parts in zip(*layer, strict=True))
+            for layer in zip(initial, self.carried, strict=True)
         ]
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -102,7 +102,7 @@ class ConditionalMultiLoss(Scheme):
 
     def on_train_start(self) -> None:
         # A checkpoint is loaded on the CPU. Before the first batch, the list is empty.
-        self.carried = [(h.to(self.device), c.to(self.device)) for h, c in self.carried]
+        self.carried = [tuple(part.to(self.device) for part in layer) for layer in self.carried]
 
 
 class Scheme4(ConditionalMultiLoss):

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.lstm_autograd import prepare_cpu
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.config import build
 from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import BadInput, CharRNNError, require
@@ -117,7 +117,7 @@ def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
         BadInput: if an argument is out of its range, or initial weights do not fit.
     """
     prepare_cpu()
-    backbone: Backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
+    backbone: Network = build(cfg.backbone, vocabulary_size=vocabulary_size)
     backbone.to(DTYPES[cfg.precision])
     if cfg.initial_weights is not None:
         load_arrays(backbone, read_initial_weights(cfg.initial_weights))
