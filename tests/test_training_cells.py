@@ -15,7 +15,7 @@ from processes import ROOT
 
 from charrnn.commands.trained_run import open_run
 from charrnn.runs.folder import RunFolder
-from charrnn.runs.identity import variant
+from charrnn.runs.identity import run_name, variant
 from charrnn.schemes.scheme_4 import Scheme4
 from charrnn.sweeps.cells import compose_cells
 from charrnn.sweeps.seconds_per_batch import step_of
@@ -66,6 +66,8 @@ def test_a_run_of_another_cell_has_a_name_of_its_own(config):
     assert "_multi-loss_r1_" in prepare(lstm).folder.path.name
     assert "_multi-loss_gru_r1_" in prepare(gru).folder.path.name
     assert [*variant(identity, dict(gru.scale))] == ["backbone=gru", "forget_bias=1"]
+    elsewhere = identity | {"backbone": {"name": "my/own cell"}}
+    assert "_multi-loss_my-own-cell_r1_" in run_name(elsewhere, gru)
     assert " backbone=gru " in readable_name(gru, identity, "windowed")
     assert step_of(lstm, threads=1) != step_of(gru, threads=1)
 

@@ -111,9 +111,9 @@ class Cell:
     def in_column(self, name: str) -> object:
         """The value of a field, or the chosen option of a group."""
         value = OmegaConf.select(self.cfg, name)
-        return (
-            self.cfg.hydra.runtime.choices.get(name, value) if OmegaConf.is_dict(value) else value
-        )
+        if OmegaConf.is_dict(value):
+            return self.cfg.hydra.runtime.choices.get(name, value)
+        return value
 
     def settings(self) -> dict[str, str]:
         """The overrides of the command line and the sweep that have no column, by their fields."""
