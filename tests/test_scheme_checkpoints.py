@@ -69,6 +69,7 @@ def test_hyperparameters_are_plain_values():
             "peepholes": "none",
             "forget_bias": 5.0,
             "grad_clip": 50.0,
+            "layer_norm": False,
             "dropout": 0.5,
             "seed": 0,
         },
