@@ -41,7 +41,7 @@ SETTINGS = [
     ("precision", [32], ": precision=[32] cannot be used: it has to be 32 or 64."),
     ("schemes", 3, ": schemes=3 cannot be used: it has to be schemes by name."),
     ("scale", None, ": scale=None cannot be used: it has to be a scale with its values."),
-    ("backbone", 3, ": backbone._target_=None is not a Backbone that can be imported here."),
+    ("backbone", 3, ": backbone._target_=None is not a Network that can be imported here."),
     ("model", None, ": model._target_=None is not a Scheme that can be imported here."),
 ]
 

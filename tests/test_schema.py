@@ -165,7 +165,10 @@ def test_every_documented_field_is_in_the_table_and_the_other_way_round():
         ("k1", "k1 is no setting: write field=value, such as k1=20."),
         ("k1=1,2", "k1=1,2 has several values: -m trains all of them."),
         ("+k1=5", "+k1 is a field already: leave out the +."),
-        ("backbone=5", "backbone=5 cannot be used: it has to be one of lstm."),
+        (
+            "backbone=5",
+            "backbone=5 cannot be used: it has to be one of gru, lstm, mingru, minlstm, rnn.",
+        ),
         (
             "scale=lptop",
             "scale=lptop cannot be used: it has to be one of auto, laptop, ",

@@ -69,6 +69,7 @@ def test_hyperparameters_are_plain_values():
             "peepholes": "none",
             "forget_bias": 5.0,
             "grad_clip": 50.0,
+            "layer_norm": False,
             "dropout": 0.5,
             "seed": 0,
         },
@@ -100,7 +101,7 @@ def test_a_scheme_is_loaded_from_a_checkpoint_alone(tmp_path, scheme_class, sett
     assert_same_weights(loaded, scheme)
     assert dict(loaded.hparams) == dict(scheme.hparams)
     assert loaded.weights_N.tolist() == weights_at_first
-    assert [layer.grad_clip for layer in loaded.backbone.lstms()] == [0.01, 0.01]
+    assert [layer.grad_clip for layer in loaded.backbone.recurrent_layers()] == [0.01, 0.01]
     groups = loaded.configure_optimizers().param_groups, scheme.configure_optimizers().param_groups
     assert [len(each["params"]) for each in groups[0]] == [len(g["params"]) for g in groups[1]]
     assert type(loaded.configure_optimizers()) is torch.optim.SGD

@@ -62,13 +62,13 @@ def test_the_clipped_elements_are_those_that_the_reference_clips(monkeypatch, ea
     loss = torch.nn.functional.cross_entropy
     loss(logits.flatten(0, 1), targets_TB.flatten(), reduction="sum").backward()
 
-    for layer in backbone.lstms():
+    for layer in backbone.recurrent_layers():
         layer.num_clipped = torch.zeros((), dtype=torch.int64)
     with eager_only() if eager else torch.enable_grad():
         hidden_TBH, _ = backbone.recur(tokens_TB, backbone.initial_state(4))
         found = backbone.readout(hidden_TBH).flatten(0, 1)
         loss(found, targets_TB.flatten(), reduction="sum").backward()
-    counted = [int(layer.num_clipped) for layer in backbone.lstms()]
+    counted = [int(layer.num_clipped) for layer in backbone.recurrent_layers()]
     assert sum(counted) == sum(clipped)
     assert all(0 < number < 9 * 4 * 4 * 5 for number in counted)
     for name, gradient in gradients(backbone).items():
@@ -120,7 +120,7 @@ def test_a_run_tells_tensorboard_of_its_training(config):
     optimizer = scheme.configure_optimizers()
     for batch, _ in zip(datamodule.batches, range(2), strict=False):
         optimizer.zero_grad()
-        (layer,) = scheme.backbone.lstms()
+        (layer,) = scheme.backbone.recurrent_layers()
         layer.num_clipped = torch.zeros((), dtype=torch.int64)
         loss = scheme.training_step(batch)
         loss.backward()

@@ -165,6 +165,13 @@ FIGURES = {
         colour="suspect",
         baseline="none",
     ),
+    "cells": Figure(
+        "Recurrent cells in each scheme (Section 2.2)",
+        panel="scheme",
+        colour="backbone",
+        corpus="english",
+        baseline="lstm",
+    ),
 }
 """Each figure by the name of the experiment that it shows: first the paper's, then further ones."""
 OF_ANY_SWEEP = {

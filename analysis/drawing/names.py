@@ -15,6 +15,7 @@ VALUES = {
     "weighting": "",
     "suspect": "",
     "start": "",
+    "backbone": "",
     "panel": "",
     "forget_bias": "forget bias",
 }

@@ -19,10 +19,10 @@ TITLE = "How models predict if they read on"
 ROWS = {
     "perplexity": "Perplexity",
     "remembrance": "Effective remembrance",
-    "cell": "Mean |c|",
+    "cell": "Size of the memory",
 }
 """What is drawn below each other, and the labels of the axes."""
-VARIED = ("start", "name")
+VARIED = ("start", "backbone")
 """Columns that lines are coloured by if a sweep varies them; otherwise it is the training."""
 DASHES = ((), (4, 1.5), (1, 1), (6, 1, 1, 1))
 
@@ -89,6 +89,6 @@ def _caption(results: Results, table: pd.DataFrame) -> str:
         " tokens. To the left of the black line they have read less than a training sequence."
         " Effective remembrance: the total variation distance, from 0 to 1, between the prediction"
         " from the whole past and that from so many last tokens alone; it stays high in a model"
-        " that does not let go of the distant past. |c| is the size of the cell state. A line is a"
-        " geometric mean over runs, and its band reaches from the lowest to the highest."
+        " that does not let go of the distant past. Size of the memory: the mean of |c|, or of |h|"
+        " in a cell without c. A line is a geometric mean over runs, and its band reaches from the lowest to the highest."
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from analysis.computed import Computed
 from analysis.results import Results
@@ -24,7 +23,8 @@ EDGES = np.logspace(-2, 2, 4 * PER_DECADE + 1)
 MIDDLES = np.sqrt(EDGES[:-1] * EDGES[1:])
 MEASURES = ("perplexity", "remembrance", "hidden", "cell")
 """What is measured in each bin: the perplexity of the next token, the effective remembrance of a
-past as long as the bin's middle, and the mean of |h| and of |c|."""
+past as long as the bin's middle, the mean of |h|, and that of the part of the state that remembers:
+|c| of an LSTM, again |h| of a cell that has no other."""
 COLUMNS = tuple(f"{measure} {n}" for measure in MEASURES for n in range(len(MIDDLES)))
 REFERENCE = Path(__file__).parents[1] / "reference" / "reading-on.csv.xz"
 
@@ -83,10 +83,9 @@ def _numbers(run: TrainedRun) -> tuple[float, ...]:
     kept = [int(t) for t in middles if t <= len(tokens_N) // 2]
     remembrance = np.full(len(middles), np.nan)
     remembrance[: len(kept)] = effective_remembrance(run.backbone, tokens_N, kept).numpy()
-    nothing_T = torch.full_like(found.losses_T, torch.nan)  # a state may have one part only
     losses, hidden, cell = (
         [x_T[a - 1 : b - 1].mean().item() for a, b in pairwise(edges)]
-        for x_T in (found.losses_T, *found.sizes_PT, nothing_T)[:3]
+        for x_T in (found.losses_T, found.sizes_PT[0], found.sizes_PT[-1])
     )
     return (*np.exp(losses), *remembrance, *hidden, *cell)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.commands.trained_run import TrainedRun, open_run
 from charrnn.errors import require, require_choice, require_whole
 from charrnn.evaluation.perplexity import PROCEDURES
@@ -42,7 +42,7 @@ def load_run(path: str | os.PathLike[str]) -> TrainedRun:
 
 
 def perplexity(
-    model: TrainedRun | Backbone,
+    model: TrainedRun | Network,
     text: str | np.ndarray | Tensor | None = None,
     *,
     procedure: str | None = None,
@@ -80,7 +80,7 @@ def perplexity(
     """
     run = model if isinstance(model, TrainedRun) else None
     backbone = run.backbone if run else model
-    assert isinstance(backbone, Backbone)
+    assert isinstance(backbone, Network)
     if run:
         procedure = procedure or run.scheme.sampling_procedure
         k2 = k2 or run.k2

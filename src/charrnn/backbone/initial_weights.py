@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.errors import BadInput, require
 
 
-def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
+def load_arrays(backbone: Network, arrays: Mapping[str, np.ndarray]) -> None:
     """Set a network's initial weights, for instance to those of another implementation.
 
     Every matrix has the shape (inputs, outputs), as in ``x @ W``. The gates are side by side along
@@ -33,6 +33,9 @@ def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
     ``output.W``        (D, |V|)    (H, |V|) when ``dense_size`` is null
     ``output.b``        (|V|,)
     ==================  ==========  ==========================================================
+
+    Other recurrent cells have names of their own: ``gru0.W_in``. They and the shapes are those of
+    the layer's parameters without the shapes at their ends, so that `W_in_IG` is ``W_in``.
 
     Lasagne has one matrix per gate: ``W_in = np.concatenate([W_in_to_ingate, W_in_to_forgetgate,
     W_in_to_cell, W_in_to_outgate], axis=1)``, and ``W_peep = np.stack([W_cell_to_ingate,
@@ -71,19 +74,11 @@ def load_arrays(backbone: Backbone, arrays: Mapping[str, np.ndarray]) -> None:
             parameter.copy_(torch.from_numpy(np.ascontiguousarray(arrays[name])))
 
 
-def _named_parameters(backbone: Backbone) -> dict[str, Tensor]:
+def _named_parameters(backbone: Network) -> dict[str, Tensor]:
     """The parameters, with the names and shapes of load_arrays."""
     named: dict[str, Tensor] = {}
-    for n, layer in enumerate(backbone.lstms()):
-        named |= {
-            f"lstm{n}.W_in": layer.W_in_IG,
-            f"lstm{n}.W_hid": layer.W_hid_HG,
-            f"lstm{n}.b": layer.bias_G,
-            f"lstm{n}.h0": layer.h0_H,
-            f"lstm{n}.c0": layer.c0_H,
-        }
-        if layer.W_peep_3H is not None:
-            named[f"lstm{n}.W_peep"] = layer.W_peep_3H
+    for n, layer in enumerate(backbone.recurrent_layers()):
+        named |= {f"{layer.name}{n}.{name}": each for name, each in layer.arrays().items()}
     for name, linear in (("dense", backbone.dense), ("output", backbone.output)):
         if linear is not None:
             named |= {f"{name}.W": linear.weight.t(), f"{name}.b": linear.bias}

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.backbone import lstm_autograd as recurrence
+from charrnn.backbone import lstm_normalised as normalised
+from charrnn.backbone.layer import RecurrentLayer, Step
 from charrnn.backbone.state import State
 from charrnn.schema.fields import Peepholes, check_arguments
 
 
-class PeepholeLSTM(nn.Module):
+class PeepholeLSTM(RecurrentLayer):
     """One LSTM layer, run over whole sequences.
 
     The input and forget gates peep at the cell state c(n-1). The output gate peeps at c(n) with
@@ -29,14 +31,16 @@ class PeepholeLSTM(nn.Module):
         forget_bias: initial bias of the forget gate; the other biases start at 0.
         grad_clip: bound on each element of the gradient at the gates' pre-activations, at every
             time step; None does not clip.
-
-    Attributes:
-        num_clipped: a tensor in which backward passes count the clipped elements (see
-            charrnn.backbone.lstm_autograd.run), or None.
+        layer_norm: whether sums and cell states are normalised, see
+            charrnn.backbone.lstm_normalised. That has no fused passes.
 
     Raises:
         BadInput: if an argument is out of its range.
     """
+
+    name = "lstm"
+    state_names = ("h", "c")
+    num_gates = 4
 
     def __init__(
         self,
@@ -45,28 +49,25 @@ class PeepholeLSTM(nn.Module):
         peepholes: Peepholes = "lasagne",
         forget_bias: float = 5.0,
         grad_clip: float | None = 50.0,
+        layer_norm: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(hidden_size, grad_clip)
         check_arguments(
-            "backbone.",
-            hidden_size=hidden_size,
-            peepholes=peepholes,
-            forget_bias=forget_bias,
-            grad_clip=grad_clip,
+            "backbone.", peepholes=peepholes, forget_bias=forget_bias, layer_norm=layer_norm
         )
-        self.hidden_size = hidden_size
         self.peepholes = peepholes
         self.forget_bias = forget_bias
-        self.grad_clip = grad_clip
-        self.num_clipped: Tensor | None = None
         self.W_in_IG = nn.Parameter(torch.empty(input_size, 4 * hidden_size))
         self.W_hid_HG = nn.Parameter(torch.empty(hidden_size, 4 * hidden_size))
         self.bias_G = nn.Parameter(torch.empty(4 * hidden_size))
         # Rows: input, forget, output gate.
         peeps = torch.empty(3, hidden_size) if peepholes != "none" else None
         self.W_peep_3H = nn.Parameter(peeps) if peeps is not None else None
-        self.h0_H = nn.Parameter(torch.empty(hidden_size))
-        self.c0_H = nn.Parameter(torch.empty(hidden_size))
+        # Rows: of the sums over the inputs and over the state; gain and shift of the cell state.
+        gains, cell = torch.empty(2, 4 * hidden_size), torch.empty(2, hidden_size)
+        self.gains_2G = nn.Parameter(gains) if layer_norm else None
+        self.cell_2H = nn.Parameter(cell) if layer_norm else None
+        self.add_initial_state()
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw the initial values: an orthogonal matrix per gate, peepholes from Normal(0, 0.1)."""
@@ -77,24 +78,37 @@ class PeepholeLSTM(nn.Module):
             self.bias_G.zero_().chunk(4)[1].fill_(self.forget_bias)
             if self.W_peep_3H is not None:
                 self.W_peep_3H.normal_(0.0, 0.1, generator=generator)
-            self.h0_H.zero_()
-            self.c0_H.zero_()
-
-    def initial_state(self, batch_size: int) -> State:
-        """The learned initial state, for ``batch_size`` sequences."""
-        return self.h0_H.expand(batch_size, -1), self.c0_H.expand(batch_size, -1)
+            if self.gains_2G is not None and self.cell_2H is not None:
+                self.gains_2G.fill_(1.0)
+                self.cell_2H.zero_()[0].fill_(1.0)
+            for zero in self.initial_parameters():
+                zero.zero_()
 
     def forward(self, x: Tensor, state: State) -> State:
-        """Run the layer over a sequence.
-
-        Args:
-            x: tokens (T, B) of an integer type, which stand for one-hot vectors, or features
-                (T, B, I).
-            state: the state before the first step, each (B, H).
-
-        Returns:
-            Hidden and cell states after every step, each (T, B, H).
-        """
-        weights = self.W_in_IG, self.bias_G, self.W_hid_HG, self.W_peep_3H
         clipping = self.grad_clip, self.num_clipped
-        return recurrence.run(x, state, *weights, self.peepholes, *clipping)
+        if self.gains_2G is not None and self.cell_2H is not None:
+            in_G, hid_G = self.gains_2G
+            sums_TBG = normalised.input_sums(x, self.W_in_IG, self.bias_G, in_G)
+            weights = self.W_hid_HG, self.W_peep_3H, hid_G, self.cell_2H
+            return normalised.run(sums_TBG, state, *weights, self.peepholes, *clipping)
+        own = self.W_in_IG, self.bias_G, self.W_hid_HG, self.W_peep_3H
+        return recurrence.run(x, state, *own, self.peepholes, *clipping)
+
+    def stepper(self) -> Step:
+        if self.gains_2G is not None:
+            return super().stepper()
+        table_IG = self.W_in_IG + self.bias_G
+        weights = self.W_hid_HG, self.W_peep_3H, self.peepholes
+
+        def step_(x: Tensor, before: State, after: State) -> None:
+            if x.is_floating_point():
+                sums_BG = torch.addmm(self.bias_G, x, self.W_in_IG)
+                recurrence.step_(sums_BG, None, before, after, *weights)
+            else:
+                recurrence.step_(table_IG, x, before, after, *weights)
+
+        return step_
+
+    def arrays(self) -> dict[str, Tensor]:
+        named = super().arrays()
+        return {"b" if name == "bias" else name: each for name, each in named.items()}

@@ -74,18 +74,13 @@ def run(
             gradients it clipped; None does not count.
 
     Returns:
-        Hidden and cell states after every step, each (T, B, H), in the precision of the weights:
-        under autocast, too, where the passes compute in one precision.
+        Hidden and cell states after every step, each (T, B, H).
     """
-    if torch.is_autocast_enabled(W_hid_HG.device.type):
-        x = x.to(W_hid_HG.dtype) if x.is_floating_point() else x
-        state = state[0].to(W_hid_HG.dtype), state[1].to(W_hid_HG.dtype)
     arguments = (x, *state, W_in_IG, bias_G, W_hid_HG, W_peep_3H, peepholes)
-    with without_autocast(W_hid_HG):
-        if torch.is_grad_enabled():
-            return _Recurrence.apply(*arguments, grad_clip, num_clipped)
-        h, c, _ = _passes(W_hid_HG).forward(*arguments, False)
-        return h[1:], c[1:]
+    if torch.is_grad_enabled():
+        return _Recurrence.apply(*arguments, grad_clip, num_clipped)
+    h, c, _ = _passes(W_hid_HG).forward(*arguments, False)
+    return h[1:], c[1:]
 
 
 def step_(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-State = tuple[Tensor, Tensor]
-"""Hidden and cell state of one layer, each of shape (B, H)."""
+State = tuple[Tensor, ...]
+"""The state tensors of one layer, each of shape (B, H); the first is the hidden state."""
 
 
 def state_after(trajectory: list[State], index: int) -> list[State]:
@@ -19,4 +19,4 @@ def state_after(trajectory: list[State], index: int) -> list[State]:
         The state of each layer, each (B, H).
     """
     # A copy, because a view would keep the states of the whole sequence in memory.
-    return [(h[index].detach().clone(), c[index].detach().clone()) for h, c in trajectory]
+    return [tuple(part[index].detach().clone() for part in layer) for layer in trajectory]

@@ -14,6 +14,9 @@ SATURATED = 0.99
 def state_size(state: list[State]) -> dict[str, Tensor]:
     """The size of a state, (B, H) in every layer, as four numbers, each a tensor ().
 
+    Below, c is the cell state, or the hidden state of a recurrent cell that has no other; that one
+    counts as saturated from |h| = SATURATED.
+
     ====================  =====================================================================
     ``mean_abs_cell``     mean of |c|, over layers, sequences and units
     ``max_abs_cell``      its maximum
@@ -21,9 +24,10 @@ def state_size(state: list[State]) -> dict[str, Tensor]:
     ``saturated_share``   share of cells with |tanh(c)| at least SATURATED; NaN if any is NaN
     ====================  =====================================================================
     """
-    cells_BN = torch.cat([c_BH for _, c_BH in state], dim=1)
+    cells_BN = torch.cat([layer[-1] for layer in state], dim=1)
     whole_BN = torch.cat([part_BH for layer in state for part_BH in layer], dim=1)
-    saturated_BN = (cells_BN.tanh().abs() >= SATURATED).to(cells_BN.dtype)
+    bounded = [layer[-1].tanh() if len(layer) > 1 else layer[0] for layer in state]
+    saturated_BN = (torch.cat(bounded, dim=1).abs() >= SATURATED).to(cells_BN.dtype)
     return {
         "mean_abs_cell": cells_BN.abs().mean(),
         "max_abs_cell": cells_BN.abs().max(),

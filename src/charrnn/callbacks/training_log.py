@@ -44,7 +44,7 @@ class LogTraining(pl.Callback):
         self.due = (trainer.global_step + 1) % self.every == 0
         self._tokens += batch.inputs_TB.numel()
         if self.due:
-            for layer in pl_module.backbone.lstms():
+            for layer in pl_module.backbone.recurrent_layers():
                 layer.num_clipped = torch.zeros((), dtype=torch.int64, device=pl_module.device)
 
     def on_before_optimizer_step(
@@ -85,9 +85,9 @@ class LogTraining(pl.Callback):
     def _clipped_share(self, scheme: Scheme, batch: Batch) -> torch.Tensor | None:
         """The share, if there is a bound. Stops counting in the layers."""
         clipped, elements = [], 0
-        for layer in scheme.backbone.lstms():
+        for layer in scheme.backbone.recurrent_layers():
             if layer.num_clipped is not None and layer.grad_clip is not None:
                 clipped.append(layer.num_clipped)
-                elements += batch.inputs_TB.numel() * 4 * layer.hidden_size
+                elements += batch.inputs_TB.numel() * layer.num_gates * layer.hidden_size
             layer.num_clipped = None
         return torch.stack(clipped).sum() / elements if clipped else None

@@ -26,8 +26,6 @@ TIMES = 100
 """How many times k2 is read, unless told otherwise."""
 PER_DECADE = 6
 """Bins of positions, of equal width on a logarithmic scale, between 10 and 100 tokens."""
-PARTS = "h", "c"
-"""Symbols of the parts of an LSTM's state, in the order in which it has them."""
 
 
 def paths_of(arguments: argparse.Namespace, run: TrainedRun | None) -> tuple[Path, Path]:
@@ -114,7 +112,7 @@ def by_position(run: TrainedRun, tokens_N: Tensor, length: int) -> pd.DataFrame:
             "perplexity": found.losses_T[here].mean().exp().item(),
             "remembrance": remembrance[n] if n < len(kept) else np.nan,
         }
-        names = PARTS[: len(found.sizes_PT)]
+        names = next(iter(run.backbone.recurrent_layers())).state_names
         for name, sizes_T, largest_T in zip(names, found.sizes_PT, found.largest_PT, strict=True):
             row[f"mean |{name}|"] = sizes_T[here].mean().item()
             row[f"largest |{name}|"] = largest_T[here].max().item()

@@ -15,7 +15,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.backbone.lstm_autograd import prepare_cpu
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.config import build
 from charrnn.data.corpora.base import Corpus
 from charrnn.data.vocabulary import Vocabulary
@@ -30,7 +30,7 @@ from charrnn.training.build import DTYPES, build_datamodule
 from charrnn.untrusted import judge, plain_yaml
 
 CONFIG, IDENTITY = "config.yaml", "identity.json"
-PARTS = {"backbone": Backbone, "data": Corpus, "datamodule": CharDataModule, "model": Scheme}
+PARTS = {"backbone": Network, "data": Corpus, "datamodule": CharDataModule, "model": Scheme}
 """What is made of the nodes of a run's configuration."""
 
 
@@ -92,14 +92,14 @@ class TrainedRun:
         return self.folder.read_vocabulary()
 
     @cached_property
-    def backbone(self) -> Backbone:
+    def backbone(self) -> Network:
         """The trained network, in evaluation mode, on the GPU if there is one.
 
         Raises:
             DamagedRun: if the weights cannot be read, or do not fit the configuration.
         """
         prepare_cpu()
-        backbone: Backbone = build(self.cfg.backbone, vocabulary_size=len(self.vocabulary))
+        backbone: Network = build(self.cfg.backbone, vocabulary_size=len(self.vocabulary))
         backbone.to(DTYPES[self.cfg.precision])
         try:
             backbone.load_state_dict(self.folder.read_weights())

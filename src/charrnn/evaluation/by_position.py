@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.evaluation.perplexity import WINDOWS
 
 
-def perplexity_by_position(backbone: Backbone, tokens_N: Tensor, k2: int) -> Tensor:
+def perplexity_by_position(backbone: Network, tokens_N: Tensor, k2: int) -> Tensor:
     """The perplexity of the predictions after 1, 2, ..., k2 tokens from the initial state.
 
     Every window of k2 tokens in the text is read, so each position scores N - k2 predictions. The
@@ -24,6 +24,7 @@ def perplexity_by_position(backbone: Backbone, tokens_N: Tensor, k2: int) -> Ten
         Perplexities (k2,) in double precision, infinite or NaN for a diverged model.
 
     Examples:
+        >>> from charrnn import Backbone
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
         >>> perplexity_by_position(backbone, tokens_N, k2=3).shape

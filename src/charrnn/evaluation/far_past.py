@@ -6,14 +6,14 @@ import math
 
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.evaluation.perplexity import losses_after, perplexity_of
 
 NEAR = 20
 """Tokens before a prediction that are its near past: the paper's shortest training sequence."""
 
 
-def gain_from_far_past(backbone: Backbone, tokens_N: Tensor, k2: int, near: int = NEAR) -> float:
+def gain_from_far_past(backbone: Network, tokens_N: Tensor, k2: int, near: int = NEAR) -> float:
     """log(perplexity with a foreign far past / perplexity): what the true far past is good for.
 
     Each token is predicted from the k2 before it, as windowed sampling does. Then all but the last
@@ -34,6 +34,7 @@ def gain_from_far_past(backbone: Backbone, tokens_N: Tensor, k2: int, near: int 
     Examples:
         An untrained model learns nothing from any past:
 
+        >>> from charrnn import Backbone
         >>> import torch
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)

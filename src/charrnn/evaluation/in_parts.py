@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.datamodule.parts import CHUNK, Part
 from charrnn.evaluation.perplexity import (
     NOT_SCORED,
@@ -28,6 +28,7 @@ class InParts:
         k2: tokens that windowed sampling reads, and that are not scored.
 
     Examples:
+        >>> from charrnn import Backbone
         >>> from charrnn.datamodule.parts import Parts
         >>> from charrnn.evaluation.perplexity import windowed_perplexity
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
@@ -40,7 +41,7 @@ class InParts:
         True
     """
 
-    def __init__(self, backbone: Backbone, k2: int) -> None:
+    def __init__(self, backbone: Network, k2: int) -> None:
         self.backbone, self.k2 = backbone, k2
         self._restart()
 

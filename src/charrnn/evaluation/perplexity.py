@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.backbone.precision import at_least_single, without_autocast
 from charrnn.backbone.state import State, state_after
 from charrnn.datamodule.parts import CHUNK
@@ -45,7 +45,7 @@ class Perplexity(NamedTuple):
     standard_error: float
 
 
-def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
+def windowed_perplexity(backbone: Network, tokens_N: Tensor, k2: int) -> Perplexity:
     """Perplexity if each token is predicted from the k2 tokens before it alone (Algorithm 4).
 
     Every window of k2 tokens starts from the initial state.
@@ -58,6 +58,7 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
     Examples:
         An untrained model of 5 tokens predicts each with a probability of about 1/5:
 
+        >>> from charrnn import Backbone
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
         >>> perplexity = windowed_perplexity(backbone, tokens_N, k2=10)
@@ -67,7 +68,7 @@ def windowed_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perple
     return perplexity_of(windowed_losses(backbone, tokens_N, k2), len(tokens_N) - k2)
 
 
-def windowed_losses(backbone: Backbone, tokens_N: Tensor, k2: int) -> list[Tensor]:
+def windowed_losses(backbone: Network, tokens_N: Tensor, k2: int) -> list[Tensor]:
     """-log p of every token but the first k2, in double precision, in chunks of `WINDOWS`.
 
     Args:
@@ -78,7 +79,7 @@ def windowed_losses(backbone: Backbone, tokens_N: Tensor, k2: int) -> list[Tenso
     return losses_after(backbone, tokens_N[:-1].unfold(0, k2, 1), tokens_N[k2:])
 
 
-def losses_after(backbone: Backbone, windows_WT: Tensor, targets_W: Tensor) -> list[Tensor]:
+def losses_after(backbone: Network, windows_WT: Tensor, targets_W: Tensor) -> list[Tensor]:
     """-log p of a token after each window, in double precision, in chunks of `WINDOWS`.
 
     Args:
@@ -99,7 +100,7 @@ def losses_after(backbone: Backbone, windows_WT: Tensor, targets_W: Tensor) -> l
     return losses
 
 
-def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Perplexity:
+def progressive_perplexity(backbone: Network, tokens_N: Tensor, k2: int) -> Perplexity:
     """Perplexity if each token is predicted from all tokens before it (Algorithm 5).
 
     The tokens are read once, from the initial state, and the state is carried along.
@@ -110,6 +111,7 @@ def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Per
         k2: tokens read before the first one that is scored.
 
     Examples:
+        >>> from charrnn import Backbone
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> tokens_N = torch.tensor([0, 1, 2, 3, 4] * 10)
         >>> progressive_perplexity(backbone, tokens_N, k2=10).tokens_scored
@@ -123,7 +125,7 @@ def progressive_perplexity(backbone: Backbone, tokens_N: Tensor, k2: int) -> Per
 
 
 def progressive_losses(
-    backbone: Backbone, inputs_N: Tensor, targets_N: Tensor, state: list[State]
+    backbone: Network, inputs_N: Tensor, targets_N: Tensor, state: list[State]
 ) -> tuple[list[Tensor], list[State]]:
     """-log p of every target, 0 for those that are `NOT_SCORED`, in chunks of `CHUNK`.
 
@@ -145,7 +147,7 @@ def progressive_losses(
     return losses, state
 
 
-PROCEDURES: dict[str, Callable[[Backbone, Tensor, int], Perplexity]] = dict(
+PROCEDURES: dict[str, Callable[[Network, Tensor, int], Perplexity]] = dict(
     zip(SAMPLING_PROCEDURES, (windowed_perplexity, progressive_perplexity), strict=True)
 )
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.backbone.precision import at_least_single, without_autocast
 from charrnn.backbone.state import State, state_after
 
@@ -38,9 +38,7 @@ class ByPosition(NamedTuple):
     largest_PT: Tensor
 
 
-def read_on(
-    backbone: Backbone, tokens_N: Tensor, length: int, readers: int = READERS
-) -> ByPosition:
+def read_on(backbone: Network, tokens_N: Tensor, length: int, readers: int = READERS) -> ByPosition:
     """Let many readers read on from places all over a text, each from the initial state.
 
     The text is a circle, so that a reader can read more tokens than it has. Readers start at equal
@@ -54,6 +52,7 @@ def read_on(
         readers: how many there are, at most N.
 
     Examples:
+        >>> from charrnn import Backbone
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> found = read_on(backbone, torch.tensor([0, 1, 2, 3, 4] * 10), length=200, readers=10)
         >>> found.losses_T.shape, round(found.losses_T.mean().exp().item())
@@ -77,7 +76,7 @@ def read_on(
 
 
 def effective_remembrance(
-    backbone: Backbone, tokens_N: Tensor, kept: Sequence[int], samples: int = 64
+    backbone: Network, tokens_N: Tensor, kept: Sequence[int], samples: int = 64
 ) -> Tensor:
     """How far a prediction from the whole past lies from one of the last tokens alone.
 
@@ -97,6 +96,7 @@ def effective_remembrance(
     Examples:
         With all tokens there are, nothing is left out:
 
+        >>> from charrnn import Backbone
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> effective_remembrance(backbone, torch.arange(30) % 5, [30], samples=1).item()
         0.0
@@ -115,7 +115,7 @@ def effective_remembrance(
     return torch.stack(distances)
 
 
-def _hidden_at(backbone: Backbone, tokens_N: Tensor, ends_S: Tensor) -> Iterator[Tensor]:
+def _hidden_at(backbone: Network, tokens_N: Tensor, ends_S: Tensor) -> Iterator[Tensor]:
     """The hidden state of one reader of the text after ``ends_S`` tokens, in pieces."""
     state, before = backbone.initial_state(1), 0
     for inputs_T in tokens_N[: int(ends_S[-1])].split(1024):
@@ -126,7 +126,7 @@ def _hidden_at(backbone: Backbone, tokens_N: Tensor, ends_S: Tensor) -> Iterator
         before += len(inputs_T)
 
 
-def _read(backbone: Backbone, tokens_TB: Tensor) -> Tensor:
+def _read(backbone: Network, tokens_TB: Tensor) -> Tensor:
     """The hidden state after the last token, (B, H)."""
     state: list[State] = backbone.initial_state(tokens_TB.shape[1])
     for inputs_SB in tokens_TB.split(STEPS):
@@ -135,11 +135,11 @@ def _read(backbone: Backbone, tokens_TB: Tensor) -> Tensor:
     return hidden_SBH[-1]
 
 
-def _probabilities(backbone: Backbone, hidden_BH: Tensor) -> Tensor:
+def _probabilities(backbone: Network, hidden_BH: Tensor) -> Tensor:
     return at_least_single(backbone.readout(hidden_BH)).double().softmax(1)
 
 
-def _losses(backbone: Backbone, hidden_TBH: Tensor, targets_TB: Tensor) -> Tensor:
+def _losses(backbone: Network, hidden_TBH: Tensor, targets_TB: Tensor) -> Tensor:
     """-log p of every target (T, B), in double precision."""
     logits = at_least_single(backbone.readout(hidden_TBH.flatten(0, 1)))
     with without_autocast(logits):

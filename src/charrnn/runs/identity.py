@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,10 +82,12 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
 def run_name(identity: Identity, cfg: DictConfig) -> str:
     """The folder's name: readable, and made unique by the identity's hash."""
     corpus = identity["corpus"]["name"].replace(" ", "-")
+    network = re.sub(r"[^\w.-]", "-", identity["backbone"]["name"])
     readable = "_".join(
         (
             shortened_to(LONGEST, corpus),
             identity["training"],
+            *([] if network == STANDARD["backbone"] else [network]),
             f"r{cfg.backbone.num_layers}",
             f"gamma{cfg.backbone.hidden_size}",
             f"k1-{cfg.k1}",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError
 from charrnn.sampling.stepping import Progressive, Reader, RollingWindows
@@ -72,7 +72,7 @@ class Choice:
 
 
 def windowed_sampling(
-    backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice
+    backbone: Network, prompt_N: Tensor, k2: int, choice: Choice
 ) -> Iterator[int]:
     """Draw tokens without end, each from the last k2 tokens and the initial state (Algorithm 4).
 
@@ -86,6 +86,7 @@ def windowed_sampling(
         The next token.
 
     Examples:
+        >>> from charrnn import Backbone
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> prompt_N = torch.tensor([0, 1, 2])
         >>> tokens = windowed_sampling(backbone, prompt_N, k2=2, choice=Choice(seed=1))
@@ -104,7 +105,7 @@ def windowed_sampling(
 
 
 def rolling_streams(
-    backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice, num_samples: int
+    backbone: Network, prompt_N: Tensor, k2: int, choice: Choice, num_samples: int
 ) -> Iterator[list[int]]:
     """Windowed sampling of several streams at once, in one step per token instead of k2.
 
@@ -127,7 +128,7 @@ def rolling_streams(
 
 
 def progressive_streams(
-    backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice, num_samples: int
+    backbone: Network, prompt_N: Tensor, k2: int, choice: Choice, num_samples: int
 ) -> Iterator[list[int]]:
     """Progressive sampling of several streams at once (Algorithm 5).
 
@@ -163,12 +164,11 @@ def _streams(
             reader.read(torch.tensor(tokens, device=prompt_N.device))
 
 
-def rolling_sampling(
-    backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice
-) -> Iterator[int]:
+def rolling_sampling(backbone: Network, prompt_N: Tensor, k2: int, choice: Choice) -> Iterator[int]:
     """Windowed sampling k2 times as fast: rolling_streams with one stream.
 
     Examples:
+        >>> from charrnn import Backbone
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> prompt_N, choice = torch.tensor([0, 1, 2]), Choice(seed=1)
         >>> rolling = itertools.islice(rolling_sampling(backbone, prompt_N, 2, choice), 10)
@@ -180,13 +180,14 @@ def rolling_sampling(
 
 
 def progressive_sampling(
-    backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice
+    backbone: Network, prompt_N: Tensor, k2: int, choice: Choice
 ) -> Iterator[int]:
     """Draw tokens without end, each from the token before it and the carried state (Algorithm 5).
 
     This is progressive_streams with one stream.
 
     Examples:
+        >>> from charrnn import Backbone
         >>> backbone = Backbone(vocabulary_size=5, hidden_size=4, dense_size=None).eval()
         >>> tokens = progressive_sampling(backbone, torch.tensor([0, 1, 2]), k2=3, choice=Choice())
         >>> len(list(itertools.islice(tokens, 10)))
@@ -196,7 +197,7 @@ def progressive_sampling(
 
 
 def windowed_streams(
-    backbone: Backbone, prompt_N: Tensor, k2: int, choice: Choice, num_samples: int
+    backbone: Network, prompt_N: Tensor, k2: int, choice: Choice, num_samples: int
 ) -> Iterator[list[int]]:
     """Windowed sampling of several streams, one after another; see windowed_sampling."""
     streams = [
@@ -207,7 +208,7 @@ def windowed_streams(
         yield list(map(next, streams))
 
 
-Sampler = Callable[[Backbone, Tensor, int, Choice], Iterator[int]]
+Sampler = Callable[[Network, Tensor, int, Choice], Iterator[int]]
 
 SAMPLERS: dict[str, Sampler] = {
     "windowed": windowed_sampling,
@@ -216,7 +217,7 @@ SAMPLERS: dict[str, Sampler] = {
 }
 """The samplers of one stream. `rolling` is `windowed` with k2 times fewer steps."""
 
-STREAMS: dict[str, Callable[[Backbone, Tensor, int, Choice, int], Iterator[list[int]]]] = {
+STREAMS: dict[str, Callable[[Network, Tensor, int, Choice, int], Iterator[list[int]]]] = {
     "windowed": windowed_streams,
     "rolling": rolling_streams,
     "progressive": progressive_streams,
@@ -239,6 +240,7 @@ class Text:
         vocabulary: turns tokens into text.
 
     Examples:
+        >>> from charrnn import Backbone
         >>> from charrnn.data.vocabulary import CHARACTERS
         >>> tokens, vocabulary = CHARACTERS.tokenize("to be or not to be")
         >>> text = Text(torch.from_numpy(tokens[:5]), 5, Choice(), length=7, vocabulary=vocabulary)
@@ -255,7 +257,7 @@ class Text:
 
     def write(
         self,
-        backbone: Backbone,
+        backbone: Network,
         sampler: str,
         with_prompt: bool = True,
         after_each: Callable[[], object] | None = None,

@@ -1,7 +1,7 @@
 """Reading one token at a time for sampling: one carried state, or all open windows at once.
 
 All memory is allocated at the start, and rows never move. Shapes: W windows, S streams, R = W * S
-rows in which the streams of one window are next to each other, H hidden units, G = 4H gate units.
+rows in which the streams of one window are next to each other.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from charrnn.backbone.lstm import PeepholeLSTM
-from charrnn.backbone.lstm_autograd import step_
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.layer import RecurrentLayer
+from charrnn.backbone.network import Network
 from charrnn.backbone.precision import without_autocast
 from charrnn.backbone.state import State
 
@@ -38,7 +37,7 @@ class Progressive:
         num_streams: number of streams, S.
     """
 
-    def __init__(self, backbone: Backbone, num_streams: int) -> None:
+    def __init__(self, backbone: Network, num_streams: int) -> None:
         self.steps = _Steps(backbone, 1, num_streams)
 
     def read(self, tokens_S: Tensor) -> None:
@@ -64,7 +63,7 @@ class RollingWindows:
         num_streams: number of streams, S.
     """
 
-    def __init__(self, backbone: Backbone, k2: int, num_streams: int) -> None:
+    def __init__(self, backbone: Network, k2: int, num_streams: int) -> None:
         self.k2 = k2
         self.tokens_read = 0
         self.steps = _Steps(backbone, k2, num_streams)
@@ -82,13 +81,11 @@ class RollingWindows:
 class _Steps:
     """The network's state in W windows of S streams each, which advances step by step."""
 
-    def __init__(self, backbone: Backbone, num_windows: int, num_streams: int) -> None:
+    def __init__(self, backbone: Network, num_windows: int, num_streams: int) -> None:
         self.S = num_streams
         self.readout = backbone.readout
         rows = num_windows * num_streams
-        self.layers = [_LayerSteps(layer, rows) for layer in backbone.lstms()]
-        first = self.layers[0].layer
-        self.table_VG = first.W_in_IG + first.bias_G
+        self.layers = [_LayerSteps(layer, rows) for layer in backbone.recurrent_layers()]
 
     def restart(self, window: int) -> None:
         """Reset a window to the initial state."""
@@ -97,13 +94,10 @@ class _Steps:
 
     def advance(self, tokens_S: Tensor, windows: int) -> None:
         """Let the first ``windows`` windows read the next token of their streams."""
-        tokens_R = tokens_S.repeat(windows)
-        first, *others = self.layers
-        with without_autocast(self.table_VG):
-            hidden_RH = first.advance(len(tokens_R), self.table_VG, tokens_R)
-            for layer in others:
-                inputs_RG = torch.addmm(layer.layer.bias_G, hidden_RH, layer.layer.W_in_IG)
-                hidden_RH = layer.advance(len(tokens_R), inputs_RG)
+        x = tokens_S.repeat(windows)
+        with without_autocast(self.layers[0].state[0]):
+            for layer in self.layers:
+                x = layer.advance(x)
 
     def logits(self, window: int) -> Tensor:
         return self.readout(self.layers[-1].state[0][self._rows(window)])
@@ -115,22 +109,20 @@ class _Steps:
 class _LayerSteps:
     """One layer's state in R rows. Each step writes to a second copy, and the two are swapped."""
 
-    def __init__(self, layer: PeepholeLSTM, rows: int) -> None:
-        self.layer = layer
-        h_RH, c_RH = layer.initial_state(rows)
-        self.state: State = h_RH.clone(), c_RH.clone()
-        self.spare: State = torch.empty_like(self.state[0]), torch.empty_like(self.state[1])
+    def __init__(self, layer: RecurrentLayer, rows: int) -> None:
+        self.initial = layer.initial_state(1)
+        self.step_ = layer.stepper()
+        self.state: State = tuple(part.clone() for part in layer.initial_state(rows))
+        self.spare: State = tuple(torch.empty_like(part) for part in self.state)
 
     def restart(self, rows: slice) -> None:
-        h_RH, c_RH = self.state
-        h_RH[rows], c_RH[rows] = self.layer.h0_H, self.layer.c0_H
+        for part, initial in zip(self.state, self.initial, strict=True):
+            part[rows] = initial
 
-    def advance(self, rows: int, inputs: Tensor, tokens_R: Tensor | None = None) -> Tensor:
-        """Advance the first rows, given the inputs of `step_`. Returns their hidden states."""
-        layer = self.layer
-        before = self.state[0][:rows], self.state[1][:rows]
-        after = self.spare[0][:rows], self.spare[1][:rows]
-        weights = layer.W_hid_HG, layer.W_peep_3H
-        step_(inputs, tokens_R, before, after, *weights, layer.peepholes)
+    def advance(self, x: Tensor) -> Tensor:
+        """Let the first rows read tokens (rows,) or features. Returns their hidden states."""
+        before = tuple(part[: len(x)] for part in self.state)
+        after = tuple(part[: len(x)] for part in self.spare)
+        self.step_(x, before, after)
         self.state, self.spare = self.spare, self.state
         return after[0]

@@ -16,6 +16,8 @@ from charrnn.devices import CHOICES as DEVICES
 from charrnn.schema.kinds import Kind, choice, either, number, several, text, whole
 
 Peepholes = Literal["lasagne", "paper", "none"]
+ResetGate = Literal["after", "before"]
+Candidate = Literal["linear", "positive"]
 Order = Literal["equidistant", "shuffled"]
 Start = Literal["learned", "zero", "noise", "fitted-noise", "passed"]
 
@@ -80,6 +82,9 @@ FIELDS: Mapping[str, Kind] = {
     "backbone.hidden_size": whole(1, "unit", MOST_UNITS),
     "backbone.dense_size": whole(1, "unit", MOST_UNITS, null=True),
     "backbone.peepholes": choice(*get_args(Peepholes)),
+    "backbone.reset_gate": choice(*get_args(ResetGate)),
+    "backbone.candidate": choice(*get_args(Candidate)),
+    "backbone.layer_norm": flag,
     "backbone.forget_bias": number("a number", lambda _: True),
     "backbone.grad_clip": number("a number above 0", lambda x: x > 0, null=True),
     "backbone.dropout": share,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.backbone.state import State, state_after
 from charrnn.errors import require, require_choice
 from charrnn.schema.fields import FIELDS, Start, check_arguments
@@ -51,6 +51,7 @@ class Scheme(OwnLoop):
     Examples:
         Two tokens in turn, "abab...", of which scheme 1 learns one batch:
 
+        >>> from charrnn import Backbone
         >>> import torch
         >>> from charrnn.datamodule.batches import Batch
         >>> from charrnn.schemes.schemes_1_and_3 import Scheme1
@@ -88,7 +89,7 @@ class Scheme(OwnLoop):
 
     def __init__(
         self,
-        backbone: Backbone | Mapping[str, Any],
+        backbone: Network | Mapping[str, Any],
         optimizer: MakeOptimizer | Mapping[str, Any],
         k1: int,
         k2: int,
@@ -138,7 +139,7 @@ class Scheme(OwnLoop):
         return k2
 
     def read(self, tokens_TB: Tensor, state: list[State]) -> tuple[Tensor, list[State]]:
-        """Run the recurrent layers over a batch, like Backbone.recur."""
+        """Run the recurrent layers over a batch, like Network.recur."""
         hidden_TBH, trajectory = self.backbone.recur(tokens_TB, state)
         self.reached = state_after(trajectory, -1)
         return hidden_TBH, trajectory

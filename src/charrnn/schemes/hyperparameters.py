@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.errors import CharRNNError
 from charrnn.files import read_file
 from charrnn.untrusted import judge, plain_yaml
@@ -57,7 +57,7 @@ def learning_rate(described: Description | None) -> float | None:
     return float(rate) if isinstance(rate, int | float) else None
 
 
-def build_backbone(described: Mapping[str, Any]) -> Backbone:
+def build_backbone(described: Mapping[str, Any]) -> Network:
     """The network, with initial values.
 
     Raises:

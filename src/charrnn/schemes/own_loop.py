@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.backbone.state import State
 from charrnn.datamodule.batches import Batch
 from charrnn.datamodule.parts import Part
@@ -38,7 +38,7 @@ class OwnLoop(pl.LightningModule):
     """
 
     sampling_procedure: ClassVar[str]
-    backbone: Backbone
+    backbone: Network
     k2: int
     logs_loss = True
 
@@ -57,7 +57,7 @@ class OwnLoop(pl.LightningModule):
         """
         before = self.backbone.initial_state(tokens_TB.shape[1]) if state is None else state
         hidden_TBH, trajectory = self.backbone.recur(tokens_TB, before)
-        after = [(h_TBH[-1], c_TBH[-1]) for h_TBH, c_TBH in trajectory]
+        after = [tuple(part_TBH[-1] for part_TBH in layer) for layer in trajectory]
         return self.backbone.readout(hidden_TBH), after
 
     def on_fit_start(self) -> None:

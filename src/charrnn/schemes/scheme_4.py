@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.backbone.state import State, state_after
 from charrnn.datamodule.batches import Batch
 from charrnn.errors import require
@@ -49,7 +49,7 @@ class ConditionalMultiLoss(Scheme):
 
     def __init__(
         self,
-        backbone: Backbone | Mapping[str, Any],
+        backbone: Network | Mapping[str, Any],
         optimizer: MakeOptimizer | Mapping[str, Any],
         k1: int,
         k2: int,

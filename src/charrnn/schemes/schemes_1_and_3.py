@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.datamodule.batches import Batch
 from charrnn.schema.fields import Start, check_arguments
 from charrnn.schemes.base import MakeOptimizer, Scheme
@@ -40,7 +40,7 @@ class MultiLoss(Scheme):
 
     def __init__(
         self,
-        backbone: Backbone | Mapping[str, Any],
+        backbone: Network | Mapping[str, Any],
         optimizer: MakeOptimizer | Mapping[str, Any],
         k1: int,
         k2: int,

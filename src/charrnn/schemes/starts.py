@@ -12,7 +12,6 @@ add one, write its function here and list it in STARTS.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -92,7 +91,7 @@ def moved(states: States, device: torch.device) -> States:
 def _each(change: Callable[..., Tensor], *states: States) -> States:
     """A function applied to every tensor of states, or to those of several with the same place."""
     return [
-        cast(State, tuple(change(*parts) for parts in zip(*layers, strict=True)))
+        tuple(change(*parts) for parts in zip(*layers, strict=True))
         for layers in zip(*states, strict=True)
     ]
 

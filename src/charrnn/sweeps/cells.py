@@ -106,8 +106,15 @@ class Cell:
             "seed": cfg.seed,
             "scale": cfg.scale.name,
             "settings": " ".join(override for _, override in sorted(self.settings().items())),
-            **{name.rpartition(".")[2]: OmegaConf.select(cfg, name) for name in cfg.columns},
+            **{name.rpartition(".")[2]: self.in_column(name) for name in cfg.columns},
         }
+
+    def in_column(self, name: str) -> object:
+        """The value of a field, or the chosen option of a group."""
+        value = OmegaConf.select(self.cfg, name)
+        if OmegaConf.is_dict(value):
+            return self.cfg.hydra.runtime.choices.get(name, value)
+        return value
 
     def settings(self) -> dict[str, str]:
         """The overrides of the command line and the sweep that have no column, by their fields."""

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from charrnn.errors import CharRNNError
 from charrnn.runs.final import final_perplexities
 from charrnn.sweeps.cells import Cell
@@ -168,20 +166,17 @@ def _columns(cells: Sequence[Cell]) -> dict[str, list[str]]:
         short = field.rpartition(".")[2]
         unique = last[short] == 1 and short not in {*columns, *NAMES, "seed"}
         columns[short if unique else field] = [
-            one.get(field) or _value(cell, field) for one, cell in zip(given, cells, strict=True)
+            one.get(field) or str(cell.in_column(field))
+            for one, cell in zip(given, cells, strict=True)
         ]
     return columns
 
 
 def _given(cell: Cell) -> dict[str, str]:
     """The values of the experiment's columns and of the settings, by their whole names."""
-    own = {name: str(OmegaConf.select(cell.cfg, name)) for name in cell.cfg.columns}
+    own = {name: str(cell.in_column(name)) for name in cell.cfg.columns}
     given = {field: word.partition("=")[2] for field, word in cell.settings().items()}
     return {field: value for field, value in {**own, **given}.items() if field != "num_batches"}
-
-
-def _value(cell: Cell, field: str) -> str:
-    return str(OmegaConf.select(cell.cfg, field))
 
 
 def _alike(columns: dict[str, list[str]]) -> bool:

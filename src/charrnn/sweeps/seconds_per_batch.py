@@ -18,6 +18,7 @@ from charrnn.datamodule.batches import Batch
 from charrnn.devices import Place
 from charrnn.runs.files import CONFIG
 from charrnn.runs.folder import PROVENANCE, RunFolder
+from charrnn.runs.identity import declared_name
 from charrnn.training.build import DTYPES, optimizer, scheme_class
 from charrnn.training.timed_step import make_step, seconds
 from charrnn.untrusted import judge, plain_yaml
@@ -33,10 +34,13 @@ class Step:
     """Everything that a training batch's time depends on; corpus and k1 hardly matter.
 
     Attributes:
+        backbone: the name that the network's class declares, which stands for its recurrent cell.
         k3: positions that the loss counts, also where the configuration leaves k3 to the scheme.
     """
 
     training: str
+    backbone: str
+    layer_norm: bool
     num_layers: int
     hidden_size: int
     dense_size: int | None
@@ -52,9 +56,11 @@ def step_of(cfg: DictConfig, threads: int) -> Step:
     scheme = scheme_class(cfg)
     return Step(
         training=scheme.training_procedure,
+        backbone=declared_name(cfg.backbone._target_),
+        layer_norm=cfg.backbone.get("layer_norm", False),
         num_layers=cfg.backbone.num_layers,
         hidden_size=cfg.backbone.hidden_size,
-        dense_size=cfg.backbone.dense_size,
+        dense_size=cfg.backbone.get("dense_size"),
         k2=cfg.k2,
         k3=scheme.own_k3(cfg.k1, cfg.k2) if cfg.k3 is None else cfg.k3,
         batch_size=cfg.datamodule.batch_size,

@@ -9,7 +9,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 
 from charrnn.backbone.lstm_autograd import prepare_cpu
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.config import build
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.datamodule.module import CharDataModule
@@ -114,7 +114,7 @@ def build_scheme(cfg: DictConfig, vocabulary_size: int) -> Scheme:
         BadInput: if an argument is out of its range, or initial weights do not fit.
     """
     prepare_cpu()
-    backbone: Backbone = build(cfg.backbone, vocabulary_size=vocabulary_size)
+    backbone: Network = build(cfg.backbone, vocabulary_size=vocabulary_size)
     backbone.to(DTYPES[cfg.precision])
     if cfg.initial_weights is not None:
         load_given(backbone, cfg.initial_weights)

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from charrnn.backbone.initial_weights import load_arrays
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Network
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import BadInput, require
 from charrnn.files import open_file
@@ -17,7 +17,7 @@ from charrnn.runs.files import WEIGHTS
 from charrnn.runs.folder import RunFolder
 
 
-def load_given(backbone: Backbone, path: str, vocabulary: Vocabulary | None = None) -> None:
+def load_given(backbone: Network, path: str, vocabulary: Vocabulary | None = None) -> None:
     """Set a network's weights to those of a file.
 
     Args:
@@ -38,7 +38,7 @@ def load_given(backbone: Backbone, path: str, vocabulary: Vocabulary | None = No
         load_arrays(backbone, _arrays(file))
 
 
-def _load_from_run(backbone: Backbone, run: RunFolder, vocabulary: Vocabulary | None) -> None:
+def _load_from_run(backbone: Network, run: RunFolder, vocabulary: Vocabulary | None) -> None:
     name = run.path.name
     wanted = f"the {WEIGHTS} of a finished run"
     require(run.is_finished, "initial_weights", run.path / WEIGHTS, wanted)
