@@ -90,5 +90,6 @@ def _caption(results: Results, table: pd.DataFrame) -> str:
         " Effective remembrance: the total variation distance, from 0 to 1, between the prediction"
         " from the whole past and that from so many last tokens alone; it stays high in a model"
         " that does not let go of the distant past. Size of the memory: the mean of |c|, or of |h|"
-        " in a cell without c. A line is a geometric mean over runs, and its band reaches from the lowest to the highest."
+        " in a cell without c. A line is a geometric mean over runs, and its band reaches from the"
+        " lowest to the highest."
     )
