@@ -6,6 +6,7 @@ import functools
 import logging
 import pickle
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from charrnn.config import build, conf_folder, register_resolvers
+from charrnn.data.corpora.base import load_once
 from charrnn.data.corpora.for_figures import choose
-from charrnn.data.fetching.packages import FetchError
+from charrnn.data.corpora.labels import labels
+from charrnn.data.fetching.packages import FetchError, no_fetching
 from charrnn.devices import AUTO
-from charrnn.errors import CannotRead, require
+from charrnn.errors import CannotRead, CharRNNError, require
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
@@ -42,6 +45,8 @@ IN_COLUMNS = {
     *("backbone.num_layers", "backbone.hidden_size", "columns"),
 }
 """Fields that have columns of their own in a grid's table, or that choose its cells."""
+TEXT_DIGITS = 10
+"""Of the hash of a text, in a grid's table."""
 NO_SETTINGS = {
     *("data", "launcher", "sampling", "hydra", "job", "jobs", "threads", "plan", "fail_fast"),
     *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at", "keep_last"),
@@ -91,11 +96,19 @@ class Cell:
         """The name of its corpus."""
         return build(self.cfg.data).full_name
 
+    @functools.cached_property
+    def text(self) -> str:
+        """The hash of its text, which corpora of one name tells apart; empty if it is not here."""
+        with no_fetching(), suppress(CharRNNError):
+            return load_once(build(self.cfg.data)).sha256
+        return ""
+
     def describe(self) -> dict[str, object]:
         """The columns of a grid's table that tell cells apart: all but num_batches and run."""
         cfg = self.cfg
         return {
             "corpus": self.corpus,
+            "text": self.text[:TEXT_DIGITS],
             "scheme": cfg.scheme,
             "procedure": self.procedure,
             "k1": cfg.k1,
@@ -214,6 +227,12 @@ def cells_of(experiment: str, words: Sequence[str]) -> list[Cell]:
 def compose_cells(experiment: str, words: Sequence[str]) -> list[DictConfig]:
     """The configurations of `cells_of`."""
     return [cell.cfg for cell in cells_of(experiment, words)]
+
+
+def labels_of(cells: Sequence[Cell]) -> list[str]:
+    """What to call the corpus of each cell among those of the others."""
+    called = labels((cell.corpus, cell.text) for cell in cells)
+    return [called[cell.corpus, cell.text] for cell in cells]
 
 
 def recognise(cells: Sequence[Cell]) -> list[Cell]:
