@@ -20,12 +20,12 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from charrnn.config import build, conf_folder, register_resolvers
+from charrnn.config import OF_A_GPU, build, conf_folder, register_resolvers
 from charrnn.data.corpora.base import load_once
 from charrnn.data.corpora.for_figures import choose
 from charrnn.data.corpora.labels import labels
 from charrnn.data.fetching.packages import FetchError, no_fetching
-from charrnn.devices import AUTO
+from charrnn.devices import AUTO, GPU
 from charrnn.errors import CannotRead, CharRNNError, require
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
@@ -188,12 +188,25 @@ def _expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> 
     for combination in combinations:
         one = compose(combination)
         label = " ".join(o for o in combination if o not in fixed) or "the only cell"
+        _require_scale_of(one)
         cells.append(Cell(_scale_named(combination, one), one, label))
     return cells
 
 
 def _sets_device(override: Override) -> bool:
     return override.key_or_group == "device"
+
+
+def _require_scale_of(cfg: DictConfig) -> None:
+    """Refuse `scale=auto` for a GPU that is elsewhere: it was decided by this machine, without one.
+
+    Raises:
+        BadInput: naming the scale of a GPU.
+    """
+    elsewhere = cfg.device == GPU and cfg.scale.name != OF_A_GPU
+    by_this_machine = cfg.hydra.runtime.choices["scale"] == AUTO
+    wanted = f"chosen where device=gpu is planned without a GPU: auto is {OF_A_GPU} on a GPU"
+    require(not (elsewhere and by_this_machine), "scale", AUTO, wanted)
 
 
 def _scale_named(combination: Sequence[str], cfg: DictConfig) -> list[str]:
