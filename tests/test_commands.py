@@ -189,6 +189,7 @@ def test_ctrl_c_ends_a_sample_and_shows_the_others(config, tmp_path):
         process.send_signal(signal.SIGINT)
         out, complaints = process.communicate()
     assert process.returncode == 130
+    assert complaints.splitlines()[-1] == b"ended by SIGINT."
     assert b"Traceback" not in complaints
     first, second = (shown + out).decode().split("\n\n--- seed 1\n")
     assert second.endswith("\n")
@@ -213,6 +214,22 @@ def test_ctrl_c_while_all_is_imported_is_no_traceback():
     assert process.returncode == 130
     assert b"Traceback" not in complaints
     assert b" charrnn.commands.trained_run\n" not in complaints  # imports had not finished
+
+
+def test_a_terminal_is_sent_no_control_characters_of_a_corpus(
+    config, charrnn, monkeypatch, text_file, tmp_path
+):
+    text_file.write_text("the \x1b[31mseat\x07\n" * 1000)
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    words = ["sample", folder.path, "--prompt", "t\x1b[3", "--length", 1]
+    assert "t\x1b[3" in charrnn(*words)[1]  # a file or a pipe gets the text as it is
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", terminal)
+    charrnn(*words, "--out", tmp_path / "a.txt")
+    assert terminal.getvalue().startswith("t\\x1b[3")
+    assert "\x1b" not in terminal.getvalue()
+    assert (tmp_path / "a.txt").read_text().startswith("t\x1b[3")
 
 
 def test_a_character_that_standard_output_does_not_have_is_replaced(
