@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from charrnn.help import Entry, entries_on, overview, wrapped
 from charrnn.schema.fields import kind_of
