@@ -58,7 +58,7 @@ setup: $(INSTALLED) ## create the environment in .venv, and install what running
 reproduce-fig7 reproduce-fig8 reproduce-fig9 reproduce-fig10 reproduce-fig11: reproduce-%: $(INSTALLED) ## train the missing runs of a figure and draw it (SCALE=, CORPORA=, SEEDS=, JOBS=, DEVICE=, LAUNCHER=, MORE=)
 	@failed=0; $(call train-and-draw,$*); exit $$failed
 
-reproduce-table4: $(INSTALLED) ## measure the speed of the schemes and compare it with the paper's (SCALE=, CORPORA=)
+reproduce-table4: $(INSTALLED) ## measure the speed of the schemes and compare it with the paper's (SCALE=, CORPORA=, DEVICE=)
 	@$(measure)
 
 reproduce-all: $(INSTALLED) ## the table and all figures; a failing run does not stop the others
@@ -75,9 +75,9 @@ reproduce-carry: $(INSTALLED) ## what makes training unstable: train the missing
 	@failed=0; $(call train-and-draw,readings carry suspects); \
 	  $(BIN)/python -m analysis.instability --scale $(SCALE) $(DRAWN) || failed=1; exit $$failed
 
-evidence: $(INSTALLED) ## train a part of the programme of runs (PART=, SCALE=, JOBS=); without PART= the parts are listed
+evidence: $(INSTALLED) ## train a part of the programme of runs (PART=, SCALE=, JOBS=, DEVICE=, LAUNCHER=, MORE=); without PART= the parts are listed
 	@$(BIN)/python -m analysis.programme $(PART) \
-	  $(if $(PART),$(if $(filter-out auto,$(SCALE)),scale=$(SCALE)) jobs=$(JOBS) launcher=$(LAUNCHER))
+	  $(if $(PART),$(if $(filter-out auto,$(SCALE)),scale=$(SCALE)) jobs=$(JOBS) device=$(DEVICE) launcher=$(LAUNCHER) $(MORE))
 
 plan-fig7 plan-fig8 plan-fig9 plan-fig10 plan-fig11: plan-%: $(INSTALLED) ## list the runs that a figure needs and the time they take here; trains nothing
 	@$(BIN)/charrnn plan $* $(SWEEP)
@@ -88,7 +88,7 @@ plan-all: $(INSTALLED) ## the same for all figures together; shared runs count o
 status: $(INSTALLED) ## show the state of every cell of every grid
 	@$(BIN)/charrnn status
 
-measure = $(BIN)/python -m analysis.speed.table4 scale=$(SCALE) 'corpora="$(CORPORA)"'
+measure = $(BIN)/python -m analysis.speed.table4 scale=$(SCALE) 'corpora="$(CORPORA)"' device=$(DEVICE)
 
 # A sweep exits with 1 if some of its runs failed: the others are drawn. Any other status ends it all.
 # The figure is drawn once, after the sweep, of the corpora that were asked for.

@@ -15,6 +15,7 @@ from pandas.api.typing import SeriesGroupBy
 
 from analysis.results import CELL, FAR_PAST
 from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.data.corpora.labels import name_in
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 
 KEY = ["sweep", *CELL]
@@ -196,12 +197,13 @@ def by_paper_corpus(values: Cells) -> Cells:
     Of several substitutes the first in the catalogue is taken; the authors' own corpora come before
     all substitutes. Corpora that stand for none of the paper's are left out.
     """
-    known, chosen = values.index.unique("corpus"), dict[str, str]()
-    for corpus, stands_for in STANDS_FOR.items():
-        if corpus in known:
-            chosen.setdefault(stands_for, corpus)
+    order, chosen = [*STANDS_FOR], dict[str, str]()
+    known = [corpus for corpus in values.index.unique("corpus") if name_in(corpus) in order]
+    for corpus in sorted(known, key=lambda corpus: order.index(name_in(corpus))):
+        chosen.setdefault(STANDS_FOR[name_in(corpus)], corpus)
     kept = values[values.index.get_level_values("corpus").isin(chosen.values())]
-    return kept.rename(index=STANDS_FOR, level="corpus")
+    originals = {corpus: original for original, corpus in chosen.items()}
+    return kept.rename(index=originals, level="corpus")
 
 
 def _alike(values: Cells, *columns: str) -> SeriesGroupBy[float, Any]:

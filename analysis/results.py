@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from charrnn.data.corpora.labels import name_in
 from charrnn.errors import CharRNNError, reason, require
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.files import read_file
@@ -68,14 +69,16 @@ class Results:
         return int(self.cells.loc[self.cells["state"].isin(RESULTS), "run"].nunique())
 
     def of(self, corpora: str) -> Results:
-        """The results of these corpora alone; names separated by commas.
+        """The results of these corpora alone; names, or labels, separated by commas.
 
         Raises:
             BadInput: if the sweep has none of these corpora.
         """
         names, known = corpora.split(","), self.cells["corpus"].unique()
-        require(bool(set(names) & set(known)), "corpora", corpora, f"some of {', '.join(known)}")
-        cells, curves = (table[table["corpus"].isin(names)] for table in (self.cells, self.curves))
+        found = any(_is_one_of(corpus, names) for corpus in known)
+        require(found, "corpora", corpora, f"some of {', '.join(known)}")
+        tables = self.cells, self.curves
+        cells, curves = (table[[_is_one_of(c, names) for c in table["corpus"]]] for table in tables)
         return Results(cells.reset_index(drop=True), curves.reset_index(drop=True))
 
     def curve(self, cell: pd.Series) -> pd.DataFrame:
@@ -91,6 +94,10 @@ class Results:
             self.curve(cell)["perplexity"].fillna(np.inf).iloc[-1] for _, cell in cells.iterrows()
         ]
         return cells.assign(final=finals).reset_index(drop=True)
+
+
+def _is_one_of(corpus: str, names: Sequence[str]) -> bool:
+    return corpus in names or name_in(corpus) in names
 
 
 def read_results(grid: Path) -> Results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import json
@@ -24,9 +25,11 @@ from matplotlib.text import Text
 from omegaconf import OmegaConf
 from processes import DEADLINE, Command
 
+from charrnn.api.results import results
 from charrnn.commands.compare import draw
 from charrnn.commands.trained_run import open_run
 from charrnn.commands.which_run import Reference
+from charrnn.data.corpora.base import load_once
 from charrnn.data.music.midi_reading import read_notes
 from charrnn.data.music.midi_writing import as_midi
 from charrnn.evaluation.by_position import perplexity_by_position
@@ -186,6 +189,7 @@ def test_ctrl_c_ends_a_sample_and_shows_the_others(config, tmp_path):
         process.send_signal(signal.SIGINT)
         out, complaints = process.communicate()
     assert process.returncode == 130
+    assert complaints.splitlines()[-1] == b"ended by SIGINT."
     assert b"Traceback" not in complaints
     first, second = (shown + out).decode().split("\n\n--- seed 1\n")
     assert second.endswith("\n")
@@ -210,6 +214,22 @@ def test_ctrl_c_while_all_is_imported_is_no_traceback():
     assert process.returncode == 130
     assert b"Traceback" not in complaints
     assert b" charrnn.commands.trained_run\n" not in complaints  # imports had not finished
+
+
+def test_a_terminal_is_sent_no_control_characters_of_a_corpus(
+    config, charrnn, monkeypatch, text_file, tmp_path
+):
+    text_file.write_text("the \x1b[31mseat\x07\n" * 1000)
+    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    words = ["sample", folder.path, "--prompt", "t\x1b[3", "--length", 1]
+    assert "t\x1b[3" in charrnn(*words)[1]  # a file or a pipe gets the text as it is
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", terminal)
+    charrnn(*words, "--out", tmp_path / "a.txt")
+    assert terminal.getvalue().startswith("t\\x1b[3")
+    assert "\x1b" not in terminal.getvalue()
+    assert (tmp_path / "a.txt").read_text().startswith("t\x1b[3")
 
 
 def test_a_character_that_standard_output_does_not_have_is_replaced(
@@ -306,6 +326,31 @@ def test_runs_are_named_by_folder_prefix_hash_or_as_the_best(config, charrnn, tm
     assert meant("best", "num_batches=2", "scheme=1") == slow.path.name
     assert "has corpus=text scheme=4" in meant("best", "corpus=text", "scheme=4")
     assert "it has to be 1, not 2:" in meant("best", "best")
+
+
+def test_the_best_run_is_of_one_text(config, charrnn, text_file, tmp_path):
+    small = ["num_batches=1", "k2=10", "k1=5", "backbone.hidden_size=2"]
+    labels = {}
+    for content in ("the seat of the hat\n" * 1000, "a seat of a hat\n" * 1000):
+        text_file.write_text(content)
+        load_once.cache_clear()
+        run = train(config(*small))
+        labels[run.path.name] = f"text@{hashlib.sha256(content.encode()).hexdigest()[:6]}"
+
+    def meant(word):
+        _, out, err = charrnn("eval", "best", f"corpus={word}", "--runs", tmp_path / "runs")
+        return out.partition("\n")[0].removeprefix("run: ") or err
+
+    known = " or ".join(sorted(labels.values()))
+    several = f"error: corpus=text cannot be used: it has to be {known}: several texts have this"
+    assert meant("text").startswith(several)
+    text_file.write_text("the seat of the hat\n" * 1000)
+    load_once.cache_clear()
+    (first, label), (_, other) = labels.items()
+    assert meant(label) == first
+    assert meant(other).endswith("is on this machine now: give a text of your own.\n")
+    table = results(tmp_path / "runs")
+    assert dict(zip(table["run"], table["corpus"], strict=True)) == labels
 
 
 def test_the_fields_of_the_best_run_are_values_and_a_misspelt_one_is_refused(

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.config import conf_folder, scale_for_this_machine
 from charrnn.errors import CharRNNError
 from charrnn.help import GROUPS as HELP_GROUPS
-from charrnn.help import everything, help_on, overview
+from charrnn.help import everything, overview
+from charrnn.schema.explanation import explain
 from charrnn.training.build import check
 from charrnn.training.train_run import prepare, train
 
@@ -119,7 +120,7 @@ def test_help_shows_a_comment_of_several_lines_whole(option):
     lines = [line[2:] for line in file.read_text().splitlines() if line.startswith("# ")]
     text = " ".join(line for line in lines if not line.startswith("@"))
     assert len(text) > 110  # it does not fit a line
-    assert text in " ".join(help_on(conf_folder(), [option]).split())
+    assert text in " ".join(explain(conf_folder(), [option]).split())
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100])
@@ -135,16 +136,37 @@ def test_help_is_as_wide_as_the_terminal_and_breaks_no_word(monkeypatch, columns
 
 def test_help_explains_its_words_before_the_fields():
     introduction = overview(conf_folder()).partition("Common fields")[0]
-    assert {"k1", "k2", "Windowed", "progressive", "scheme"} <= {*introduction.split()}
+    assert {"k1:", "k2:", "windowed:", "progressive:", "scheme:"} <= {*introduction.split()}
 
 
 def test_help_on_a_field_shows_its_values_by_option():
-    text = " ".join(help_on(conf_folder(), ["scale.num_batches"]).split())
+    text = " ".join(explain(conf_folder(), ["scale.num_batches"]).split())
     values = "1600 (laptop), 12800 (long, paper), 250 (quick), 6 (smoke)"
-    assert text == f"scale.num_batches={values} training batches per run"
-    assert help_on(conf_folder(), ["lr"]).startswith(
-        "    optimizer.lr=0.001\n        learning rate"
+    assert text == (
+        f"scale.num_batches={values} training batches per run can be: a whole number, at least 1 "
+        "batch"
     )
+    assert explain(conf_folder(), ["lr"]).startswith(
+        "    optimizer.lr=0.001\n        learning rate\n        can be: a number, at least 0"
+    )
+
+
+def test_help_on_a_field_says_what_it_can_be_its_size_at_each_scale_and_where_the_paper_is():
+    width = " ".join(explain(conf_folder(), ["backbone.hidden_size"]).split())
+    assert width == (
+        "backbone.hidden_size=${scale.hidden_size.large} units in each recurrent layer, gamma "
+        "can be: a whole number, at least 1 unit default: 64 at scale=quick, 128 at scale=laptop, "
+        "128 at scale=long, 512 at scale=paper "
+        "in the paper: Table 3, where it is gamma; Figures 7 and 8 compare 128 and 512"
+    )
+    stride = explain(conf_folder(), ["k1"])
+    assert stride.startswith("k1: tokens from the start of one training sequence to the start of ")
+    assert "in the paper: Section 4.1, Eq. 8; Figures 9 and 10 compare values" in stride
+
+
+@pytest.mark.parametrize("word", ["windowed", "progressive"])
+def test_help_explains_a_word_that_is_no_field(word):
+    assert explain(conf_folder(), [word]).startswith(f"{word}: ")
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_the_command_lines_values_replace_the_experiments():
     ],
 )
 def test_make_passes_its_words_on(target, figures, tables):
-    words = ["SCALE=smoke", "CORPORA=stdlib,music", "SEEDS=0,1"]
+    words = ["SCALE=smoke", "CORPORA=stdlib,music", "SEEDS=0,1", "DEVICE=cpu"]
     command = ["make", "--dry-run", f"reproduce-{target}", *words]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     (last,) = (line for line in result.stdout.splitlines() if "scale=smoke" in line)
@@ -149,7 +149,17 @@ def test_make_passes_its_words_on(target, figures, tables):
     if figures:
         assert "experiment=$figure scale=smoke 'corpora=\"stdlib,music\"' seed=0,1" in last
         assert "analysis.drawing.figure $figure --scale smoke --corpora stdlib,music" in last
-    assert last.count("analysis.speed.table4 scale=smoke 'corpora=\"stdlib,music\"'") == tables
+    speed = "analysis.speed.table4 scale=smoke 'corpora=\"stdlib,music\"' device=cpu"
+    assert last.count(speed) == tables
+
+
+def test_make_evidence_passes_its_words_on():
+    words = ["PART=2", "DEVICE=gpu", "LAUNCHER=slurm", "MORE=launcher.partition=long"]
+    command = ["make", "--dry-run", "evidence", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    asked = "device=gpu launcher=slurm launcher.partition=long"
+    assert "analysis.programme 2 " in result.stdout
+    assert result.stdout.rstrip().endswith(f" jobs=auto {asked}")
 
 
 def test_every_module_that_make_runs_is_there():
@@ -162,6 +172,18 @@ def test_every_module_that_make_runs_is_there():
             f"{module}.__main__"
         )
         assert runs, module
+
+
+def test_a_scale_for_a_gpu_elsewhere_is_not_decided_by_a_machine_without_one(monkeypatch):
+    """On a login node `auto` would be the scale of a CPU."""
+    monkeypatch.setattr("charrnn.devices.has_gpu", lambda: False)
+    for asked in ("device=gpu", "launcher.gpus_per_node=1"):
+        words = ["data=stdlib", "launcher=slurm", asked]
+        with pytest.raises(BadInput, match=r"^scale=auto cannot .* auto is paper on a GPU\.$"):
+            compose_cells("fig9", words)
+        cells = compose_cells("fig9", [*words, "scale=paper"])
+        assert {cell.scale.name for cell in cells} == {"paper"}
+    assert {cell.scale.name for cell in compose_cells("fig9", ["data=stdlib"])} == {"quick"}
 
 
 def test_one_corpus_is_or_stands_for_the_papers():

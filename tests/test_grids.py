@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pandas as pd
 import pytest
 
+from charrnn.data.corpora.base import load_once
 from charrnn.errors import CharRNNError
 from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.grids import read_grid, write_grid
@@ -49,6 +52,34 @@ def test_cells_that_differ_in_any_setting_are_different_cells(config, grid):
     table = read_grid(grid)
     assert list(table["settings"]) == rates
     assert table["run"].nunique() == 2
+
+
+def test_a_text_that_was_changed_is_another_corpus(config, grid, text_file):
+    """Its old results stay, and grids beside it tell both apart too."""
+    hashes = []
+    for content in ("the seat of the hat\n" * 1000, "the seat of a hat\n" * 1000):
+        text_file.write_text(content)
+        load_once.cache_clear()
+        hashes.append(hashlib.sha256(content.encode()).hexdigest()[:6])
+        for _ in range(2):
+            write_grid([cell(config("seed=0"))], grid)
+    assert list(read_grid(grid)["corpus"]) == [f"text@{digest}" for digest in hashes]
+    other = grid.with_name("other-smoke.csv")
+    write_grid([cell(config("seed=0"))], other)
+    assert list(read_grid(other)["corpus"]) == [f"text@{hashes[1]}"]
+    grid.unlink()
+    assert list(read_grid(other)["corpus"]) == ["text"]
+
+
+def test_a_table_from_before_texts_were_noted_is_read_and_its_cells_are_replaced(config, grid):
+    write_grid([cell(config("seed=0")), cell(config("seed=1"))], grid)
+    pd.read_csv(grid, dtype=str, keep_default_na=False).drop(columns="text").to_csv(
+        grid, index=False
+    )
+    assert list(read_grid(grid)["corpus"]) == ["text", "text"]
+    write_grid([cell(config("seed=1"))], grid)
+    assert list(read_grid(grid)["seed"]) == [0, 1]
+    assert list(read_grid(grid)["corpus"]) == ["text", "text"]
 
 
 def test_a_column_that_an_earlier_sweep_has_not_is_empty_there(config, grid):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 
 import pytest
+
+from charrnn.sweeps.grids import read_grid
 
 PROSE = "Das Pferd frißt keinen Gurkensalat.\n" * 600
 SPLIT = "10,500 tokens to train on, 11,100 to test on; 4 batches per epoch."
@@ -136,6 +139,28 @@ def test_a_run_says_what_its_text_is_and_a_finished_one_does_not(command, text_f
     text_file.write_text(text_file.read_text().replace("\n", "\r"))
     odd = command()
     assert "text: lines end with CR, as on old Macs" in odd.stderr
+
+
+def test_two_texts_of_one_name_are_announced_with_their_files_and_told_apart(command, tmp_path):
+    files = [tmp_path / folder / "mine.txt" for folder in ("one", "other")]
+    digests = []
+    for path, letter in zip(files, "ab", strict=True):
+        path.parent.mkdir()
+        path.write_text(f"the {letter} \n" * 4000)
+        digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    paths = ",".join(map(str, files))
+    sweep = ("-m", "scheme=1,2", f"data.path={paths}", "num_batches=1", "jobs=1", "draw=false")
+    done = command(*sweep)
+    assert done.returncode == 0, done.stderr
+    labels = [f"mine@{digest[:6]}" for digest in digests]
+    for label, path in zip(labels, files, strict=True):
+        assert f"{label} ({path}): 28,000 characters" in done.stderr
+        assert f": scheme 2, {path}, k1=20, on the CPU: " in done.stderr
+        assert done.stdout.count(f"{label} ") == 2  # rows of the table
+    assert "each corpus by itself" in done.stdout
+    grid = read_grid(tmp_path / "runs" / "grids" / "sweep-smoke.csv")
+    assert sorted(grid["corpus"]) == sorted([*labels, *labels])
+    assert grid["run"].nunique() == 4
 
 
 def test_a_sweep_says_it_once_per_corpus(command, text_file, tmp_path):

@@ -167,6 +167,39 @@ def test_a_file_that_is_not_midi_is_unreadable(path, content):
         read_notes(path)
 
 
+def test_what_mido_does_not_read_is_read_and_what_is_left_out_is_said(path, caplog):
+    """An escape, a chunk between tracks, a header that counts too few tracks, and RIFF."""
+    caplog.set_level(logging.INFO)
+    first, second = (b"\x00\x90" + bytes([pitch, 64]) + END for pitch in (C, D))
+    escape = b"\x60\xf7\x03\xf3\x01\xff"
+    write_bytes(path, escape + first, second, form=1)
+    assert read_notes(path) == [D, C]  # the escape takes its time
+    assert caplog.messages == []
+    content = write_bytes(path, first, second, form=1).read_bytes()
+    between = content.index(b"MTrk", 20)
+    path.write_bytes(content[:between] + b"XFIH\x00\x00\x00\x03abc" + content[between:])
+    assert read_notes(path) == [C, D]
+    path.write_bytes(content[:10] + b"\x00\x01" + content[12:])
+    assert read_notes(path) == [C, D]
+    size = len(content).to_bytes(4, "little")
+    before = b"RIFF\x00\x00\x00\x00RMIDDISP\x01\x00\x00\x00a\x00"
+    path.write_bytes(before + b"data" + size + content)
+    assert read_notes(path) == [C, D]
+    assert caplog.messages == [
+        f"{path}: unknown chunks left out: 1",
+        f"{path}: its header counts 1 of 2 tracks",
+    ]
+    path.write_bytes(content[:10] + b"\x00\x03" + content[12:])
+    with pytest.raises(UnreadableMidi):
+        read_notes(path)
+
+
+def test_karaoke_and_riff_files_are_read_beside_others(tmp_path):
+    for suffix, pitch in ((".KAR", C), (".mid", D), (".rmi", E)):
+        write(tmp_path / f"piece{suffix}", tune(pitch))
+    assert music_text(tmp_path, "data.path") == f"{C}\n{D}\n{E}\n"
+
+
 def test_an_unknown_format_is_unreadable(path):
     with pytest.raises(UnreadableMidi, match=r"format 7 is not 0, 1 or 2"):
         read_notes(write_bytes(path, bytes([0, 0x90, C, 64]) + END, form=7))

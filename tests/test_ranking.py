@@ -124,7 +124,8 @@ def test_corpora_are_ranked_each_by_itself(cell, tmp_path):
 def test_the_table_and_how_much_of_a_long_one_is_shown(cell, capsys):
     cells = [cell(4.0, "k1=20", "seed=0"), cell(9.0, "k1=20", "seed=1"), cell(8.0, "k1=40")]
     print_ranking("mine", rank(cells, set()), "charrnn status")
-    _, title, head, *lines = capsys.readouterr().out.splitlines()
+    _, title, words, head, *lines = capsys.readouterr().out.splitlines()
+    assert words == "k1: tokens from the start of one training sequence to the start of the next."
     assert title.startswith("mine: final perplexity of the test split, best first; the geometric ")
     assert head.split()[:5] == ["k1", "perplexity", "lowest", "highest", "replicates"]
     assert [line.split() for line in lines] == [
@@ -134,7 +135,7 @@ def test_the_table_and_how_much_of_a_long_one_is_shown(cell, capsys):
     many = [cell(2.0 + n, f"k1={n + 1}") for n in range(SHOWN + 3)]
     many.append(cell(None, "k1=99", error="out of luck"))
     print_ranking("mine", rank(many, set()), "charrnn status --runs x")
-    _, _, _, *lines, last = capsys.readouterr().out.splitlines()
+    _, _, _, _, *lines, last = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [str(n + 1) for n in range(SHOWN)]
     assert last == "and 4 more rows: charrnn status --runs x shows every cell."
 
@@ -169,7 +170,9 @@ def test_a_sweep_ends_with_its_table_its_figure_and_what_comes_next(command, tmp
     title, rest = first.stdout.lstrip().split("\n", 1)
     assert title.startswith("mine, scale=smoke: final perplexity of the test split, best first")
     table, steps = rest.split("next:")
-    _, *rows = (line.split() for line in table.splitlines())
+    words, _, *rows = table.splitlines()
+    assert words == "scheme: a way to train together with a way to sample."
+    rows = [row.split() for row in rows]
     assert sorted(row[0] for row in rows) == ["1", "2", "3"]
     assert [float(row[1]) for row in rows] == sorted(float(row[1]) for row in rows)
     assert all(row[-3:] == ["2", "trained", "now"] for row in rows)

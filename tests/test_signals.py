@@ -99,14 +99,15 @@ def rows(folder: RunFolder, after: int):
     ],
 )
 def test_before_the_first_batch_and_after_the_last_one_a_run_ends_at_once(
-    config, tmp_path, sent, moment, words
+    config, tmp_path, text_file, sent, moment, words
 ):
     cfg, log = config("num_batches=3", "keep_last=false", "checkpoint_share=0"), tmp_path / "log"
     process = processes.start(cfg, log, moment, sent)
     process.join()
     assert process.exitcode == 128 + sent
     assert (
-        last_line(log) == f"scheme 1, text, k1=20: ended by {sent.name}; the same command {words}."
+        last_line(log)
+        == f"scheme 1, {text_file}, k1=20: ended by {sent.name}; the same command {words}."
     )
     assert prepare(cfg).folder.error() is None
     assert processes.run(cfg) == 0

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pandas as pd
 
 from analysis.instability.definition import SETTLED
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.data.corpora.for_figures import stands_for
 
 STRIDES = (20, 40, 60, 80, 100)
 CORPORA = ("english", "finnish", "linux", "music")
@@ -68,7 +68,7 @@ class Conditions:
         )
 
     def _corpora(self, known: Iterable[str]) -> str:
-        places = {STANDS_FOR.get(corpus, corpus): corpus for corpus in known}
+        places = {stands_for(corpus) or corpus: corpus for corpus in known}
         absent = [name.capitalize() for name in self.corpora if name not in places]
         lacks = [f"nothing on {_listed(absent)}"] if absent else []
         if self.own:

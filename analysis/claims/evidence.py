@@ -15,7 +15,7 @@ from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
 from analysis.reference.table import REFERENCE, reference_results
 from analysis.results import Results, read_measured
 from charrnn.config import conf_folder
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.data.corpora.for_figures import stands_for
 from charrnn.errors import CharRNNError, require_choice
 from charrnn.runs.state import RESULTS
 
@@ -116,7 +116,7 @@ def choose_scale(scale: str, runs: Path, source: str = "own") -> str:
 
 def _where(results: Results, sweep: str, condition: str) -> Results:
     """The cells that meet the condition, in which `min()` is that of the whole grid, and curves."""
-    originals = results.cells["corpus"].map(lambda corpus: STANDS_FOR.get(corpus, corpus))
+    originals = results.cells["corpus"].map(lambda corpus: stands_for(corpus) or corpus)
     cells = results.cells.assign(sweep=sweep, stands_for=originals.astype(str))
     if "settings" in cells:  # cells with other settings than the experiment's are not evidence
         cells = cells[cells["settings"].str.fullmatch(r"(num_batches=\d+)?")]

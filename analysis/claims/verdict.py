@@ -13,7 +13,7 @@ from analysis.claims.evidence import TABLE4, Evidence
 from analysis.claims.finding import Finding
 from analysis.results import PENDING, STATES, name_cells
 from analysis.statistics.intervals import ALPHA, Chance, holm
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.data.corpora.for_figures import stands_for
 from charrnn.runs.state import RESULTS
 
 COMPARED = ("scheme", "num_layers", "hidden_size", "k2")
@@ -167,7 +167,7 @@ def _judge_table4(claim: Claim, table: pd.DataFrame, source: str) -> Verdict:
 
 def _extent(curves: pd.DataFrame) -> str:
     """The corpora, strides and replicates of the curves."""
-    known = {corpus: STANDS_FOR.get(corpus, corpus) for corpus in curves["corpus"].unique()}
+    known = {corpus: stands_for(corpus) or corpus for corpus in curves["corpus"].unique()}
     corpora = ", ".join(
         corpus if corpus == original else f"{corpus} for {original.capitalize()}"
         for corpus, original in known.items()

@@ -14,7 +14,7 @@ from analysis.pace import PACE
 from analysis.results import BASELINES, STATES, Results, name_cells
 from analysis.statistics.effects import against
 from analysis.statistics.ngrams import ORDER
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.data.corpora.for_figures import stands_for
 
 SYMBOLS = {"num_layers": "r", "hidden_size": "gamma", "forget_bias": "the forget bias"}
 """Names of columns in a sentence."""
@@ -103,7 +103,7 @@ def _corpora(cells: pd.DataFrame, figure: Figure) -> list[str]:
     if figure.corpus is None:
         return []
     return [
-        f"{corpus} {'stands for' if STANDS_FOR.get(corpus) == figure.corpus else 'is shown, not'}"
+        f"{corpus} {'stands for' if stands_for(corpus) == figure.corpus else 'is shown, not'}"
         f" the paper's {figure.corpus.capitalize()}."
         for corpus in cells["corpus"].unique()
         if corpus != figure.corpus

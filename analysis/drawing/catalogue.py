@@ -9,7 +9,7 @@ from typing import Literal
 from analysis.drawing import colours
 from analysis.drawing.names import derive
 from analysis.results import Results
-from charrnn.data.corpora.for_figures import STANDS_FOR, choose
+from charrnn.data.corpora.for_figures import choose, stands_for
 
 AXES = {
     "train_sequences": ("Number of input train sequences", "log"),
@@ -71,7 +71,7 @@ class Figure:
         tables = results.cells, results.curves
         names = list(results.cells["corpus"].unique())
         if self.corpus is not None and names:
-            name = next((name for name in names if STANDS_FOR.get(name) == self.corpus), names[0])
+            name = next((name for name in names if stands_for(name) == self.corpus), names[0])
             cells, curves = (table[table["corpus"] == name] for table in tables)
             tables = cells.reset_index(drop=True), curves.reset_index(drop=True)
         return Results(*map(derive, tables))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.pace import trainings
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.data.corpora.for_figures import STANDS_FOR, stands_for
 
 VALUES = {
     "scheme": "scheme",
@@ -65,7 +65,7 @@ def in_order(cells: pd.DataFrame, column: str) -> list[object]:
     def rank(value: object) -> tuple[bool, float]:
         if isinstance(value, int | float | np.number):
             return False, float(value)
-        place = STANDS_FOR.get(str(value))
+        place = stands_for(value)
         return True, places.index(place) if place else len(places)
 
     return sorted(cells[column].unique(), key=rank)
@@ -74,7 +74,7 @@ def in_order(cells: pd.DataFrame, column: str) -> list[object]:
 def label(column: str, value: object) -> str:
     """The name of a value above a panel or in a legend."""
     if column == "corpus":
-        place = STANDS_FOR.get(str(value))
+        place = stands_for(value)
         return str(value) if place in (None, value) else f"{value}, for {str(place).capitalize()}"
     if column == "reading":
         return {"progressive": "read progressively"}.get(str(value), f"read {value}")

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from analysis.drawing.catalogue import Figure
 from analysis.results import Results
 from charrnn.config import conf_folder
-from charrnn.data.corpora.for_figures import AUTHORS, STANDS_FOR
+from charrnn.data.corpora.for_figures import AUTHORS, stands_for
 
 
 def unlike_the_paper(results: Results, figure: Figure) -> list[str]:
@@ -20,7 +20,7 @@ def unlike_the_paper(results: Results, figure: Figure) -> list[str]:
     cells, scale = results.cells, paper_scale()
     absent = []
     if "corpus" in figure.paper:
-        there = {STANDS_FOR.get(corpus) for corpus in cells["corpus"].unique()}
+        there = {stands_for(corpus) for corpus in cells["corpus"].unique()}
         lacking = [one.name.capitalize() for one in AUTHORS if one.name not in there]
         absent += [f"a corpus for {' and '.join(lacking)}"] if lacking else []
     for column in ("k1", "k2"):

@@ -18,7 +18,7 @@ from analysis.report.summary import PROCEDURES, scheme_results, sentences
 from analysis.report.table2 import MODELS, counted
 from analysis.results import STATES
 from analysis.speed.table4 import by_architecture
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.data.corpora.for_figures import stands_for
 from charrnn.sweeps.grids import grids_below
 
 CORPUS = ("name", "origin", "licence", "source_sha256", "tokens", "unique", "sha256")
@@ -103,7 +103,7 @@ def _samples(evidence: Evidence, runs: Sequence[Run]) -> dict[str, list[dict[str
 def _corpora(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Each corpus that the runs have recorded, with the names of its runs."""
     found = _each_once(runs, lambda run: run.provenance.get("corpus"), CORPUS)
-    return [{**corpus, "stands_for": STANDS_FOR.get(corpus["name"])} for corpus in found]
+    return [{**corpus, "stands_for": stands_for(corpus["name"])} for corpus in found]
 
 
 def _origins(runs: Sequence[Run]) -> list[dict[str, Any]]:

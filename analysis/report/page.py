@@ -12,6 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from analysis.speed.table4 import digits
+from charrnn.help import WORDS
 
 HERE = Path(__file__).parent
 
@@ -34,6 +35,7 @@ def render(variables: Mapping[str, Any]) -> str:
     return environment.get_template("page.html.j2").render(
         **variables,
         known={run.name for run in variables["runs"]},
+        words=WORDS,
         digits=digits,
         infinity=math.inf,
         style=Markup((HERE / "page.css").read_text(encoding="utf-8")),

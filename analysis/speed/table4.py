@@ -23,11 +23,12 @@ from analysis.speed.timing import Measure, measure
 from charrnn.cli import refusing
 from charrnn.config import build
 from charrnn.console import ConsoleHandler, console
-from charrnn.devices import gpu_name, has_gpu
+from charrnn.devices import GPU, gpu_name, require_here
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
 from charrnn.seals import sealed_table
 from charrnn.sweeps.cells import compose_cells
+from charrnn.sweeps.resources import device_of
 from charrnn.training.build import check
 
 PAPER: dict[Measure, tuple[float, ...]] = {
@@ -145,6 +146,7 @@ def main() -> None:
 
 def _measure_and_write(arguments: argparse.Namespace) -> None:
     cells = compose_cells("table4", arguments.words)
+    require_here(device_of(cells[0]))
     for cfg in cells:
         check(cfg)
     if cells[0].threads is not None:
@@ -177,7 +179,7 @@ def _measured(cells: Sequence[DictConfig], repeats: int, tokens: int) -> Iterato
             k2=cfg.k2,
             corpus=build(cfg.data).full_name,
             threads=here["threads"],
-            processor=gpu_name() if has_gpu() else here["processor"],
+            processor=gpu_name() if device_of(cfg) == GPU else here["processor"],
             torch=torch.__version__,
         )
 

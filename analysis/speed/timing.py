@@ -18,7 +18,9 @@ from omegaconf import DictConfig
 
 from charrnn.benchmark.measure import Effort, Entry, alternate
 from charrnn.datamodule.batches import Batch
+from charrnn.devices import GPU
 from charrnn.sampling.samplers import SAMPLERS, Choice
+from charrnn.sweeps.resources import device_of
 from charrnn.training.build import build_datamodule, build_scheme
 from charrnn.training.timed_step import make_step
 
@@ -37,7 +39,7 @@ def measure(cells: Sequence[DictConfig], repeats: int, tokens: int) -> pd.DataFr
         repeats: training steps measured per scheme, after one for warm-up.
         tokens: tokens drawn by each sampler, after one for warm-up; each is measured separately.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if device_of(cells[0]) == GPU else "cpu")
     datamodule = build_datamodule(cells[0])
     datamodule.setup()
     vocabulary = len(datamodule.tokens.vocabulary)

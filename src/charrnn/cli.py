@@ -14,7 +14,6 @@ from importlib import import_module
 from charrnn import __version__
 from charrnn.config import conf_folder
 from charrnn.errors import CharRNNError
-from charrnn.help import help_on
 from charrnn.stopping import AGAIN, STOP, Stopped
 
 INCOMPLETE, FAULT, INTERRUPTED = 1, 3, 130
@@ -47,12 +46,14 @@ HYDRA_ONLY = frozenset(
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """End the program on Ctrl-C with nothing but its status."""
+    """End the program on Ctrl-C with one line and its status."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # see charrnn.__main__
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be gone
+            print("ended by SIGINT.", file=sys.stderr, flush=True)
         sys.exit(INTERRUPTED)
 
 
@@ -137,9 +138,11 @@ def train() -> None:
 def _train() -> None:
     words = sys.argv[1:]
     if {"-h", "--help"} & {*words}:  # answered before Hydra is imported, which takes a second
+        from charrnn.schema.explanation import explain
+
         with refusing():
             topics = [word for word in words if "=" not in word and not word.startswith("-")]
-            print(help_on(conf_folder(), topics))
+            print(explain(conf_folder(), topics))
         return
     if HYDRA_ONLY.isdisjoint(word.partition("=")[0] for word in words):
         starting = "starting; loading PyTorch takes a few seconds"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OF_A_GPU = "paper"
+"""The scale that `scale=auto` stands for on a machine with a GPU."""
+
 
 def conf_folder() -> Path:
     """The folder `conf`: the checkout's, or in an installed package the one that came with it."""
@@ -26,7 +29,7 @@ def conf_folder() -> Path:
 
 def scale_for_this_machine() -> str:
     """The scale that `scale=auto` stands for on this machine."""
-    return "paper" if devices.has_gpu() else "quick"
+    return OF_A_GPU if devices.has_gpu() else "quick"
 
 
 def k2_times(share: str | float, _root_: DictConfig) -> int:
@@ -56,7 +59,7 @@ def announce_scale(name: str, choice: str) -> None:
     """
     reason = "as asked for"
     if choice == "auto":
-        reason = "a GPU was found here" if name == "paper" else "no GPU was found here"
+        reason = "a GPU was found here" if name == OF_A_GPU else "no GPU was found here"
     log.info("scale=%s (%s); to change it: scale=paper, long, laptop, quick or smoke", name, reason)
 
 

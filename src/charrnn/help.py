@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from charrnn.errors import BadInput
 
+WORDS = {
+    "scheme": "a way to train together with a way to sample",
+    "k1": "tokens from the start of one training sequence to the start of the next",
+    "k2": "tokens in a training sequence",
+    "windowed": "each token is predicted from exactly the k2 tokens before it",
+    "progressive": "the text is read once, from its beginning, and the state carried along",
+}
+"""The words that everything here needs, each in a sentence; docs/glossary.md has all of them."""
 INTRODUCTION = """\
 How should a recurrent network be trained and sampled? (De Boom et al. 2018)
 
@@ -20,9 +28,7 @@ How should a recurrent network be trained and sampled? (De Boom et al. 2018)
   python src/train.py -m scheme=1,2,3,4 k1=20,40    a sweep of all combinations
   python src/train.py experiment=fig9 scale=laptop  the runs of a figure
 
-A training sequence has k2 tokens; the next one starts k1 tokens further on. Windowed sampling \
-predicts each token from exactly the k2 tokens before it; progressive sampling reads the text once \
-and carries its state along. A scheme is a way to train together with a way to sample.
+{words}
 
 A finished run is not trained again. Results are in multirun/, one folder per run."""
 MORE = """\
@@ -76,7 +82,7 @@ class Entry:
         return self.text.endswith(INTERNAL)
 
     def __str__(self) -> str:
-        return f"{_wrapped(self.heading, 4, 8)}\n{_wrapped(self.text, 8)}"
+        return f"{wrapped(self.heading, 4, 8)}\n{wrapped(self.text, 8)}"
 
 
 def overview(conf: Path) -> str:
@@ -89,45 +95,44 @@ def overview(conf: Path) -> str:
     shown = [name for name, entry in fields.items() if not entry.is_internal]
     own = [name for name in shown if name not in GROUPS and name not in COMMON]
     groups = [name for name in shown if name in GROUPS and name not in COMMON]
-    parts = [_wrapped_paragraphs(INTRODUCTION)]
+    parts = [_introduction()]
     for title, names in (
         ("Common fields; name=value on the command line sets one", COMMON),
         ("Other fields", own),
         ("Groups of fields; name=option chooses one", groups),
     ):
         parts.append("\n".join([f"{title}:", *(str(fields[name]) for name in names)]))
-    return "\n\n".join([*parts, _wrapped(MORE, 0)])
+    return "\n\n".join([*parts, wrapped(MORE, 0)])
 
 
 def everything(conf: Path) -> str:
     """The usage, every field of `train.yaml`, and every group with its options and fields."""
     own = "\n".join(["Fields:", *map(str, _fields(conf / "train.yaml"))])
     groups = (_group(conf, group) for group in sorted(GROUPS))
-    return "\n\n".join([_wrapped_paragraphs(INTRODUCTION), own, *groups])
+    return "\n\n".join([_introduction(), own, *groups])
 
 
-def help_on(conf: Path, topics: Sequence[str]) -> str:
-    """What the words after `charrnn help` ask for; the overview if there are none.
+def entries_on(conf: Path, topic: str) -> list[Entry | str]:
+    """The fields, options and groups of a name, and the word; groups as their text.
 
     Raises:
-        BadInput: if a word is neither a field nor a group nor an option.
+        BadInput: if there is none of that name.
     """
-    return "\n\n".join(_help_on(conf, topic) for topic in topics) or overview(conf)
-
-
-def _help_on(conf: Path, topic: str) -> str:
     if topic == "all":
-        return everything(conf)
+        return [everything(conf)]
     entries = [*_fields(conf / "train.yaml")]
     for group in GROUPS:
         entries += [*_option_entries(conf, group), *_group_fields(conf, group)]
-    found = [str(entry) for entry in entries if topic in entry.names]
+    found: list[Entry | str] = [entry for entry in entries if topic in entry.names]
+    if topic in WORDS:
+        found.insert(0, f"{topic}: {WORDS[topic]}")
     found += [_group(conf, group) for group in GROUPS if topic in (group, group.removesuffix("s"))]
     if not found:
-        known = sorted({name for entry in entries for name in entry.names} | GROUPS.keys())
-        near = ", ".join(get_close_matches(topic, known)) or "k1, scheme or backbone"
-        raise BadInput("help", topic, f"a field, a group or an option, such as {near}")
-    return "\n".join(found)
+        names = {name for entry in entries for name in entry.names}
+        near = get_close_matches(topic, sorted(names | GROUPS.keys() | WORDS.keys()))
+        such = ", ".join(near) or "k1, scheme or backbone"
+        raise BadInput("help", topic, f"a field, a group or an option, such as {such}")
+    return found
 
 
 def field_names(conf: Path) -> list[str]:
@@ -157,7 +162,7 @@ def _group(conf: Path, group: str) -> str:
     """A group: what it is, its options, and their fields."""
     how = "" if group == "schemes" else f"; {group}=NAME chooses one of"
     entries = [*_option_entries(conf, group), *_group_fields(conf, group)]
-    heading = _wrapped(f"Group {group}: {GROUPS[group]}{how}", 0)
+    heading = wrapped(f"Group {group}: {GROUPS[group]}{how}", 0)
     return "\n".join([heading, *map(str, entries)])
 
 
@@ -221,7 +226,7 @@ def _summary(file: Path) -> str:
     return " ".join(lines)
 
 
-def _wrapped(text: str, indent: int, then: int | None = None) -> str:
+def wrapped(text: str, indent: int, then: int | None = None) -> str:
     """``text`` in lines that fit the terminal, words whole; ``then`` indents all but the first."""
     return textwrap.fill(
         text,
@@ -233,9 +238,11 @@ def _wrapped(text: str, indent: int, then: int | None = None) -> str:
     )
 
 
-def _wrapped_paragraphs(text: str) -> str:
-    """Paragraphs wrapped, except indented lines, which are commands."""
-    return "\n".join(
-        line if line.startswith(" ") or not line else _wrapped(line, 0)
-        for line in text.splitlines()
+def _introduction() -> str:
+    """The usage, wrapped except for indented lines, which are commands; and the words."""
+    words = "\n".join(wrapped(f"{word}: {WORDS[word]}", 0, 4) for word in WORDS)
+    lines = (
+        line if line.startswith(" ") or not line else wrapped(line, 0)
+        for line in INTRODUCTION.splitlines()
     )
+    return "\n".join(lines).replace("{words}", words)

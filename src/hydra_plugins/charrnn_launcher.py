@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,11 +24,15 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
 from omegaconf import open_dict
 
-from charrnn.console import refuse
+from charrnn.callbacks.reports import REPORTER, Report, in_words
+from charrnn.console import console, refuse
 from charrnn.errors import BadInput
 from charrnn.stopping import STOP
 
 log = logging.getLogger(__name__)
+
+SAID_EVERY = 20.0
+"""Seconds between two lines on a terminal that say how far a sweep is."""
 
 
 class LocalLauncher(BasicLauncher):
@@ -66,6 +71,8 @@ class LocalLauncher(BasicLauncher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         idle: list[Worker] = []
         busy: dict[Connection, tuple[Worker, int]] = {}
+        reports: dict[int, Report] = {}
+        started = said = time.monotonic()
         try:
             while (waiting or busy) and not self._gives_up(returns):
                 STOP.check()
@@ -76,11 +83,21 @@ class LocalLauncher(BasicLauncher):
                     worker.connection.send((number, list(overrides)))
                 for connection in wait(list(busy)):
                     assert isinstance(connection, Connection)
-                    worker, number = busy.pop(connection)
-                    returns[number] = worker.result()
+                    worker, number = busy[connection]
+                    result = worker.receive()
+                    if isinstance(result, Report):
+                        reports[number] = result
+                        continue
+                    del busy[connection]
+                    reports.pop(number, None)
+                    returns[number] = result
                     if worker.process.is_alive():
                         idle.append(worker)
                     log.info("%d of %d runs finished", *_progress(returns))
+                now = time.monotonic()
+                if reports and now - said >= SAID_EVERY:
+                    said = now
+                    log.info(in_words(*_progress(returns), now - started, reports.values()))
         finally:
             # Runs in progress keep their checkpoints; the same command resumes from there.
             everyone = [*idle, *(worker for worker, _ in busy.values())]
@@ -100,7 +117,8 @@ class Worker:
     def __init__(self, launcher: LocalLauncher) -> None:
         context = multiprocessing.get_context("spawn")  # threads and GPUs do not survive a fork
         self.connection, theirs = context.Pipe()
-        described = (launcher.hydra_context, launcher.config, launcher.task_function)
+        reports = console.is_terminal  # in a log the evaluations are enough
+        described = (launcher.hydra_context, launcher.config, launcher.task_function, reports)
         self.process = context.Process(target=_work, args=(theirs, *described), daemon=True)
         # It inherits that SIGINT waits, which would else end its imports with a traceback.
         waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -110,8 +128,8 @@ class Worker:
             signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
         theirs.close()
 
-    def result(self) -> JobReturn:
-        """How the worker's run ended; a failure if the worker died."""
+    def receive(self) -> JobReturn | Report:
+        """How far the worker's run is, or how it ended; a failure if the worker died."""
         try:
             return self.connection.recv()
         except EOFError:
@@ -123,8 +141,14 @@ class Worker:
             return job
 
 
-def _work(connection: Connection, hydra_context: Any, config: Any, task_function: Any) -> None:
-    """A worker's main loop: receive a job over ``connection``, train it, send how it ended."""
+def _work(
+    connection: Connection, hydra_context: Any, config: Any, task_function: Any, reports: bool
+) -> None:
+    """A worker's main loop: receive a job over ``connection``, train it, send how it ended.
+
+    If asked for ``reports``, it sends how far it is, too.
+    """
+    REPORTER.send = connection.send if reports else None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_the_parent, daemon=True).start()

@@ -15,7 +15,7 @@ from analysis.claims.rules import ALIKE, comparison
 from analysis.curves import Cells, at, contrast, ends, overfitting
 from analysis.instability.definition import largest_rises
 from analysis.statistics.intervals import Interval
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.data.corpora.for_figures import stands_for
 
 OVERFITS = math.log(1.05)
 """A cell overfits if its final perplexity is farther above its lowest than this."""
@@ -85,7 +85,7 @@ def bump_is_only_there(curves: pd.DataFrame) -> Finding:
     """
     rises = _bumps(curves)
     small, large = curves["hidden_size"].min(), curves["hidden_size"].max()
-    places = [STANDS_FOR.get(corpus) for corpus in rises.index.get_level_values("corpus")]
+    places = [stands_for(corpus) for corpus in rises.index.get_level_values("corpus")]
     finnish = np.array(places) == "finnish"
     size = rises.index.get_level_values("hidden_size")
     none = Interval(high=VISIBLE)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import OmegaConf
 
+from charrnn.data.corpora.labels import labels
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import variant
@@ -27,7 +28,8 @@ def results(folder: str | os.PathLike[str] = "multirun") -> pd.DataFrame:
         folder: the folder of all runs.
 
     Returns:
-        Columns: run, corpus, scheme (that the run was configured with), training, k1, k2,
+        Columns: run, corpus (where texts have the same name, with the beginning of the text's
+        hash), scheme (that the run was configured with), training, k1, k2,
         num_layers, hidden_size, seed, scale and settings (what differs from the defaults), then
         those of charrnn.runs.files.Evaluation.
 
@@ -55,7 +57,12 @@ def results(folder: str | os.PathLike[str] = "multirun") -> pd.DataFrame:
             log.warning("left out: %s", error)
     # An empty table would decide the types of the columns.
     tables = [table for table in tables if len(table)] or tables[:1]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    if not tables:
+        return pd.DataFrame()
+    table = pd.concat(tables, ignore_index=True)
+    texts = list(zip(table["corpus"], table["text"], strict=True))
+    called = labels(texts)
+    return table.assign(corpus=[called[text] for text in texts]).drop(columns="text")
 
 
 def _evaluations(run: RunFolder) -> pd.DataFrame:
@@ -68,6 +75,7 @@ def _evaluations(run: RunFolder) -> pd.DataFrame:
         columns = {
             "run": run.path.name,
             "corpus": identity["corpus"]["name"],
+            "text": identity["corpus"]["sha256"],
             "scheme": cfg.scheme,
             "training": identity["training"],
             "k1": cfg.k1,

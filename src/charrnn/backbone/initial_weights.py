@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 
 from charrnn.backbone.network import Network
-from charrnn.errors import BadInput, require
+from charrnn.errors import BadInput, require, shortened
+
+SHOWN = 4
+"""Names of arrays in a refusal."""
 
 
 def load_arrays(backbone: Network, arrays: Mapping[str, np.ndarray]) -> None:
@@ -41,6 +44,9 @@ def load_arrays(backbone: Network, arrays: Mapping[str, np.ndarray]) -> None:
     W_in_to_cell, W_in_to_outgate], axis=1)``, and ``W_peep = np.stack([W_cell_to_ingate,
     W_cell_to_forgetgate, W_cell_to_outgate])``.
 
+    Where a scheme starts from zero, such as scheme 4, it does not use ``h0`` and ``c0``; the file
+    has them all the same, so that one file fits all schemes.
+
     Args:
         backbone: the network to change.
         arrays: the weights by name.
@@ -52,9 +58,13 @@ def load_arrays(backbone: Network, arrays: Mapping[str, np.ndarray]) -> None:
     targets = _named_parameters(backbone)
     unknown, missing = sorted(arrays.keys() - targets), sorted(targets.keys() - arrays.keys())
     if unknown or missing:
-        problem = [f"unknown {', '.join(unknown)}"] * bool(unknown)
-        problem += [f"missing {', '.join(missing)}"] * bool(missing)
-        raise BadInput("initial_weights", "; ".join(problem), "an array for each parameter")
+        problem = [f"unknown {shortened(unknown, SHOWN)}"] * bool(unknown)
+        problem += [f"missing {shortened(missing, SHOWN)}"] * bool(missing)
+        wanted = (
+            "an .npz file with an array for each parameter of the network, named as in "
+            "charrnn.backbone.initial_weights.load_arrays"
+        )
+        raise BadInput("initial_weights", "; ".join(problem), wanted)
     for name, parameter in targets.items():
         shape, found = tuple(parameter.shape), arrays[name].shape
         require(

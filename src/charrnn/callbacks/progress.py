@@ -8,11 +8,14 @@ from typing import Any
 import pytorch_lightning as pl
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from charrnn.callbacks.reports import REPORTER, Report
 from charrnn.console import console, duration
 
 
 class RunProgress(pl.Callback):
     """A bar over the batches of a run; nothing without a terminal, where the log is enough.
+
+    In a worker, which has no terminal of its own, it reports to the process that prints.
 
     The estimate for the sweep assumes that every remaining run takes as long as this one.
 
@@ -24,7 +27,7 @@ class RunProgress(pl.Callback):
     """
 
     def __init__(self, label: str, num_batches: int, number: int = 1, of: int = 1) -> None:
-        self.num_batches, self.number, self.of = num_batches, number, of
+        self.label, self.num_batches, self.number, self.of = label, num_batches, number, of
         columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[left]}")
         self.progress = Progress(
             *(TextColumn(c) if isinstance(c, str) else c for c in columns),
@@ -40,8 +43,13 @@ class RunProgress(pl.Callback):
         self.started, self.first = time.perf_counter(), trainer.global_step
         self.progress.start()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
         batches = trainer.global_step
+        if REPORTER.is_due:
+            loss = float(outputs["loss"])
+            REPORTER.report(Report(self.label, batches, self.num_batches, loss))
         elapsed = time.perf_counter() - self.started
         self.progress.update(self.task, completed=batches, left=self._time_left(batches, elapsed))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from charrnn.config import conf_folder
-from charrnn.help import help_on
+from charrnn.schema.explanation import explain as explained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,4 +23,4 @@ def explain(arguments: argparse.Namespace) -> None:
     Raises:
         BadInput: if there is no such field, group or option.
     """
-    print(help_on(conf_folder(), arguments.topics))
+    print(explained(conf_folder(), arguments.topics))

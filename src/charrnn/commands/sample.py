@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
+PICTURES = {code: f"\\x{code:02x}" for code in CONTROLS if chr(code) not in "\n\t"}
+"""How a terminal shows the control characters that a corpus may have."""
 MOST_SAMPLES = 1000
 """At the same time: each has a state, or k2 of them, in memory."""
 
@@ -193,5 +196,6 @@ def _finish_music(samples: list[list[int]], paths: list[Path], vocabulary: Vocab
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text)
+    """Write text at once; a terminal gets no control characters, which could do anything to it."""
+    sys.stdout.write(text.translate(PICTURES) if sys.stdout.isatty() else text)
     sys.stdout.flush()

@@ -114,7 +114,7 @@ def _known(cfg: DictConfig) -> tuple[RunFolder, str] | None:
     """A run that was asked for before and is finished, and how its scheme samples."""
     if known := recall(cfg):
         folder, _ = known
-        report_reuse(cfg, folder, f"scheme {cfg.scheme}, {build(cfg.data).full_name}, k1={cfg.k1}")
+        report_reuse(cfg, folder, f"scheme {cfg.scheme}, {build(cfg.data).title}, k1={cfg.k1}")
     return known
 
 

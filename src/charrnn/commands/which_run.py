@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.commands.output import add_runs_argument, path_of
+from charrnn.data.corpora.labels import Text, label
 from charrnn.errors import BadInput, CharRNNError, require, require_choice, shortened
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import variant
@@ -121,6 +122,7 @@ def _best(fields: Sequence[str], runs: Path) -> Reference:
     finished = list(_finished(runs))
     if finished:
         _check(wanted, scheme, finished)
+        _require_one_text(wanted.get("corpus"), finished)
     candidates = [
         (len(_departures(run)) if scheme else 0, perplexity, procedure, run)
         for run in finished
@@ -177,9 +179,24 @@ def _fields(run: TrainedRun) -> dict[str, Any]:
     return {**dict(flat(values, "")), "corpus": run.identity["corpus"]["name"]}
 
 
+def _text(run: TrainedRun) -> Text:
+    corpus = run.identity["corpus"]
+    return corpus["name"], corpus["sha256"]
+
+
+def _require_one_text(name: str | None, runs: Sequence[TrainedRun]) -> None:
+    """Refuse the name of a corpus that several texts have, whose perplexities do not compare."""
+    texts = {_text(run) for run in runs if _text(run)[0] == name}
+    if len(texts) > 1:
+        known = " or ".join(sorted(label(*text) for text in texts))
+        raise BadInput("corpus", name, f"{known}: several texts have this name")
+
+
 def _has(run: TrainedRun, name: str, text: str) -> bool:
     """Whether the field of the run has the value that ``text`` stands for."""
     value, wanted = _fields(run).get(name), _read(name, text)
+    if name == "corpus" and text == label(*_text(run)):
+        return True
     if name == "k3":  # null is a value, too
         own = run.scheme.own_k3(run.cfg.k1, run.cfg.k2)
         value, wanted = (own if k3 is None else k3 for k3 in (value, wanted))

@@ -20,8 +20,12 @@ FEW_TOKENS = 500
 """Tokens of a train split that is soon known by heart."""
 
 
-def summary(tokens: Tokens) -> str:
+def summary(tokens: Tokens, called: str | None = None) -> str:
     r"""Tokens, distinct tokens, line ends and encoding of a corpus.
+
+    Args:
+        tokens: the corpus.
+        called: what to call it; None takes its name.
 
     Examples:
         >>> from pathlib import Path
@@ -33,7 +37,7 @@ def summary(tokens: Tokens) -> str:
     """
     kind = tokens.vocabulary.tokenization
     number, distinct = len(tokens.tokens), len(tokens.vocabulary)
-    words = [f"{tokens.name}: {number:,} {kind.name}, {distinct:,} distinct"]
+    words = [f"{called or tokens.name}: {number:,} {kind.name}, {distinct:,} distinct"]
     if kind is not NOTES:
         ends = ", ".join(end for end, count in line_ends(tokens).items() if count)
         words += [f"line ends: {ends or 'none'}", _encoding(tokens)]

@@ -9,6 +9,8 @@ import numpy as np
 
 from charrnn.errors import BadInput, shortened
 
+SHOWN = 150
+"""Tokens of a vocabulary in a refusal; the paper's corpora have at most 106."""
 CODE_POINTS = 0x110000
 """Number of code points in Unicode."""
 
@@ -80,9 +82,10 @@ class Vocabulary:
         index = {symbol: i for i, symbol in enumerate(self.symbols)}
         unknown = sorted(set(symbols) - index.keys())
         if unknown:
-            known = self.tokenization.join(list(self.symbols))
+            known = self.tokenization.join(list(self.symbols[:SHOWN]))
+            more = f" and {len(self) - SHOWN} more" if len(self) > SHOWN else ""
             without = shortened([repr(symbol) for symbol in unknown])
-            wanted = f"made of the corpus's tokens {known!r}, without {without}"
+            wanted = f"made of the corpus's tokens {known!r}{more}, without {without}"
             raise BadInput(field, repr(text) if value is None else value, wanted)
         return np.array([index[symbol] for symbol in symbols], dtype=np.int64)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from charrnn.data.corpora.base import TextFile
+from charrnn.data.corpora.labels import labels
 from charrnn.data.corpora.tokens import Tokens
 from charrnn.data.inspection import oddities, short_splits, split_summary, summary
 from charrnn.datamodule.module import CharDataModule
@@ -47,12 +48,14 @@ def announce(runs: Iterable[UsedCorpus]) -> None:
     for run in runs:
         key = run.tokens.name, run.tokens.sha256, run.train, run.test
         groups.setdefault(key, []).append(run)
-    warned = set()
+    warned, called = set(), labels((name, sha256) for name, sha256, _, _ in groups)
     for (name, sha256, train, test), same in groups.items():
         tokens, per_epoch = same[0].tokens, [run.per_epoch for run in same]
-        log.info("%s; %s.", summary(tokens), split_summary(train, test, per_epoch))
+        label = called[name, sha256]
+        shown = label if label == name else f"{label} ({tokens.source.path})"
+        log.info("%s; %s.", summary(tokens, shown), split_summary(train, test, per_epoch))
         if same[0].is_user_text:
             odd = oddities(tokens) if sha256 not in warned else ()
             warned.add(sha256)
             for sentence in (*odd, *short_splits(train, per_epoch)):
-                log.warning("%s: %s", name, sentence)
+                log.warning("%s: %s", label, sentence)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from charrnn.backbone import lstm_fused
 from charrnn.devices import Place
 
 PACKAGES = (
@@ -32,6 +33,9 @@ def provenance(corpus: dict[str, Any], place: Place) -> dict[str, Any]:
     Args:
         corpus: what to record about the corpus.
         place: the processor that the run is trained on.
+
+    Returns:
+        With `recurrence`: whether the fused passes compute the recurrent layers, or torch.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -40,6 +44,7 @@ def provenance(corpus: dict[str, Any], place: Place) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
         "machine": machine() | place.describe(),
+        "recurrence": "fused" if place.gpu is None and lstm_fused.is_available() else "torch",
     }
 
 

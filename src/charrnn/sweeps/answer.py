@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from charrnn.console import print_table
+from charrnn.help import WORDS
 from charrnn.runs.final import in_bits, in_words
 from charrnn.sweeps.ranking import Row, best_of_each
 
@@ -29,6 +30,9 @@ def print_ranking(title: str, rows: Sequence[Row], show_all: str) -> None:
     words += ["each corpus by itself: perplexities of two corpora do not compare"] * (corpora > 1)
     print(f"\n{title}: {'; '.join(words)}.")
     shown = best_of_each(rows, SHOWN)
+    headings = {head for row in shown for head in row.values}
+    if explained := "; ".join(f"{word}: {WORDS[word]}" for word in WORDS if word in headings):
+        print(f"{explained}.")
     print_table(_table(shown, several))
     if len(shown) < len(rows):
         print(f"and {len(rows) - len(shown)} more rows: {show_all} shows every cell.")

@@ -20,10 +20,12 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from charrnn.config import build, conf_folder, register_resolvers
+from charrnn.config import OF_A_GPU, build, conf_folder, register_resolvers
+from charrnn.data.corpora.base import load_once
 from charrnn.data.corpora.for_figures import choose
-from charrnn.data.fetching.packages import FetchError
-from charrnn.devices import AUTO
+from charrnn.data.corpora.labels import labels
+from charrnn.data.fetching.packages import FetchError, no_fetching
+from charrnn.devices import AUTO, GPU
 from charrnn.errors import CannotRead, CharRNNError, require
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
@@ -43,6 +45,8 @@ IN_COLUMNS = {
     *("backbone.num_layers", "backbone.hidden_size", "columns"),
 }
 """Fields that have columns of their own in a grid's table, or that choose its cells."""
+TEXT_DIGITS = 10
+"""Of the hash of a text, in a grid's table."""
 NO_SETTINGS = {
     *("data", "launcher", "sampling", "hydra", "job", "jobs", "threads", "plan", "fail_fast"),
     *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at", "keep_last"),
@@ -92,11 +96,19 @@ class Cell:
         """The name of its corpus."""
         return build(self.cfg.data).full_name
 
+    @functools.cached_property
+    def text(self) -> str:
+        """The hash of its text, which corpora of one name tells apart; empty if it is not here."""
+        with no_fetching(), suppress(CharRNNError):
+            return load_once(build(self.cfg.data)).sha256
+        return ""
+
     def describe(self) -> dict[str, object]:
         """The columns of a grid's table that tell cells apart: all but num_batches and run."""
         cfg = self.cfg
         return {
             "corpus": self.corpus,
+            "text": self.text[:TEXT_DIGITS],
             "scheme": cfg.scheme,
             "procedure": self.procedure,
             "k1": cfg.k1,
@@ -183,12 +195,25 @@ def _expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> 
     for combination in combinations:
         one = compose(combination)
         label = " ".join(o for o in combination if o not in fixed) or "the only cell"
+        _require_scale_of(one)
         cells.append(Cell(_scale_named(combination, one), one, label))
     return cells
 
 
 def _sets_device(override: Override) -> bool:
     return override.key_or_group == "device"
+
+
+def _require_scale_of(cfg: DictConfig) -> None:
+    """Refuse `scale=auto` for a GPU that is elsewhere: it was decided by this machine, without one.
+
+    Raises:
+        BadInput: naming the scale of a GPU.
+    """
+    elsewhere = cfg.device == GPU and cfg.scale.name != OF_A_GPU
+    by_this_machine = cfg.hydra.runtime.choices["scale"] == AUTO
+    wanted = f"chosen where device=gpu is planned without a GPU: auto is {OF_A_GPU} on a GPU"
+    require(not (elsewhere and by_this_machine), "scale", AUTO, wanted)
 
 
 def _scale_named(combination: Sequence[str], cfg: DictConfig) -> list[str]:
@@ -222,6 +247,12 @@ def cells_of(experiment: str, words: Sequence[str]) -> list[Cell]:
 def compose_cells(experiment: str, words: Sequence[str]) -> list[DictConfig]:
     """The configurations of `cells_of`."""
     return [cell.cfg for cell in cells_of(experiment, words)]
+
+
+def labels_of(cells: Sequence[Cell]) -> list[str]:
+    """What to call the corpus of each cell among those of the others."""
+    called = labels((cell.corpus, cell.text) for cell in cells)
+    return [called[cell.corpus, cell.text] for cell in cells]
 
 
 def recognise(cells: Sequence[Cell]) -> list[Cell]:

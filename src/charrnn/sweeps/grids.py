@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import functools
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from filelock import FileLock
 
+from charrnn.data.corpora.labels import Text, labels
 from charrnn.errors import CannotRead, CannotWrite, CharRNNError
 from charrnn.files import read_file, write_atomically
 from charrnn.seals import Damaged, sealed_table, unsealed_table
@@ -50,7 +53,43 @@ def grid_path(output_dir: str, sweep: str, scale: str) -> Path:
 
 
 def read_grid(path: Path) -> pd.DataFrame:
-    """The table of a grid's cells, columns as `write_grid` has them.
+    """The table of a grid's cells, with the columns of `write_grid` except `text`.
+
+    Where texts in this grid, or in others beside it, have the same name, `corpus` tells them apart:
+    `hamlet@3f0a1b`.
+
+    Raises:
+        CharRNNError: if it cannot be read, or is not complete.
+    """
+    table = _read(path)
+    own = _texts(table)
+    called = labels([*own, *_texts_beside(path)])
+    return table.assign(corpus=[called[text] for text in own]).drop(columns="text")
+
+
+def _texts(table: pd.DataFrame) -> list[Text]:
+    """The name and the hash of the text of every cell."""
+    return list(zip(table["corpus"], table["text"], strict=True))
+
+
+def _texts_beside(path: Path) -> list[Text]:
+    """Those of the other grids in the same folder that can be read."""
+    found: list[Text] = []
+    for other in sorted(path.parent.glob("*.csv")):
+        if other != path:
+            with suppress(CharRNNError, OSError):
+                found += _texts_in(other, other.stat().st_mtime_ns)
+    return found
+
+
+@functools.lru_cache(maxsize=100)
+def _texts_in(path: Path, written: int) -> tuple[Text, ...]:
+    del written  # only part of the key: a table that was written again is read again
+    return tuple(dict.fromkeys(_texts(_read(path))))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A table as it is; `text` is empty in one that was written before there was this column.
 
     A column may hold numbers and names, such as schemes 1 and bptt: each value is what it was.
 
@@ -67,7 +106,9 @@ def read_grid(path: Path) -> pd.DataFrame:
         raise _damaged(path)
     if not table["num_batches"].str.fullmatch("[1-9][0-9]{0,18}").all():
         raise _damaged(path)
-    for column in table.columns.difference(["run", "corpus", "settings"]):
+    if "text" not in table:
+        table["text"] = ""
+    for column in table.columns.difference(["run", "corpus", "text", "settings"]):
         table[column] = pd.Series(map(value_of, table[column]), table.index, dtype=object)
     return table.infer_objects()
 
@@ -87,9 +128,9 @@ def value_of(text: str) -> object:
 def write_grid(cells: Sequence[Cell], path: Path) -> None:
     """Add a sweep's cells to the table of its grid.
 
-    Cells of earlier sweeps stay, with other corpora or seeds, say; the same cells asked for again
-    are replaced, but not by ones whose corpus cannot be had now. Sweeps that start at the same time
-    write one after another.
+    Cells of earlier sweeps stay, with other corpora or seeds, say, or with the same corpus before
+    its text was changed; the same cells asked for again are replaced, but not by ones whose corpus
+    cannot be had now. Sweeps that start at the same time write one after another.
 
     Columns: those of charrnn.sweeps.cells.Cell.describe, num_batches, and run (the folder beside
     `grids`; empty if the corpus could not be had). A column that only some sweeps have is empty
@@ -109,14 +150,19 @@ def _add(table: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         if path.exists():
-            table = pd.concat([read_grid(path).astype(object), table], ignore_index=True)
+            table = pd.concat([_read(path).astype(object), table], ignore_index=True)
             table = table.astype(object).where(table.notna(), "")
-            key = [column for column in table if column not in ("num_batches", "run")]
-            cells_of_rows = table[key].astype(str).agg("\t".join, axis=1)
-            known = (table["run"] != "").groupby(cells_of_rows).transform("any")
-            table = table[(table["run"] != "") | ~known]
-            table = table[~cells_of_rows[table.index].duplicated(keep="last")]
+            for column in ("run", "text"):
+                known = (table[column] != "").groupby(_cells(table, "text")).transform("any")
+                table = table[(table[column] != "") | ~known]
+            table = table[~_cells(table).duplicated(keep="last")]
         write_atomically(path, sealed_table(table))
+
+
+def _cells(table: pd.DataFrame, *without: str) -> pd.Series:
+    """What every row is a cell of, as text: its columns but for those that a cell may change."""
+    key = [column for column in table if column not in ("num_batches", "run", *without)]
+    return table[key].astype(str).agg("\t".join, axis=1)
 
 
 def _row(cell: Cell) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from charrnn.config import conf_folder
+from charrnn.help import WORDS
 from charrnn.runs.final import final_perplexities, in_bits, in_words
 from charrnn.runs.folder import RunFolder
 from charrnn.sweeps.grids import grid_path, read_grid
@@ -42,6 +43,7 @@ def after_run(folder: RunFolder, cfg: DictConfig, procedure: str | None) -> Iter
         for name, value in known.items()
     )
     yield f"\nfinal perplexity after {cfg.num_batches:,} batches: {', '.join(ends)}"
+    yield "; ".join(f"{name}: {WORDS[name]}" for name in known if name in WORDS) + "."
     runs = _runs(cfg)
     steps = {
         "let it write": _sample(folder, procedure, runs),

@@ -27,7 +27,7 @@ from charrnn.runs.folder import locate_run
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS, RunState, RunStatus
 from charrnn.schema.check import is_local
-from charrnn.sweeps.cells import Cell
+from charrnn.sweeps.cells import Cell, labels_of
 from charrnn.sweeps.jobs import distinct, states
 from charrnn.sweeps.resources import cores, device_of, workers
 from charrnn.sweeps.seconds_per_batch import Step, measure, seconds_of_runs, step_of
@@ -128,6 +128,7 @@ def _cell_table(
 ) -> Table:
     table = Table("experiment", "corpus", "scheme", "k1", "k2", "r", "gamma", "seed", "more", "run")
     first: dict[Path, str] = {}
+    called = iter(labels_of([cell for cells in experiments.values() for cell in cells]))
     for name, cells in experiments.items():
         for cell in cells:
             assert cell.folder is not None
@@ -135,7 +136,7 @@ def _cell_table(
             here = f"{name} {cell}"
             owner = first.setdefault(path, here)
             run = status[path].state.value if owner == here else f"shared with {owner}"
-            row = cell.describe()
+            row = cell.describe() | {"corpus": next(called)}
             columns = ("corpus", "scheme", "k1", "k2", "num_layers", "hidden_size", "seed")
             own = {key.rpartition(".")[2] for key in cell.cfg.columns}
             more = [*(f"{key}={row[key]}" for key in sorted(own)), str(row["settings"])]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from charrnn.errors import CharRNNError
 from charrnn.runs.final import final_perplexities
-from charrnn.sweeps.cells import Cell
+from charrnn.sweeps.cells import Cell, labels_of
 
 NAMES = {
     "corpus": "corpus",
@@ -159,6 +159,7 @@ def _columns(cells: Sequence[Cell]) -> dict[str, list[str]]:
     """The values of every column that cells may differ in, but for the seed and the batches."""
     described = [cell.describe() for cell in cells]
     columns = {head: [str(one[name]) for one in described] for name, head in NAMES.items()}
+    columns["corpus"] = labels_of(cells)
     given = [_given(cell) for cell in cells]
     fields = list(dict.fromkeys(field for one in given for field in one))
     last = Counter(field.rpartition(".")[2] for field in fields)

@@ -22,6 +22,7 @@ from charrnn.callbacks.evaluation import Evaluate
 from charrnn.callbacks.progress import RunProgress
 from charrnn.callbacks.tensorboard_events import Events
 from charrnn.callbacks.training_log import LogTraining
+from charrnn.data.corpora.labels import label
 from charrnn.datamodule.module import CharDataModule
 from charrnn.devices import Place
 from charrnn.evaluation.schedule import evaluation_counts
@@ -94,7 +95,7 @@ def fit(
     counts, clock, procedures = evaluation_counts(cfg), Clock(), sampled_procedures(cfg)
     events = Events(
         event_folders(cfg, run.identity, run.folder.name, procedures),
-        datamodule.tokens.name,
+        _chart_name(run),
         {name: _hyperparameters(cfg, run, name) for name in procedures},
         resumed_at=batches_in(checkpoint) * datamodule.batch_size if checkpoint else None,
     )
@@ -137,13 +138,19 @@ def _quieten_lightning() -> None:
     warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec", FutureWarning)
 
 
+def _chart_name(run: Prepared) -> str:
+    """The corpus's name; a file of the user's may change, or have the name of another one."""
+    tokens, is_users = run.datamodule.tokens, run.datamodule.corpus.is_users
+    return label(tokens.name, tokens.sha256) if is_users else tokens.name
+
+
 def _hyperparameters(cfg: DictConfig, run: Prepared, procedure: str) -> dict[str, Any]:
     """The columns of TensorBoard's table of runs, for a run read by one sampling procedure.
 
     TensorBoard sorts them by name, and shows the first five without scrolling.
     """
     return {
-        "corpus": run.datamodule.tokens.name,
+        "corpus": _chart_name(run),
         "k1": cfg.k1,
         "k2": cfg.k2,
         "r": cfg.backbone.num_layers,

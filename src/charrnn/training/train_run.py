@@ -92,7 +92,7 @@ def _prepare_and_train(cfg: DictConfig) -> RunFolder:
     _require_the_same(cfg, run)
     if cfg.threads is not None:
         torch.set_num_threads(cfg.threads)
-    title = f"scheme {cfg.scheme}, {run.datamodule.tokens.name}, k1={cfg.k1}"
+    title = f"scheme {cfg.scheme}, {run.datamodule.corpus.title}, k1={cfg.k1}"
     if run.folder.covers(cfg.num_batches) and not run.folder.is_being_replaced:
         note(cfg, scheme_class(cfg).sampling_procedure, run.folder)
         report_reuse(cfg, run.folder, title)

@@ -34,6 +34,8 @@ class Corpus(ABC):
 
     tokenization: ClassVar[Tokenization] = CHARACTERS
     """What a token is: a character, or a note."""
+    is_users: ClassVar[bool] = False
+    """Whether `path` names files of the user's: they may change, and others may have their name."""
 
     def __post_init__(self) -> None:
         check_arguments("data.", first=self.first)
@@ -47,6 +49,11 @@ class Corpus(ABC):
     def full_name(self) -> str:
         """The name in tables, figures and folder names: `shakespeare`, or `shakespeare-266672`."""
         return self.name if self.first is None else f"{self.name}-{self.first}"
+
+    @property
+    def title(self) -> str:
+        """What log lines call it: its name, or the path of the user's files."""
+        return str(vars(self)["path"]) if self.is_users else self.full_name
 
     @abstractmethod
     def source(self) -> Source:
@@ -141,6 +148,7 @@ class TextFile(Corpus):
     """
 
     path: str
+    is_users: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

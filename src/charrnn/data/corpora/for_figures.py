@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from charrnn.data.corpora.base import Corpus, StandardLibrary
+from charrnn.data.corpora.labels import name_in
 from charrnn.data.corpora.paper import English, Finnish, Linux, Music
 from charrnn.data.corpora.scores import Masses
 from charrnn.data.corpora.substitutes import Chorales, Kalevala, Linux61, Shakespeare
@@ -34,6 +35,11 @@ STANDS_FOR: dict[str, str] = {
 """The paper's corpus that each corpus stands for. Of several in one table, the first one does."""
 
 
+def stands_for(label: object) -> str | None:
+    """The paper's corpus that a corpus stands for, by its label; None if it stands for none."""
+    return STANDS_FOR.get(name_in(str(label)))
+
+
 @functools.lru_cache(maxsize=4)
 def choose(corpora: str) -> str:
     """The corpora that a figure uses, decided once per process.
@@ -57,10 +63,10 @@ def choose(corpora: str) -> str:
         >>> choose("music of shakespeare,chorales")
         'chorales'
     """
-    stands_for, of, rest = corpora.partition(" of ")
+    original, of, rest = corpora.partition(" of ")
     if of:
-        require_choice("data", stands_for, [corpus.name for corpus in AUTHORS])
-        return _one_for(stands_for, choose(rest).split(","))
+        require_choice("data", original, [corpus.name for corpus in AUTHORS])
+        return _one_for(original, choose(rest).split(","))
     if corpora == "authors":
         return _names(AUTHORS)
     if corpora == "substitutes":
@@ -79,11 +85,11 @@ def choose(corpora: str) -> str:
     return _names(chosen)
 
 
-def _one_for(stands_for: str, names: Sequence[str]) -> str:
+def _one_for(original: str, names: Sequence[str]) -> str:
     for name in names:
-        if STANDS_FOR.get(name) == stands_for:
+        if stands_for(name) == original:
             return name
-    log.info("corpora: %s, because none of the chosen corpora stands for %s", names[0], stands_for)
+    log.info("corpora: %s, because none of the chosen corpora stands for %s", names[0], original)
     return names[0]
 
 

@@ -133,6 +133,7 @@ class MidiFolder(Corpus):
 
     path: str
     tokenization: ClassVar[Tokenization] = NOTES
+    is_users: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -21,10 +21,12 @@ from typing import Any
 from mido import MidiFile  # type: ignore[import-untyped]
 from mido.midifiles.meta import add_meta_spec  # type: ignore[import-untyped]
 
+from charrnn.data.music.midi_chunks import plain
 from charrnn.errors import CharRNNError, reason, require
 from charrnn.files import require_writable, write_output
 
-SUFFIXES = frozenset({".mid", ".midi"})
+SUFFIXES = frozenset({".mid", ".midi", ".kar", ".rmi"})
+"""Of MIDI files: .kar ones have the words of a song too, and .rmi ones are in a RIFF container."""
 DRUMS = 9
 """MIDI's channel 10, counted from 0. Its pitches stand for percussion instruments."""
 LONGEST_DELTA = 0x0FFFFFFF
@@ -150,6 +152,9 @@ def _parse(path: Path) -> MidiFile:
     # mido does not limit the bytes of a number, and its time grows with their square.
     if any(len(run) > LONGEST_RUN for run in re.findall(rb"[\x80-\xff]+", content)):
         raise UnreadableMidi(path, f"more than {LONGEST_RUN} bytes above 127 in a row")
+    content, said = plain(content)
+    if said:
+        log.info("%s: %s", path, "; ".join(said))
     try:
         # From memory, so that a wrong length in a header cannot ask for more than the file has.
         midi = MidiFile(file=io.BytesIO(content))
@@ -192,7 +197,8 @@ def _collect(folder: Path, field: str) -> tuple[str, Summary]:
             duplicates += 1
         else:
             first[notes] = path
-    wanted = f"a folder whose .mid and .midi files have notes ({len(paths)} files have none)"
+    kinds = ", ".join(sorted(SUFFIXES))
+    wanted = f"a folder whose MIDI files ({kinds}) have notes ({len(paths)} files have none)"
     require(bool(first), field, folder, wanted)
     text = "".join(" ".join(map(str, notes)) + "\n" for notes in first)
     unique = len(set(itertools.chain.from_iterable(first)))
