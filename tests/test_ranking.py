@@ -170,8 +170,8 @@ def test_a_sweep_ends_with_its_table_its_figure_and_what_comes_next(command, tmp
     title, rest = first.stdout.lstrip().split("\n", 1)
     assert title.startswith("mine, scale=smoke: final perplexity of the test split, best first")
     table, steps = rest.split("next:")
-    words, _, *rows = table.splitlines()
-    assert words == "scheme: a way to train together with a way to sample."
+    explained, _, *rows = table.splitlines()
+    assert explained == "scheme: a way to train together with a way to sample."
     rows = [row.split() for row in rows]
     assert sorted(row[0] for row in rows) == ["1", "2", "3"]
     assert [float(row[1]) for row in rows] == sorted(float(row[1]) for row in rows)
@@ -186,6 +186,7 @@ def test_a_sweep_ends_with_its_table_its_figure_and_what_comes_next(command, tmp
 
     before = {path: path.stat().st_mtime_ns for path in (runs / "figures").iterdir()}
     again = command(*words)
+    assert again.returncode == 0, again.stderr
     assert again.stdout.split() == first.stdout.replace("trained now", "reused").split()
     assert {path: path.stat().st_mtime_ns for path in (runs / "figures").iterdir()} == before
 
