@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "charrnn"
-FOREIGN = ("torch.", "hydra_plugins.")
+FOREIGN = ("torch.", "pytorch_lightning.", "hydra_plugins.", "optuna.")
 """Targets that are not the project's own, and launchers, which Hydra takes from one place only."""
 
 

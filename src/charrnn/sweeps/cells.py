@@ -23,7 +23,7 @@ from charrnn.config import build, conf_folder, register_resolvers
 from charrnn.data.corpora.for_figures import choose
 from charrnn.data.fetching.packages import FetchError
 from charrnn.devices import AUTO
-from charrnn.errors import CannotRead, require
+from charrnn.errors import CannotRead, CharRNNError, require
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
@@ -45,7 +45,7 @@ IN_COLUMNS = {
 NO_SETTINGS = {
     *("data", "launcher", "sampling", "hydra", "job", "jobs", "threads", "plan", "fail_fast"),
     *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at", "keep_last"),
-    *("name", "draw", "device"),
+    *("name", "draw", "device", "logger", "debug"),
 }
 """Fields, or first parts of fields, that do not change the training, or have another column."""
 
@@ -154,6 +154,8 @@ def _expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> 
     device = parser.parse_overrides([f"device={device_of(cfg)}"])
     overrides = [*parser.parse_overrides(swept), *given, *device]
     (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    if not combinations:
+        raise CharRNNError("glob() found nothing: it chooses among the options of a group.")
     fixed = set.intersection(*map(set, combinations))
     is_group = functools.cache(lambda name: bool(loader.get_group_options(name)))
     parse = functools.cache(lambda word: parser.parse_overrides([word])[0])
