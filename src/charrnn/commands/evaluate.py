@@ -12,7 +12,6 @@ from charrnn.commands.output import path_of
 from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.console import print_table
 from charrnn.data.corpora.base import read_text
-from charrnn.data.vocabulary import NOTES
 from charrnn.errors import require
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         tokens_N = _read(arguments.text, run)
         what = str(arguments.text)
     tokens_N = tokens_N.to(run.backbone.output.weight.device)
-    unit = "note" if run.vocabulary.tokenization is NOTES else "character"
+    unit = run.vocabulary.tokenization.name.removesuffix("s")
     table = Table("procedure", "perplexity", f"bits per {unit}", "error", "tokens scored")
     for procedure, measure in PROCEDURES.items():
         perplexity, scored, error = measure(run.backbone, tokens_N, run.k2)

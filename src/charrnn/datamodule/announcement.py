@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from charrnn.data.corpora.base import TextFile
 from charrnn.data.corpora.tokens import Tokens
 from charrnn.data.inspection import oddities, short_splits, split_summary, summary
+from charrnn.data.vocabulary import CHARACTERS
 from charrnn.datamodule.module import CharDataModule
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ def announce(runs: Iterable[UsedCorpus]) -> None:
         tokens, per_epoch = same[0].tokens, [run.per_epoch for run in same]
         log.info("%s; %s.", summary(tokens), split_summary(train, test, per_epoch))
         if same[0].is_user_text:
-            odd = oddities(tokens) if sha256 not in warned else ()
+            of_characters = tokens.vocabulary.tokenization is CHARACTERS
+            odd = oddities(tokens) if of_characters and sha256 not in warned else ()
             warned.add(sha256)
             for sentence in (*odd, *short_splits(train, per_epoch)):
                 log.warning("%s: %s", name, sentence)

@@ -92,6 +92,9 @@ FIELDS: Mapping[str, Kind] = {
     "backbone.seed": seed,
     # conf/data
     "data.path": text("the path of the corpus", null=True),
+    "data.tokens": text("the name of a tokenization"),
+    "data.encoding": text("the name of an encoding"),
+    "data.newlines": choice("keep", "normalize"),
     "data.first": replace(whole(1, "token", null=True), wanted=whole(1, "token").wanted),
     # conf/datamodule
     "datamodule.k1": whole(1, "token"),
