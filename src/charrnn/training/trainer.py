@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import get_class, instantiate
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import callbacks as lightnings
 from pytorch_lightning.loggers import Logger
@@ -21,7 +22,6 @@ from pytorch_lightning.profilers import (
     PyTorchProfiler,
     SimpleProfiler,
 )
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from charrnn.callbacks.checkpointing import CheckpointFiles, loadable
 from charrnn.callbacks.early_stopping import EarlyStopping
