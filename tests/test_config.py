@@ -196,7 +196,7 @@ def test_help_explains_a_word_that_is_no_field(word):
         (["datamodule.test_size=100"], r"^datamodule.test_size=100 .*at least 101 "),
         (["datamodule.batch_size=0"], r"^datamodule.batch_size=0 "),
         (["num_batches=0"], r"^num_batches=0 "),
-        (["precision=16"], r"^precision=16 .*32 or 64"),
+        (["precision=16"], r"^precision=16 .*32, 64 or bf16-mixed"),
         (["seed=-1"], r"^seed=-1 "),
         (["threads=0"], r"^threads=0 "),
         (["checkpoint_share=-1"], r"^checkpoint_share=-1 .*a number, at least 0\.$"),

@@ -163,3 +163,9 @@ def test_the_plan_of_a_sweep_on_the_command_line(start, config, tmp_path):
     assert end(plan)
     assert plan.returncode == 0
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_glob_that_finds_nothing_is_one_sentence(charrnn):
+    status, _, said = charrnn("train", "-m", "scheme=glob(*)", "scale=smoke", "plan=true")
+    assert status == 2
+    assert "glob() found nothing: it chooses among the options of a group." in said

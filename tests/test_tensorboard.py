@@ -23,9 +23,9 @@ from watching import wait_until
 
 from charrnn.backbone.lstm_autograd import eager_only
 from charrnn.callbacks.state_size import state_size
-from charrnn.callbacks.tensorboard_events import Events
 from charrnn.commands.tensorboard import serve
 from charrnn.errors import CharRNNError
+from charrnn.logger.tensorboard import TensorBoard
 from charrnn.runs.folder import RunFolder
 from charrnn.training.build import build_scheme
 from charrnn.training.train_run import prepare, train
@@ -178,7 +178,7 @@ def test_a_diverged_run_is_shown_too(config):
 
 
 def test_the_best_perplexity_is_that_before_the_divergence(tmp_path):
-    with closing(Events({"windowed": tmp_path}, "text", {"windowed": {}})) as written:
+    with closing(TensorBoard({"windowed": tmp_path}, "text", {"windowed": {}})) as written:
         written.add_perplexity("windowed", [9.0, 8.0, math.nan], step=64)
         written.add_perplexity("windowed", [9.0, 8.0, math.nan, math.inf], step=128)
     assert series(tmp_path, "perplexity_best") == [(64, 8.0), (128, 8.0)]
@@ -296,7 +296,7 @@ def test_a_browser_shows_scalars_the_table_of_runs_and_texts(command, tmp_path):
 def test_of_more_runs_than_tensorboard_selects_the_terminal_says_how_to_see_them(tmp_path):
     for number in range(41):
         folders = {"windowed": tmp_path / "tensorboard" / f"Ääni U+6B4C {number}"}
-        with closing(Events(folders, "Ääni \u6b4c", {"windowed": {}})) as written:
+        with closing(TensorBoard(folders, "Ääni \u6b4c", {"windowed": {}})) as written:
             for step in (64, 128):
                 written.add_perplexity("windowed", [9.0 - step / 64], step)
     with serving(tmp_path) as address, visit(f"{address}#custom_scalars") as v:

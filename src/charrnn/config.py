@@ -40,6 +40,12 @@ def k2_times(share: str | float, _root_: DictConfig) -> int:
     return math.floor(Fraction(str(share)) * _root_.k2 + Fraction(1, 2))
 
 
+def tokens_for_batches(batches: int, _root_: DictConfig) -> int:
+    """The tokens of a corpus of which an epoch has so many batches (Eq. 8), test split included."""
+    lane = _root_.k2 + _root_.k1 * (batches - 1) + 1
+    return _root_.datamodule.test_size + _root_.datamodule.batch_size * lane
+
+
 def register_resolvers() -> None:
     """Make the project's resolvers known; to be called before a configuration is composed."""
     from omegaconf import OmegaConf
@@ -48,6 +54,7 @@ def register_resolvers() -> None:
         "charrnn.scale_for_this_machine", scale_for_this_machine, replace=True
     )
     OmegaConf.register_new_resolver("charrnn.k2_times", k2_times, replace=True)
+    OmegaConf.register_new_resolver("charrnn.tokens_for_batches", tokens_for_batches, replace=True)
 
 
 def announce_scale(name: str, choice: str) -> None:

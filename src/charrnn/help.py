@@ -37,16 +37,21 @@ charrnn help laptop. charrnn help all shows everything; --hydra-help shows what 
 docs/glossary.md explains the words."""
 GROUPS = {
     "backbone": "the network",
+    "callbacks": "what else happens during training; callbacks=[NAME,NAME] chooses several",
     "data": "the corpus",
     "datamodule": "the test split and the training batches",
+    "debug": "short or slow runs that look for faults, in folders of their own",
     "experiment": "the runs of a figure, or of another comparison",
+    "hparams_search": "a search for good settings, by a sweeper that learns from earlier runs",
     "launcher": "where the runs of a sweep are trained",
+    "logger": "where measurements are written; logger=[NAME,NAME] chooses several",
     "optimizer": "the optimizer",
     "sampling": "the texts that a model writes",
     "scale": "how large the network is, and how long it is trained",
     "schemes": "the schemes, chosen by scheme=1, 2, 3, 4 or bptt",
     "suspect": "one change that may make scheme 4 stable",
     "start": "from which state training sequences start, in any scheme",
+    "trainer": "Lightning's Trainer",
 }
 """What each folder in `conf` is a choice of."""
 COMMON = ("experiment", "scheme", "data", "k1", "k2", "seed", "num_batches", "scale")

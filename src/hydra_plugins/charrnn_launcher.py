@@ -26,8 +26,9 @@ from omegaconf import open_dict
 
 from charrnn.callbacks.reports import REPORTER, Report, in_words
 from charrnn.console import console, refuse
-from charrnn.errors import BadInput
+from charrnn.errors import CharRNNError
 from charrnn.stopping import STOP
+from charrnn.sweeps.resources import workers
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +48,18 @@ class LocalLauncher(BasicLauncher):
     ) -> list[JobReturn]:
         """How every job ended; a job that was not started has status UNKNOWN."""
         assert self.config is not None
-        sweeper = self.config.hydra.sweeper._target_
-        if not isinstance(self.config.jobs, int):  # the project's sweeper counts them
-            refuse(BadInput("hydra/sweeper", sweeper, "grid, or jobs= a whole number"))
+        try:
+            jobs = min(workers(self.config), len(job_overrides))
+        except CharRNNError as error:
+            refuse(error)
         returns = [JobReturn() for _ in job_overrides]
         numbered = deque(enumerate(job_overrides))
-        if self.config.jobs == 1:
+        if jobs == 1:
             while numbered and not self._gives_up(returns):
                 number, overrides = numbered.popleft()
                 (returns[number],) = super().launch([overrides], initial_job_idx + number)
         else:
-            self._launch_in_workers(numbered, returns)
+            self._launch_in_workers(numbered, returns, jobs)
         return returns
 
     def _gives_up(self, returns: Sequence[JobReturn]) -> bool:
@@ -65,7 +67,7 @@ class LocalLauncher(BasicLauncher):
         return self.config.fail_fast and any(job.status is JobStatus.FAILED for job in returns)
 
     def _launch_in_workers(
-        self, waiting: deque[tuple[int, Sequence[str]]], returns: list[JobReturn]
+        self, waiting: deque[tuple[int, Sequence[str]]], returns: list[JobReturn], jobs: int
     ) -> None:
         assert self.config is not None
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -76,7 +78,7 @@ class LocalLauncher(BasicLauncher):
         try:
             while (waiting or busy) and not self._gives_up(returns):
                 STOP.check()
-                while waiting and len(busy) < self.config.jobs:
+                while waiting and len(busy) < jobs:
                     number, overrides = waiting.popleft()
                     worker = idle.pop() if idle else Worker(self)
                     busy[worker.connection] = worker, number

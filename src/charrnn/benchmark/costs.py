@@ -24,11 +24,11 @@ from charrnn.benchmark.loops import LOOPS, our_backbone
 from charrnn.benchmark.measure import Effort, alternate
 from charrnn.benchmark.memory import peak_memory
 from charrnn.callbacks.clock import Clock
-from charrnn.callbacks.tensorboard_events import Events
 from charrnn.callbacks.training_log import LogTraining
 from charrnn.config import conf_folder
 from charrnn.datamodule.batches import TrainBatches
 from charrnn.evaluation.schedule import log_spaced
+from charrnn.logger.tensorboard import TensorBoard
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 from charrnn.training.timed_step import make_step, seconds
 
@@ -149,14 +149,15 @@ def _lightning_steps(case: Case, batches: TrainBatches, steps: int) -> float:
         warnings.simplefilter("ignore")
         procedures = ("windowed", "progressive")
         folders = {name: Path(folder, name) for name in procedures}
-        events = Events(folders, "a benchmark", {name: {} for name in procedures})
+        columns: dict[str, dict[str, str]] = {name: {} for name in procedures}
+        events = TensorBoard(folders, "a benchmark", columns, batch_size=64)
         trainer = pl.Trainer(
             accelerator="cpu",
             devices=1,
             max_steps=steps + 1,
             max_epochs=-1,
-            logger=False,
-            callbacks=[LogTraining(50, events, Clock()), ends],
+            logger=events,
+            callbacks=[LogTraining(50, Clock()), ends],
             limit_val_batches=0,
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -65,6 +65,18 @@ class CheckpointFiles(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
+def loadable(state: dict[str, Any]) -> bool:
+    """Whether a state can be read back from a checkpoint, from which nothing is executed."""
+    buffer = io.BytesIO()
+    try:
+        torch.save(state, buffer)
+        buffer.seek(0)
+        torch.load(buffer, weights_only=True)
+    except Exception:  # which one depends on what is in the state
+        return False
+    return True
+
+
 class KeepCheckpoint(pl.Callback):
     """Writes checkpoints as often as a share of the time allows, when stopped, and at the end.
 
@@ -79,6 +91,9 @@ class KeepCheckpoint(pl.Callback):
 
     def __init__(self, folder: RunFolder, clock: Clock, share: float) -> None:
         self.folder, self.clock, self.share = folder, clock, share
+        self.ends = False
+        self.was_ended = False
+        """Whether the checkpoint that the run resumes from is that of a training that had ended."""
         self.cost = 0.1
         """Seconds that the last checkpoint took; a guess before the first."""
 
@@ -87,6 +102,7 @@ class KeepCheckpoint(pl.Callback):
         return {
             "clock": self.clock.state_dict(),
             "cost": self.cost,
+            "ended": self.ends,
             "computed_on": computed_on(),
             "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
         }
@@ -94,6 +110,7 @@ class KeepCheckpoint(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.clock.load_state_dict(state_dict["clock"])
         self.cost = state_dict["cost"]
+        self.was_ended = state_dict.get("ended", False)
         torch.set_rng_state(state_dict["random"]["cpu"])
         if torch.cuda.is_initialized() and state_dict["random"]["cuda"] is not None:
             torch.cuda.set_rng_state(state_dict["random"]["cuda"])
@@ -103,6 +120,7 @@ class KeepCheckpoint(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         STOP.take_back()  # Lightning has installed handlers of its own
+        trainer.should_stop = trainer.should_stop or self.was_ended
         self.clock.start()
         STOP.check()
 
@@ -116,7 +134,8 @@ class KeepCheckpoint(pl.Callback):
         work = seconds["training"] + seconds["evaluation"]
         affordable = self.share * work >= seconds["checkpoints"] + self.cost
         # The last one is kept while the trained model writes, which takes a while too.
-        last = trainer.global_step == trainer.max_steps
+        self.ends = trainer.should_stop  # another callback says so
+        last = trainer.global_step == trainer.max_steps or self.ends
         stopping = bool(STOP.received)  # one that comes while it is saved waits for the next batch
         if affordable or last or stopping:
             self._save(trainer)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from charrnn.callbacks.clock import Clock, finish_queued_work
-from charrnn.callbacks.tensorboard_events import Events
 from charrnn.datamodule.module import CharDataModule
 from charrnn.evaluation.perplexity import PROCEDURES
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES, reading_gap
+from charrnn.logger.tensorboard import READING_GAP, TensorBoard
 from charrnn.runs.files import Evaluation
 from charrnn.runs.folder import RunFolder
 from charrnn.sampling.samplers import FASTEST, Diverged, Text
@@ -32,12 +32,14 @@ RECENT = 50
 class Evaluate(pl.Callback):
     """Measures perplexity at given batch counts by both procedures, outside of the training time.
 
-    Every result goes to the run's table and to TensorBoard, where the model also writes a text.
+    Every result goes to the run's table and to the loggers; in TensorBoard the model also writes a
+    text. Other callbacks find `test/perplexity` by the scheme's own procedure,
+    `test/perplexity_windowed` and `test/perplexity_progressive` in the Trainer's
+    `callback_metrics`, and `val/...` of the validation split, which by default is the test split.
 
     Args:
         counts: batch counts after which to evaluate.
         folder: where the table is written.
-        events: TensorBoard's.
         clock: the run's.
         text: how the model writes; None for no text.
     """
@@ -46,12 +48,11 @@ class Evaluate(pl.Callback):
         self,
         counts: Iterable[int],
         folder: RunFolder,
-        events: Events,
         clock: Clock,
         text: Text | None = None,
     ) -> None:
         self.counts = frozenset(counts)
-        self.folder, self.events, self.clock, self.text = folder, events, clock, text
+        self.folder, self.clock, self.text = folder, clock, text
         self.evaluations: list[Evaluation] = []
         self.losses: deque[Tensor] = deque(maxlen=RECENT)  # on their device: reading one waits
 
@@ -71,10 +72,18 @@ class Evaluate(pl.Callback):
     ) -> None:
         self.losses.append(outputs["loss"].detach().double())
         if trainer.global_step in self.counts:
-            finish_queued_work()
-            self.clock.lap("training")
-            self._evaluate(trainer, pl_module)
-            self.clock.lap("evaluation")
+            self._evaluate_in_time(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Another callback may have ended the training between two evaluations.
+        if not self.evaluations or self.evaluations[-1].batches < trainer.global_step:
+            self._evaluate_in_time(trainer, pl_module)
+
+    def _evaluate_in_time(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        finish_queued_work()
+        self.clock.lap("training")
+        self._evaluate(trainer, pl_module)
+        self.clock.lap("evaluation")
 
     def _evaluate(self, trainer: pl.Trainer, scheme: pl.LightningModule) -> None:
         assert isinstance(scheme, Scheme)
@@ -98,26 +107,56 @@ class Evaluate(pl.Callback):
                 tokens_scored=perplexity.tokens_scored,
             )
             self.evaluations.append(row)
-        self._show(scheme)
+        self._show(trainer, scheme)
+        metrics = self._metrics(scheme, datamodule)
         scheme.train()
+        for logger in trainer.loggers:
+            if not isinstance(logger, TensorBoard):
+                logger.log_metrics(metrics, batches)
+        trainer.callback_metrics.update(
+            {name: torch.tensor(value, dtype=torch.float64) for name, value in metrics.items()}
+        )
         self.folder.write_table(self.evaluations)
         values = (f"{name} {value:8.2f}" for name, value in self.final().items())
         log.info("  batch %6d   perplexity: %s", batches, "   ".join(values))
 
-    def _show(self, scheme: Scheme) -> None:
+    def _metrics(self, scheme: Scheme, datamodule: CharDataModule) -> dict[str, float]:
+        """The latest evaluation by the names that other callbacks and loggers use."""
+        splits = {"test": self.final()}
+        splits["val"] = splits["test"]
+        if datamodule.val_size:
+            tokens_N = datamodule.val_tokens.to(scheme.device)
+            splits["val"] = {
+                name: measure(scheme.backbone, tokens_N, scheme.k2).value
+                for name, measure in PROCEDURES.items()
+            }
+        metrics = {
+            READING_GAP: reading_gap(*(splits["test"][name] for name in SAMPLING_PROCEDURES))
+        }
+        for split, values in splits.items():
+            metrics[f"{split}/perplexity"] = values[scheme.sampling_procedure]
+            metrics |= {f"{split}/perplexity_{name}": value for name, value in values.items()}
+        return metrics
+
+    def _show(self, trainer: pl.Trainer, scheme: Scheme) -> None:
         """Write the latest evaluation, and texts, for TensorBoard."""
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoard):
+                self._show_in(logger, scheme)
+
+    def _show_in(self, events: TensorBoard, scheme: Scheme) -> None:
         step = self.evaluations[-1].train_sequences
         windowed, progressive = (self.final()[name] for name in SAMPLING_PROCEDURES)
-        self.events.add_reading_gap(reading_gap(windowed, progressive), step)
-        for procedure in self.events.procedures:
+        events.add_reading_gap(reading_gap(windowed, progressive), step)
+        for procedure in events.procedures:
             so_far = (r.perplexity for r in self.evaluations if r.procedure == procedure)
-            self.events.add_perplexity(procedure, so_far, step)
+            events.add_perplexity(procedure, so_far, step)
             if self.text is not None:
                 try:
                     text = self.text.write(scheme.backbone, FASTEST[procedure], with_prompt=False)
                 except Diverged as diverged:
                     text = str(diverged)
-                self.events.add_text(procedure, text, step)
+                events.add_text(procedure, text, step)
 
     def final(self) -> dict[str, float]:
         """The latest perplexity of each sampling procedure."""

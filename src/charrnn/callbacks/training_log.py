@@ -1,4 +1,4 @@
-"""Measurements of the training itself, for TensorBoard."""
+"""Measurements of the training itself, for the loggers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from torch.optim import Optimizer
 from charrnn.callbacks.clock import Clock
 from charrnn.callbacks.gradient_norm import gradient_norm
 from charrnn.callbacks.state_size import state_size
-from charrnn.callbacks.tensorboard_events import Events
 from charrnn.datamodule.batches import Batch
 from charrnn.schemes.base import Scheme
 
@@ -31,8 +30,8 @@ class LogTraining(pl.Callback):
     ============================  =============================================================
     """
 
-    def __init__(self, every: int, events: Events, clock: Clock) -> None:
-        self.every, self.events, self.clock = every, events, clock
+    def __init__(self, every: int, clock: Clock) -> None:
+        self.every, self.clock = every, clock
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._tokens, self._since = 0, self.clock.seconds["training"]
@@ -75,12 +74,13 @@ class LogTraining(pl.Callback):
         now = self.clock.seconds["training"]
         values["train/tokens_per_second"] = self._tokens / (now - self._since)
         self._tokens, self._since = 0, now
-        step = trainer.global_step * batch.inputs_TB.shape[1]
-        self.events.add_training(values, step)
+        for logger in trainer.loggers:
+            logger.log_metrics(values, trainer.global_step)
 
-    def on_save_checkpoint(self, *_: Any) -> None:
+    def on_save_checkpoint(self, trainer: pl.Trainer, *_: Any) -> None:
         # A run that resumes from the checkpoint does not repeat what was written before it.
-        self.events.flush()
+        for logger in trainer.loggers:
+            logger.save()
 
     def _clipped_share(self, scheme: Scheme, batch: Batch) -> torch.Tensor | None:
         """The share, if there is a bound. Stops counting in the layers."""

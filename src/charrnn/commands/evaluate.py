@@ -13,7 +13,6 @@ from charrnn.commands.output import path_of
 from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.console import print_table
 from charrnn.data.corpora.base import read_text
-from charrnn.data.vocabulary import NOTES
 from charrnn.errors import require
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         print(f"text: {what}, {len(tokens_N)} tokens")
         by_position.show(run, tokens_N, arguments)
         return
-    unit = "note" if run.vocabulary.tokenization is NOTES else "character"
+    unit = run.vocabulary.tokenization.name.removesuffix("s")
     table = Table("procedure", "perplexity", f"bits per {unit}", "error", "tokens scored")
     for procedure, measure in PROCEDURES.items():
         perplexity, scored, error = measure(run.backbone, tokens_N, run.k2)

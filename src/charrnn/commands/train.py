@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from charrnn.config import announce_scale, build, conf_folder, register_resolvers
 from charrnn.console import refuse, to_a_pipe
 from charrnn.errors import CharRNNError
+from charrnn.runs.final import final_perplexities
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import recall, report_reuse
 from charrnn.schema.check import check_alone, check_fields
@@ -65,11 +66,15 @@ def flags_first(words: Sequence[str]) -> list[str]:
     return [*flags, *settings]
 
 
-def job(cfg: DictConfig) -> None:
+def job(cfg: DictConfig) -> float | None:
     """Train one run. A single run ends the program on an error; in a sweep Hydra runs the others.
 
     Args:
         cfg: the run's configuration.
+
+    Returns:
+        The final perplexity by the scheme's own sampling procedure, infinite if the run diverged,
+        for sweepers that look for the lowest one; None for a plan.
 
     Raises:
         CharRNNError: in a sweep, for any error.
@@ -84,12 +89,13 @@ def job(cfg: DictConfig) -> None:
             sweep_name(cfg.name, HydraConfig.get().runtime.choices["experiment"])
         if cfg.plan:
             _plan(cfg)
-        elif alone:
-            folder, procedure = _known(cfg) or _train(cfg)
-            with to_a_pipe():
-                print(*after_run(folder, cfg, procedure), sep="\n")
-        else:
-            _train_in_a_sweep(cfg)
+            return None
+        if not alone:
+            return _train_in_a_sweep(cfg)
+        folder, procedure = _known(cfg) or _train(cfg)
+        with to_a_pipe():
+            print(*after_run(folder, cfg, procedure), sep="\n")
+        return _final(folder, procedure, cfg.num_batches)
     except Exception as error:
         if alone and isinstance(error, (CharRNNError, OSError)):
             refuse(error)  # no fault of the run
@@ -125,10 +131,16 @@ def _train(cfg: DictConfig) -> tuple[RunFolder, str]:
     return train(cfg), scheme_class(cfg).sampling_procedure
 
 
-def _train_in_a_sweep(cfg: DictConfig) -> None:
+def _train_in_a_sweep(cfg: DictConfig) -> float | None:
+    from charrnn.training.build import scheme_class
     from charrnn.training.train_run import Taken, train
 
     try:
-        train(cfg)
+        return _final(train(cfg), scheme_class(cfg).sampling_procedure, cfg.num_batches)
     except Taken as taken:
         log.info("%s", taken)
+        return None
+
+
+def _final(folder: RunFolder, procedure: str, num_batches: int) -> float:
+    return final_perplexities(folder, num_batches)[procedure]

@@ -190,7 +190,7 @@ def _require_settings(path: Path, values: dict[str, Any]) -> None:
     for name in ("k1", "k2"):
         require_whole(f"{path}: {name}", values.get(name), 1, "token")
     precision, schemes, scale = (values.get(name) for name in ("precision", "schemes", "scale"))
-    known = isinstance(precision, int) and precision in DTYPES
+    known = isinstance(precision, int | str) and precision in DTYPES
     require(known, f"{path}: precision", precision, " or ".join(map(str, DTYPES)))
     require(isinstance(schemes, dict), f"{path}: schemes", schemes, "schemes by name")
     require(isinstance(scale, dict), f"{path}: scale", scale, "a scale with its values")

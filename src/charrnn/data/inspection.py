@@ -11,7 +11,7 @@ from charrnn.data.corpora.tokens import Tokens
 from charrnn.data.vocabulary import NOTES
 from charrnn.errors import shortened
 
-BYTE_ORDER_MARK, NUL = "\ufeff", "\0"
+NUL = "\0"
 MANY_NULS = 0.2
 """Share of NULs from which a text is taken for UTF-16; in English every second byte is one."""
 MANY_DISTINCT = 500
@@ -40,7 +40,7 @@ def summary(tokens: Tokens, called: str | None = None) -> str:
     words = [f"{called or tokens.name}: {number:,} {kind.name}, {distinct:,} distinct"]
     if kind is not NOTES:
         ends = ", ".join(end for end, count in line_ends(tokens).items() if count)
-        words += [f"line ends: {ends or 'none'}", _encoding(tokens)]
+        words += [f"line ends: {ends or 'none'}", tokens.source.encoding or _encoding(tokens)]
     return "; ".join(words)
 
 
@@ -81,8 +81,6 @@ def oddities(tokens: Tokens) -> Iterator[str]:
         return
     if nuls:
         yield f"{nuls:,} characters are NUL, which does not belong in a text."
-    if _where(tokens, BYTE_ORDER_MARK)[:1].any():
-        yield "the file starts with a byte-order mark, which is a token of its own; remove it."
     yield from _odd_line_ends(tokens)
     if len(symbols) == 1:
         yield f"the text is one character, {symbols[0]!r}, again and again; nothing can be learned."
@@ -120,8 +118,6 @@ def _where(tokens: Tokens, symbol: str) -> np.ndarray:
 
 
 def _encoding(tokens: Tokens) -> str:
-    if _where(tokens, BYTE_ORDER_MARK)[:1].any():
-        return "UTF-8 with a byte-order mark"
     return "ASCII" if all(map(str.isascii, tokens.vocabulary.symbols)) else "UTF-8"
 
 

@@ -1,13 +1,15 @@
-"""From text to token indices and back. A token is a character, or in music a note."""
+"""From text to token indices and back. A token is a character, a word, a byte, or a note."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.errors import BadInput, shortened
+from charrnn import plugins
+from charrnn.errors import BadInput, require_choice, shortened
 
 SHOWN = 150
 """Tokens of a vocabulary in a refusal; the paper's corpora have at most 106."""
@@ -20,7 +22,7 @@ class Tokenization(ABC):
 
     @property
     def name(self) -> str:
-        """`characters` or `notes`."""
+        """`characters`, `words`, `bytes` or `notes`."""
         return type(self).__name__.lower()
 
     @abstractmethod
@@ -31,7 +33,6 @@ class Tokenization(ABC):
     def join(self, symbols: list[str]) -> str:
         """The text that the tokens form."""
 
-    @abstractmethod
     def tokenize(self, text: str) -> tuple[np.ndarray, Vocabulary]:
         """Tokenise a whole corpus.
 
@@ -41,6 +42,12 @@ class Tokenization(ABC):
         Returns:
             Token indices (N,), as the smallest unsigned integers that fit, and the vocabulary.
         """
+        symbols = self.split(text)
+        unique = sorted(set(symbols))
+        index = {symbol: i for i, symbol in enumerate(unique)}
+        dtype = np.min_scalar_type(max(len(unique) - 1, 0))
+        tokens = np.fromiter((index[symbol] for symbol in symbols), dtype, len(symbols))
+        return tokens, Vocabulary(tuple(unique), self)
 
 
 @dataclass(frozen=True)
@@ -132,5 +139,53 @@ class Notes(Tokenization):
         return tokens.astype(dtype), Vocabulary(tuple(map(str, unique)), self)
 
 
+class Words(Tokenization):
+    r"""A token is a word, a white space, or another character.
+
+    Examples:
+        >>> Words().split("To be, or\nnot")
+        ['To', ' ', 'be', ',', ' ', 'or', '\n', 'not']
+    """
+
+    def split(self, text: str) -> list[str]:
+        return re.findall(r"\w+|\W", text)
+
+    def join(self, symbols: list[str]) -> str:
+        return "".join(symbols)
+
+
+class Bytes(Tokenization):
+    """A token is a byte of the text in UTF-8, written as the character of the same number.
+
+    Examples:
+        >>> Bytes().split("né")
+        ['n', 'Ã', '©']
+    """
+
+    def split(self, text: str) -> list[str]:
+        return list(text.encode("utf-8", "surrogateescape").decode("latin-1"))
+
+    def join(self, symbols: list[str]) -> str:
+        # Half a character, as a model may write it, stays what it is.
+        return "".join(symbols).encode("latin-1").decode("utf-8", "surrogateescape")
+
+
 CHARACTERS, NOTES = Characters(), Notes()
-TOKENIZATIONS: dict[str, Tokenization] = {kind.name: kind for kind in (CHARACTERS, NOTES)}
+TOKENIZATIONS: dict[str, Tokenization] = {
+    kind.name: kind for kind in (CHARACTERS, NOTES, Words(), Bytes())
+}
+PLUGINS = "charrnn.tokenizations"
+"""Entry points in which a package declares tokenizations of its own: subclasses by name."""
+
+
+def tokenization_called(name: str, field: str = "data.tokens") -> Tokenization:
+    """A tokenization by its name: one of the project's, or of an installed package.
+
+    Raises:
+        CharRNNError: if there is none, or its package cannot be imported.
+    """
+    if name not in TOKENIZATIONS:
+        require_choice(field, name, [*TOKENIZATIONS, *plugins.names(PLUGINS)])
+        TOKENIZATIONS[name] = plugins.load(PLUGINS, name)()
+        require_choice(field, name, [TOKENIZATIONS[name].name])
+    return TOKENIZATIONS[name]

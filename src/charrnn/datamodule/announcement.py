@@ -10,6 +10,7 @@ from charrnn.data.corpora.base import TextFile
 from charrnn.data.corpora.labels import labels
 from charrnn.data.corpora.tokens import Tokens
 from charrnn.data.inspection import oddities, short_splits, split_summary, summary
+from charrnn.data.vocabulary import CHARACTERS
 from charrnn.datamodule.module import CharDataModule
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ def announce(runs: Iterable[UsedCorpus]) -> None:
         shown = label if label == name else f"{label} ({tokens.source.path})"
         log.info("%s; %s.", summary(tokens, shown), split_summary(train, test, per_epoch))
         if same[0].is_user_text:
-            odd = oddities(tokens) if sha256 not in warned else ()
+            of_characters = tokens.vocabulary.tokenization is CHARACTERS
+            odd = oddities(tokens) if of_characters and sha256 not in warned else ()
             warned.add(sha256)
             for sentence in (*odd, *short_splits(train, per_epoch)):
                 log.warning("%s: %s", label, sentence)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from charrnn.data.vocabulary import TOKENIZATIONS, Vocabulary
+from charrnn.data.vocabulary import Vocabulary, tokenization_called
 from charrnn.runs.sealed import DamagedRun, SealedFolder, as_json
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class RunFiles(SealedFolder):
         """
         try:
             kept = json.loads(self.read(VOCABULARY))
-            return Vocabulary(tuple(kept["symbols"]), TOKENIZATIONS[kept["tokens"]])
+            return Vocabulary(tuple(kept["symbols"]), tokenization_called(str(kept["tokens"])))
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedRun(self.path / VOCABULARY) from error
 

@@ -10,11 +10,13 @@ from charrnn.runs.folder import RunFolder
 def final_perplexities(folder: RunFolder, num_batches: int) -> dict[str, float]:
     """The perplexities after ``num_batches`` batches by procedure; NaN counts as infinite.
 
+    A run that was stopped early has those of its last batch.
+
     Raises:
         CharRNNError: if the run's table was changed since, or cannot be read.
     """
     mark = folder.mark()
-    if mark is not None and mark["batches"] == num_batches:
+    if mark is not None and folder.covers(num_batches) and mark["batches"] <= num_batches:
         found = mark["perplexity"]
     else:
         table = folder.read_table(num_batches)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STOPPED_EARLY = "stopped_early"
+"""In the mark of a run that a callback ended before its last batch: it is never trained longer."""
 EVENTS = "tensorboard"
 """Folder of TensorBoard's events, beside the runs' folders."""
 LEFT_BY_AN_ATTEMPT = (MARK, "failed.txt", TEMPORARY)
@@ -76,7 +78,7 @@ class RunFolder(RunFiles):
     def covers(self, num_batches: int) -> bool:
         """Whether the finished result includes a run of ``num_batches`` batches."""
         mark = self.mark()
-        return mark is not None and mark["batches"] >= num_batches
+        return mark is not None and (mark["batches"] >= num_batches or STOPPED_EARLY in mark)
 
     def status(self, num_batches: int | None = None) -> RunStatus:
         """How far the run is. Only reads, and waits for nobody.
@@ -91,8 +93,8 @@ class RunFolder(RunFiles):
         mark = self.mark()
         if mark:  # a damaged one is none: the run is trained again
             self.prove()
-        if mark and (num_batches is None or num_batches <= mark["batches"]):
-            return self._result(mark, num_batches or mark["batches"])
+        if mark and (num_batches is None or self.covers(num_batches)):
+            return self._result(mark, min(num_batches or mark["batches"], mark["batches"]))
         kept = max(batches_kept(self.path / LONGER), batches_kept(self.path))
         if owner := Leases(self.path / "lease").owner():
             batches = max(owner.batches, kept)

@@ -28,6 +28,16 @@ FORMAT = 1
 
 Identity = dict[str, Any]
 
+EXACT = "highest"
+"""The precision of matrix products that identities leave out."""
+NO_CHANGE = {
+    *("accelerator", "devices", "profiler", "detect_anomaly", "inference_mode"),
+    *("default_root_dir", "enable_model_summary", "enable_autolog_hparams"),
+}
+"""Arguments of the Trainer that do not change the training."""
+ONLY_WATCH = {"DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "RichModelSummary"}
+"""Callbacks of Lightning's that do not change the training."""
+
 LONGEST = 100
 """Bytes of a corpus's name in a run's name, at most: file systems allow 255 in all."""
 
@@ -60,6 +70,7 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
     if scheme.get("k3") == scheme_class.own_k3(cfg.k1, cfg.k2):
         del scheme["k3"]
     weights = cfg.initial_weights
+    further = {"trainer": _trainer(cfg), "callbacks": _callbacks(cfg)}
     return {
         "format": FORMAT,
         "corpus": {
@@ -76,6 +87,7 @@ def run_identity(cfg: DictConfig, corpus: Tokens) -> Identity:
         and hashlib.sha256(read_file(Path(weights).expanduser())).hexdigest(),
         "precision": cfg.precision,
         "seed": cfg.seed,
+        **{name: departures for name, departures in further.items() if departures},
     }
 
 
@@ -135,7 +147,7 @@ def declared_name(target: str) -> str:
         return found.__name__.lower()
     raise CharRNNError(
         f"{target} has no name for the identity of a run: give the class an attribute, such as "
-        f"identity_name = '{found.__name__.lower()}'."
+        f"identity_name = '{found.__name__.lower()}' (a callback that changes no training: None)."
     )
 
 
@@ -167,6 +179,42 @@ def variant(
         yield f"initial_weights={weights[:10]}"
     if (precision := identity.get("precision", 32)) != 32:
         yield f"precision={precision}"
+    for field, value in (identity.get("trainer") or {}).items():
+        yield f"{field}={_word(value)}"
+    for name, settings in (identity.get("callbacks") or {}).items():
+        yield name
+        yield from (f"{field}={_word(value)}" for field, value in settings.items())
+
+
+def _trainer(cfg: DictConfig) -> dict[str, Any]:
+    """What the Trainer, and torch's matrix products, do otherwise than usual in the training."""
+    node = cfg.get("trainer")
+    departures = _departures(node) if node else {}
+    if departures.get("matmul_precision") == EXACT:
+        del departures["matmul_precision"]
+    return {name: value for name, value in departures.items() if name not in NO_CHANGE}
+
+
+def _callbacks(cfg: DictConfig) -> dict[str, dict[str, Any]]:
+    """The callbacks that may change the training, by their names, with what is not usual in them.
+
+    Raises:
+        CharRNNError: if a class of the user's does not say whether it does.
+    """
+    from hydra.utils import get_class
+
+    found: dict[str, dict[str, Any]] = {}
+    for node in (cfg.get("callbacks") or {}).values():
+        callback = get_class(node._target_)
+        lightnings = callback.__module__.startswith("pytorch_lightning.")
+        if lightnings and callback.__name__ not in ONLY_WATCH:
+            found[callback.__name__] = _departures(node)
+        elif not lightnings:
+            missing = "identity_name" not in vars(callback)
+            name = declared_name(node._target_) if missing else vars(callback)["identity_name"]
+            if name is not None:
+                found[str(name)] = _departures(node)
+    return found
 
 
 def _word(value: object) -> str:

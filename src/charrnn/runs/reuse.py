@@ -35,10 +35,10 @@ NOTES = ".known"
 """Folder of the notes, in the folder of all runs."""
 NOT_ASKED = {
     *("output_dir", "corpora", "jobs", "job", "launcher", "plan", "fail_fast", "hydra"),
-    *("name", "draw", "device"),
+    *("name", "draw", "device", "logger"),
 }
 """Fields that say where and how runs are trained. Any other field was checked when it was noted."""
-OWN = ("charrnn.", "torch.", "hydra_plugins.")
+OWN = ("charrnn.", "torch.", "pytorch_lightning.", "hydra_plugins.")
 """Beginnings of targets whose code `_code` knows; with any other, nothing is noted."""
 
 
@@ -128,4 +128,8 @@ def _code() -> list[Any]:
     """What changes when the code that defines identities changes."""
     package = Path(__file__).parent.parent
     files = ((path, path.stat()) for path in sorted(package.rglob("*.py")))
-    return [version("torch"), *((str(p), found.st_size, found.st_mtime_ns) for p, found in files)]
+    return [
+        version("torch"),
+        version("pytorch-lightning"),
+        *((str(p), found.st_size, found.st_mtime_ns) for p, found in files),
+    ]

@@ -11,11 +11,16 @@ from omegaconf import DictConfig, OmegaConf
 from charrnn.errors import BadInput, CharRNNError, require, require_choice
 from charrnn.help import GROUPS
 from charrnn.schema.fields import FIELDS, OPTIONAL, WHOLE_SWEEP, kind_of
+from charrnn.schema.lightning import check_trainer
 from charrnn.schema.names import UnknownField
 from charrnn.schema.refusals import in_one_sentence
 
+NOT_THE_CLASSES = {"trainer.matmul_precision"}
+"""Fields of a group that its class does not take: torch does."""
 HYDRA = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 """Keys of a group that are Hydra's."""
+CHOSEN_BY_NAME = {"experiment", "suspect", "start", "debug", "hparams_search"}
+"""Groups whose files set fields elsewhere, and that leave none of their own."""
 DERIVED = {"scheme_key": "s${scheme}", "model": "${schemes.${scheme_key}}"}
 """Fields that follow from `scheme`, and how."""
 OWN = ("charrnn.", "hydra_plugins.", "torch.optim.")
@@ -25,8 +30,8 @@ NAMES = {name.partition(".")[0] for name in FIELDS} | GROUPS.keys() | DERIVED.ke
 LOCAL = (".LocalLauncher", ".JoblibLauncher")
 """Ends of the targets of launchers whose runs are trained on this machine."""
 ALWAYS = {
-    *(NAMES - OPTIONAL - {"hydra", "experiment", "suspect", "start"}),
-    *(name for name in FIELDS if name.startswith(("sampling.", "scale.", "job."))),
+    *(NAMES - OPTIONAL - CHOSEN_BY_NAME - {"hydra"}),
+    *(name for name in FIELDS if name.startswith(("sampling.", "scale.", "job.", "trainer."))),
     *("backbone.num_layers", "backbone.hidden_size", "datamodule.k1", "datamodule.k2"),
     *("model.k1", "model.k2", "model.k3", "model.weighting"),
 }
@@ -53,6 +58,7 @@ def check_fields(cfg: DictConfig) -> None:
             if kind and (name in ALWAYS or target is None or target.startswith(OWN)):
                 kind.check(name, value)
         _require_all(ALWAYS - NAMES, {*found})
+        check_trainer(cfg)
         for column in cfg.columns:
             if column not in FIELDS and OmegaConf.select(cfg, column, default=...) is ...:
                 raise UnknownField(column)
@@ -75,7 +81,8 @@ def check_arguments_of(group: str, node: DictConfig) -> None:
     if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         return
     for name in map(str, node):
-        if name not in parameters and name not in HYDRA:
+        known = name in parameters or name in HYDRA or f"{group}.{name}" in NOT_THE_CLASSES
+        if not known:
             raise UnknownField(f"{group}.{name}", [f"{group}.{each}" for each in parameters])
 
 
@@ -158,7 +165,7 @@ def _check_top(cfg: DictConfig) -> None:
         if name not in NAMES:
             raise UnknownField(name)
     _require_all(ALWAYS & NAMES, {*cfg})
-    for group in sorted(GROUPS.keys() & set(cfg) - OPTIONAL):
+    for group in sorted(GROUPS.keys() & set(cfg) - CHOSEN_BY_NAME):
         _require_group(group, cfg[group])
     for name, node in cfg.schemes.items():
         _require_group(f"schemes.{name}", node)

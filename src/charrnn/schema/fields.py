@@ -30,6 +30,13 @@ MOST_UNITS = 10**8
 MOST_WRITTEN = 10**7
 """Tokens that a model writes at the end of its run: more take longer than the training."""
 
+METRICS = tuple(
+    f"{split}/perplexity{reading}"
+    for split in ("val", "test")
+    for reading in ("", "_windowed", "_progressive")
+)
+"""What is measured at every evaluation of a run, by the names that Lightning's people use."""
+
 flag = choice(True, False)
 anything = Kind("anything", lambda _: True)
 at_least_0 = number("a number, at least 0", lambda x: x >= 0)
@@ -50,7 +57,7 @@ FIELDS: Mapping[str, Kind] = {
     "weighting": text("the name of a weighting"),
     "seed": seed,
     "num_batches": whole(1, "batch"),
-    "precision": choice(32, 64, words="32 or 64"),
+    "precision": choice(32, 64, "bf16-mixed", words="32, 64 or bf16-mixed"),
     "initial_weights": text("the path of an .npz file or of a run's weights.pt", null=True),
     "evaluate_at": either(choice("log", "dense", words="log or dense"), counts),
     "log_every": whole(1, "batch"),
@@ -91,6 +98,9 @@ FIELDS: Mapping[str, Kind] = {
     "backbone.seed": seed,
     # conf/data
     "data.path": text("the path of the corpus", null=True),
+    "data.tokens": text("the name of a tokenization"),
+    "data.encoding": text("the name of an encoding"),
+    "data.newlines": choice("keep", "normalize"),
     "data.first": replace(whole(1, "token", null=True), wanted=whole(1, "token").wanted),
     # conf/datamodule
     "datamodule.k1": whole(1, "token"),
@@ -117,6 +127,25 @@ FIELDS: Mapping[str, Kind] = {
     ),
     "sampling.choice.top_k": whole(1, "token", null=True),
     "sampling.choice.seed": seed,
+    # conf/trainer; what else the Trainer takes, it judges itself
+    "trainer.accelerator": choice(*DEVICES),
+    "trainer.devices": anything,  # charrnn.schema.lightning says why it is 1
+    "trainer.matmul_precision": choice("highest", "high", "medium"),
+    "trainer.detect_anomaly": flag,
+    "trainer.profiler": anything,
+    # conf/logger and conf/callbacks
+    "logger.csv.save_dir": text("the path of a folder"),
+    "logger.csv.name": text("the name of a folder", null=True),
+    "logger.wandb.save_dir": text("the path of a folder"),
+    "logger.wandb.project": text("the name of a project"),
+    "logger.wandb.name": text("the name of a run", null=True),
+    "logger.wandb.id": text("an identifier", null=True),
+    "logger.wandb.offline": flag,
+    "logger.wandb.log_model": choice(False, words="false: runs keep their own checkpoints"),
+    "callbacks.early_stopping.monitor": choice(*METRICS),
+    "callbacks.early_stopping.patience": whole(1, "evaluation"),
+    "callbacks.early_stopping.min_delta": at_least_0,
+    "callbacks.early_stopping.mode": choice("min", "max"),
     # conf/scale
     "scale.name": text("the name of the scale"),
     "scale.num_batches": whole(1, "batch"),

@@ -21,6 +21,8 @@ UNKNOWN = re.compile(
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '(?P<word>.*)'")
 APPENDED = re.compile(r"An item is already at '(?P<name>[^']*)'")
 NOT_FOUND = re.compile(r"Interpolation key '(?P<name>[^']*)'")
+SWEEPERS = ("optuna",)
+"""Sweepers that an extra of the same name installs."""
 NO_NAME = "Config group override must be a string"
 
 
@@ -51,6 +53,11 @@ def sentence(error: Exception) -> CharRNNError:
         return _no_setting(error.override)
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
+        if option in SWEEPERS:
+            return CharRNNError(
+                f"{group}={option} is not installed: install it with pip install "
+                f"'charrnn[{option}]'."
+            )
         return BadInput(group, option, _one_of(option, error.options))
     if found := AMBIGUOUS.search(message):
         return CharRNNError(f"{found['word']} has several values: -m trains all of them.")

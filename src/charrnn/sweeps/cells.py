@@ -50,7 +50,7 @@ TEXT_DIGITS = 10
 NO_SETTINGS = {
     *("data", "launcher", "sampling", "hydra", "job", "jobs", "threads", "plan", "fail_fast"),
     *("retry_failed", "output_dir", "log_every", "checkpoint_share", "evaluate_at", "keep_last"),
-    *("name", "draw", "device"),
+    *("name", "draw", "device", "logger", "debug"),
 }
 """Fields, or first parts of fields, that do not change the training, or have another column."""
 
@@ -174,6 +174,8 @@ def _expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> 
     device = parser.parse_overrides([f"device={device_of(cfg)}"])
     overrides = [*parser.parse_overrides(swept), *given, *device]
     (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+    if not combinations:
+        raise CharRNNError("glob() found nothing: it chooses among the options of a group.")
     fixed = set.intersection(*map(set, combinations))
     is_group = functools.cache(lambda name: bool(loader.get_group_options(name)))
     parse = functools.cache(lambda word: parser.parse_overrides([word])[0])

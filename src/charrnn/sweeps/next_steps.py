@@ -42,7 +42,8 @@ def after_run(folder: RunFolder, cfg: DictConfig, procedure: str | None) -> Iter
         f"{name} {in_words(value)} ({in_bits(value)} bits per token)"
         for name, value in known.items()
     )
-    yield f"\nfinal perplexity after {cfg.num_batches:,} batches: {', '.join(ends)}"
+    batches = folder.status(cfg.num_batches).batches
+    yield f"\nfinal perplexity after {batches:,} batches: {', '.join(ends)}"
     yield "; ".join(f"{name}: {WORDS[name]}" for name in known if name in WORDS) + "."
     runs = _runs(cfg)
     steps = {

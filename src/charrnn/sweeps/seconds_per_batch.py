@@ -47,7 +47,7 @@ class Step:
     k2: int
     k3: int
     batch_size: int
-    precision: int
+    precision: int | str
     threads: int
 
 

@@ -16,14 +16,17 @@ from charrnn.datamodule.module import CharDataModule
 from charrnn.errors import CharRNNError, require
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.evaluation.schedule import SCHEDULES
+from charrnn.logger.build import check_loggers
 from charrnn.schema.check import check_arguments_of, check_fields, is_local
 from charrnn.schemes.base import MakeOptimizer, Scheme
 from charrnn.training.given_weights import load_given
 from charrnn.training.limits import check_fits
+from charrnn.training.trainer import check_trainer_and_callbacks
 
 SHARED = ("k1", "k2", "k3", "weighting")
 """Fields that the data module (the first two) and the scheme take from the top level."""
-DTYPES = {32: torch.float32, 64: torch.float64}
+DTYPES = {32: torch.float32, 64: torch.float64, "bf16-mixed": torch.float32}
+"""What the weights are kept in, by `precision`."""
 
 
 def check(cfg: DictConfig) -> None:
@@ -56,6 +59,8 @@ def check(cfg: DictConfig) -> None:
         backbone = build(cfg.backbone, vocabulary_size=2)
     if is_local(cfg) or cfg.job.of:  # otherwise another machine trains it
         check_fits(cfg, backbone)
+    check_trainer_and_callbacks(cfg)
+    check_loggers(cfg)
     build(cfg.model, backbone=backbone, optimizer=optimizer(cfg))
     try:
         optimizer(cfg)([torch.nn.Parameter(torch.zeros(1))])

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import logging
 import warnings
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from hydra.utils import get_class
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from omegaconf import DictConfig
 
-from charrnn.callbacks.checkpointing import CheckpointFiles, KeepCheckpoint
+from charrnn.callbacks.checkpointing import KeepCheckpoint
 from charrnn.callbacks.clock import Clock
 from charrnn.callbacks.diagnostics import Diagnose
 from charrnn.callbacks.evaluation import Evaluate
 from charrnn.callbacks.progress import RunProgress
-from charrnn.callbacks.tensorboard_events import Events
 from charrnn.callbacks.training_log import LogTraining
 from charrnn.data.corpora.labels import label
 from charrnn.datamodule.module import CharDataModule
 from charrnn.devices import Place
 from charrnn.evaluation.schedule import evaluation_counts
+from charrnn.logger.build import loggers_of
+from charrnn.logger.tensorboard import TensorBoard
 from charrnn.runs.checkpoints import batches_in
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.identity import Identity
@@ -33,6 +31,7 @@ from charrnn.sampling.samplers import Text
 from charrnn.schemes.base import Scheme
 from charrnn.training.build import build_scheme, sampled_procedures, scheme_class, scheme_names
 from charrnn.training.tensorboard_names import event_folders
+from charrnn.training.trainer import make_callbacks, make_trainer, matmul_precision
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,12 @@ class Trained:
     Attributes:
         scheme: with the trained backbone.
         seconds: seconds that the run took, over all attempts, by what they were spent on.
+        stopped_early: whether a callback ended the training before the last batch.
     """
 
     scheme: Scheme
     seconds: dict[str, float]
+    stopped_early: bool
 
 
 def fit(
@@ -93,42 +94,36 @@ def fit(
     scheme.logs_loss = False  # `LogTraining` does: Lightning would take 0.7 ms at every batch
     torch.manual_seed(cfg.seed)  # for dropout: initial weights have a generator of their own
     counts, clock, procedures = evaluation_counts(cfg), Clock(), sampled_procedures(cfg)
-    events = Events(
-        event_folders(cfg, run.identity, run.folder.name, procedures),
-        _chart_name(run),
-        {name: _hyperparameters(cfg, run, name) for name in procedures},
-        resumed_at=batches_in(checkpoint) * datamodule.batch_size if checkpoint else None,
-    )
     text = replace(run.text, length=cfg.sampling.log_length) if cfg.sampling.log_length else None
-    evaluate = Evaluate(counts, folder, events, clock, text)
-    keep = KeepCheckpoint(folder, clock, cfg.checkpoint_share)
-    trainer = pl.Trainer(
-        **place.for_trainer(),
-        precision="64-true" if cfg.precision == 64 else "32-true",
-        max_steps=cfg.num_batches,
-        max_epochs=-1,
-        logger=False,
-        callbacks=[
-            Diagnose(counts, folder),
-            evaluate,
-            LogTraining(cfg.log_every, events, clock),
-            progress,
-            keep,
-        ],
-        # On a cluster, too, a run is a single process; the launcher starts and stops it.
-        plugins=[CheckpointFiles(), LightningEnvironment()],
-        limit_val_batches=0,  # `Evaluate` measures
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with closing(events):
+    callbacks = [
+        Diagnose(counts, folder),
+        Evaluate(counts, folder, clock, text),
+        LogTraining(cfg.log_every, clock),
+        progress,
+        *make_callbacks(cfg),
+        KeepCheckpoint(folder, clock, cfg.checkpoint_share),  # after all that have a state
+    ]
+    of_a_run = {
+        "folders": event_folders(cfg, run.identity, run.folder.name, procedures),
+        "corpus": _chart_name(run),
+        "hyperparameters": {name: _hyperparameters(cfg, run, name) for name in procedures},
+        "batch_size": datamodule.batch_size,
+        "resumed_at": batches_in(checkpoint) * datamodule.batch_size if checkpoint else None,
+    }
+    with (
+        loggers_of(cfg, run.folder.name, **of_a_run) as loggers,
+        matmul_precision(cfg.trainer.matmul_precision),
+    ):
+        trainer = make_trainer(cfg, place, run.folder.name, callbacks, loggers)
         trainer.fit(scheme, datamodule=datamodule, ckpt_path=checkpoint)
-        if trainer.global_step != cfg.num_batches:
+        stopped_early = trainer.global_step != cfg.num_batches
+        if stopped_early and not trainer.should_stop:
             raise RuntimeError(f"training ended after {trainer.global_step} batches")
-        events.finish()
+        for logger in loggers:
+            if isinstance(logger, TensorBoard):
+                logger.finish()
     folder.write_weights(scheme.backbone.state_dict())
-    return Trained(scheme, clock.seconds)
+    return Trained(scheme, clock.seconds, stopped_early)
 
 
 def _quieten_lightning() -> None:

@@ -47,7 +47,7 @@ def bytes_needed(cfg: DictConfig, backbone: nn.Module) -> int:
     weights = sum(each.numel() for each in backbone.parameters())
     size = cfg.backbone
     gates = cfg.k2 * cfg.datamodule.batch_size * size.num_layers * 4 * size.hidden_size
-    return (COPIES * weights + gates) * cfg.precision // 8
+    return (COPIES * weights + gates) * (8 if cfg.precision == 64 else 4)
 
 
 def memory() -> int:

@@ -18,7 +18,7 @@ from charrnn.datamodule.announcement import UsedCorpus, announce
 from charrnn.devices import Place
 from charrnn.errors import CannotRead, CannotWrite, CharRNNError
 from charrnn.runs.checkpoints import DamagedCheckpoint, batches_in, batches_kept
-from charrnn.runs.folder import RunFolder, locate_run
+from charrnn.runs.folder import STOPPED_EARLY, RunFolder, locate_run
 from charrnn.runs.identity import digest_in
 from charrnn.runs.lease import LeaseLost
 from charrnn.runs.provenance import provenance
@@ -159,7 +159,8 @@ def _train(cfg: DictConfig, run: Prepared, title: str, place: Place) -> None:
         trained = fit(cfg, run, folder, checkpoint, progress, place)
         _write_samples(cfg, run, folder, trained.scheme)
         seconds = {name: round(value, 3) for name, value in trained.seconds.items()}
-        folder.finish({"seconds": seconds})
+        stopped = {STOPPED_EARLY: True} if trained.stopped_early else {}
+        folder.finish({"seconds": seconds, **stopped})
         run.folder.replace_result()
     except OUTSIDE:
         raise

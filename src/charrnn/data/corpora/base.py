@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import platform
 import sysconfig
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+import charset_normalizer
 
 from charrnn.data.cache import read_cached, write_cached
 from charrnn.data.corpora.tokens import Source, Tokens, hash_of
-from charrnn.data.vocabulary import CHARACTERS, Tokenization
-from charrnn.errors import BadInput, reason, require
+from charrnn.data.vocabulary import CHARACTERS, Tokenization, tokenization_called
+from charrnn.errors import BadInput, reason, require, require_choice
 from charrnn.files import open_file
 from charrnn.schema.fields import check_arguments
+
+LOOKED_AT = 100_000
+"""Bytes by which an encoding is guessed."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +133,16 @@ class StandardLibrary(Corpus):
 
 @dataclass(frozen=True)
 class TextFile(Corpus):
-    r"""Any UTF-8 text file, exactly as it is.
+    r"""Any text file, as it is but for a byte-order mark, which is removed.
 
     Args:
         path: the file. Its name without the extension becomes the corpus's name.
+        tokens: what a token is, see charrnn.data.vocabulary.tokenization_called.
+        encoding: how the file is encoded, by a name that Python knows.
+        newlines: `keep`, or `normalize`: CRLF and CR become LF.
 
     Raises:
-        BadInput: if ``path`` is not a path.
+        BadInput: if an argument cannot be used.
 
     Examples:
         >>> import tempfile
@@ -148,21 +157,41 @@ class TextFile(Corpus):
     """
 
     path: str
+    tokens: str = "characters"
+    encoding: str = "utf-8"
+    newlines: Literal["keep", "normalize"] = "keep"
     is_users: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         path_given(self.path, "a text file")
+        require_choice("data.newlines", self.newlines, ("keep", "normalize"))
+        try:
+            "".encode(self.encoding)
+        except (LookupError, TypeError) as error:
+            wanted = "an encoding that Python knows, such as utf-8, utf-16, latin-1 or cp1252"
+            raise BadInput("data.encoding", self.encoding, wanted) from error
+
+    @property
+    def tokenization(self) -> Tokenization:  # type: ignore[override]
+        """What a token is."""
+        return tokenization_called(self.tokens)
 
     @property
     def name(self) -> str:
         return Path(str(self.path)).stem
 
     def source(self) -> Source:
-        return Source("the user's text file", "unknown", path_given(self.path, "a text file"))
+        read_as = [self.encoding] if codecs.lookup(self.encoding).name != "utf-8" else []
+        read_as += ["line ends normalised"] if self.newlines == "normalize" else []
+        path = path_given(self.path, "a text file")
+        return Source("the user's text file", "unknown", path, encoding=", ".join(read_as) or None)
 
     def read(self, source: Source) -> str:
-        return read_text(source.path, field="data.path")
+        text = read_text(source.path, "data.path", self.encoding).removeprefix("\ufeff")
+        if self.newlines == "normalize":
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        return text
 
 
 def path_given(value: object, wanted: str) -> Path:
@@ -180,19 +209,31 @@ def path_given(value: object, wanted: str) -> Path:
     return Path(str(value)).expanduser()
 
 
-def read_text(path: Path, field: str) -> str:
+def read_text(path: Path, field: str, encoding: str = "utf-8") -> str:
     """A text file, exactly as it is.
 
     Raises:
-        BadInput: naming ``field``, if the file cannot be read or is not UTF-8.
+        BadInput: naming ``field``, if the file cannot be read or has another encoding.
     """
     try:
         with open_file(path) as file:
-            return file.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(field, path, f"a UTF-8 text file (byte {error.start} is not)") from error
+            content = file.read()
+        return content.decode(encoding)
+    except UnicodeError as error:
+        where = f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else "something"
+        wanted = f"a {encoding.upper()} text file ({where} is not{_likely(content, field)})"
+        raise BadInput(field, path, wanted) from error
     except OSError as error:
         raise BadInput(field, path, f"a readable text file ({reason(error)})") from error
+
+
+def _likely(content: bytes, field: str) -> str:
+    """The encoding that a file probably has, as the end of a sentence."""
+    found = charset_normalizer.from_bytes(content[:LOOKED_AT]).best()
+    if found is None:
+        return ""
+    how = f"data.encoding={found.encoding}" if field == "data.path" else found.encoding
+    return f"; it looks like {how}"
 
 
 @functools.lru_cache(maxsize=8)

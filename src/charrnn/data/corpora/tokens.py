@@ -20,12 +20,14 @@ class Source:
         licence: the licence of the texts, or of the package that contains them.
         path: the archive, file or folder on this machine.
         sha256: hash of the archive or file; None if the source is not pinned to one content.
+        encoding: how its text was read, in words; None where that is plain.
     """
 
     origin: str
     licence: str
     path: Path
     sha256: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,4 +82,4 @@ class Tokens:
 
 def hash_of(text: str) -> str:
     """The SHA-256 of a text in UTF-8, in hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import Any
 
+from pytorch_lightning.loggers import Logger
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
@@ -22,7 +23,7 @@ SECONDS = 10
 """What was written can be read after this time at the latest."""
 
 
-class Events:
+class TensorBoard(Logger):
     """The events of a run, in a folder for each sampling procedure that its schemes use.
 
     To TensorBoard each folder is a run, complete in itself: what both procedures share, such as
@@ -33,6 +34,7 @@ class Events:
         folders: where to write, by sampling procedure.
         corpus: the corpus's name.
         hyperparameters: columns of TensorBoard's table of runs, by sampling procedure.
+        batch_size: sequences in a batch.
         resumed_at: train sequences in the checkpoint that the run resumes from; what was written
             after it is hidden. None if the run starts from the beginning: what was written for it
             before is removed.
@@ -43,9 +45,11 @@ class Events:
         folders: Mapping[str, Path],
         corpus: str,
         hyperparameters: Mapping[str, Mapping[str, Any]],
+        batch_size: int = 1,
         resumed_at: int | None = None,
     ) -> None:
-        self.corpus = corpus
+        super().__init__()
+        self.corpus, self.batch_size = corpus, batch_size
         self.procedures = tuple(folders)
         self._writers, self._ends = {}, {}
         for procedure, folder in folders.items():
@@ -61,15 +65,36 @@ class Events:
             writer.add_custom_scalars(layout(corpus))
             self._writers[procedure], self._ends[procedure] = writer, end
 
-    def add_training(self, values: Mapping[str, float], step: int) -> None:
-        """Write measurements of the training."""
+    @property
+    def name(self) -> str:
+        """The corpus's name."""
+        return self.corpus
+
+    @property
+    def version(self) -> int:
+        """A run has one version only."""
+        return 0
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        """Nothing: the constructor has written them."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Write measurements of the training.
+
+        Args:
+            metrics: values by name.
+            step: batches before them.
+        """
+        for tag, value in metrics.items():
+            self._add(tag, value, (step or 0) * self.batch_size)
+
+    def _add(self, tag: str, value: float, step: int) -> None:
         for writer in self._writers.values():
-            for tag, value in values.items():
-                writer.add_scalar(tag, value, step)
+            writer.add_scalar(tag, value, step)
 
     def add_reading_gap(self, gap: float, step: int) -> None:
         """Write log(progressive / windowed perplexity) of the same weights."""
-        self.add_training({f"{READING_GAP}/{self.corpus}": gap}, step)
+        self._add(f"{READING_GAP}/{self.corpus}", gap, step)
 
     def add_perplexity(self, procedure: str, perplexities: Iterable[float], step: int) -> None:
         """Write the last, and the best, of the perplexities of a sampling procedure so far."""
@@ -86,7 +111,7 @@ class Events:
         block = "\n".join(f"    {line}" for parts in lines for line in parts)
         self._writers[procedure].add_text("sample", block, step)
 
-    def flush(self) -> None:
+    def save(self) -> None:
         """Write what is buffered to disk."""
         for writer in self._writers.values():
             writer.flush()
