@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,7 +11,11 @@ from typing import Literal
 from analysis.drawing import colours
 from analysis.drawing.names import derive
 from analysis.results import Results
+from charrnn import plugins
 from charrnn.data.corpora.for_figures import choose, stands_for
+from charrnn.errors import CharRNNError
+
+log = logging.getLogger(__name__)
 
 AXES = {
     "train_sequences": ("Number of input train sequences", "log"),
@@ -188,3 +194,11 @@ OF_ANY_SWEEP = {
     ),
 }
 """Figures that show any experiment's runs, by name."""
+
+PLUGINS = "charrnn.figures"
+"""Entry points in which a package declares figures of its own, each by its experiment's name."""
+for _name in plugins.names(PLUGINS):
+    try:
+        FIGURES[_name] = plugins.load(PLUGINS, _name)
+    except CharRNNError as error:  # one package of somebody's does not cost all other figures
+        log.warning("figure %s: %s", _name, error)

@@ -14,7 +14,7 @@ from charrnn.backbone.state import State, state_after
 from charrnn.errors import require, require_choice
 from charrnn.schema.fields import FIELDS, Start, check_arguments
 from charrnn.schemes import hyperparameters as described
-from charrnn.schemes.losses import WEIGHTINGS, weighted_cross_entropy
+from charrnn.schemes.losses import weighted_cross_entropy, weighting_called
 from charrnn.schemes.own_loop import OwnLoop
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -35,7 +35,8 @@ class Scheme(OwnLoop):
         k2: tokens in a training sequence.
         k3: how many of a sequence's last positions count in the loss, at most k2 (Section 5); None
             takes `own_k3`.
-        weighting: how the loss weighs these positions, a name in charrnn.schemes.losses.WEIGHTINGS.
+        weighting: how the loss weighs these positions, see
+            charrnn.schemes.losses.weighting_called.
         start: whether the initial state is `learned` or stays `zero`; MultiLoss has further starts.
         lr: learning rate; None takes that of ``optimizer``.
 
@@ -116,7 +117,7 @@ class Scheme(OwnLoop):
         require(k3 <= k2, "k3", k3, f"at most k2={k2}")
         fixed = f"{own} or null in {self.training_procedure} training: take scheme 1, 3 or 4"
         require(self.k3_is_free or k3 == own, "k3", k3, fixed)
-        require_choice("weighting", weighting, WEIGHTINGS)
+        weigh = weighting_called(weighting)
         if lr is not None:
             FIELDS["optimizer.lr"].check("lr", lr)
         if start == "zero":
@@ -128,7 +129,7 @@ class Scheme(OwnLoop):
         self.k1, self.k2, self.lr = k1, k2, lr
         self.carried: list[State] = []
         self.reached: list[State] = []
-        self.weigh = WEIGHTINGS[weighting]
+        self.weigh = weigh
         # Not a buffer, which would be rounded to the precision of the model.
         self.weights_N = self.weigh(k3)
 

@@ -2,7 +2,8 @@
 
 A weighting is a function from k3 to the weights (k3,) of the positions' cross-entropies, in double
 precision. With k3 = 1 every weighting is single-loss training; `uniform` with k3 = k2 is multi-loss
-training. To add a weighting, write its function here and list it in WEIGHTINGS.
+training. To add a weighting, write its function here and list it in WEIGHTINGS, or declare it as an
+entry point of your own package, see docs/how-to/plug-in.md.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from charrnn import plugins
 from charrnn.backbone.precision import at_least_single, without_autocast
+from charrnn.errors import require_choice
 
 Weighting = Callable[[int], Tensor]
 
@@ -54,6 +57,21 @@ WEIGHTINGS: dict[str, Weighting] = {
     "linear-normalised": normalised(linear),
     "exponential-normalised": normalised(exponential),
 }
+PLUGINS = "charrnn.weightings"
+"""Entry points in which a package declares weightings of its own."""
+
+
+def weighting_called(name: str) -> Weighting:
+    """A weighting by its name: one of the project's, or of an installed package.
+
+    Raises:
+        CharRNNError: if there is none, or its package cannot be imported.
+    """
+    if name in WEIGHTINGS:
+        return WEIGHTINGS[name]
+    require_choice("weighting", name, [*WEIGHTINGS, *plugins.names(PLUGINS)])
+    found: Weighting = plugins.load(PLUGINS, name)
+    return found
 
 
 def weighted_cross_entropy(

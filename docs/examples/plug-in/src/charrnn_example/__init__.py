@@ -1,0 +1,1 @@
+"""Parts for charrnn that live in a package of their own."""

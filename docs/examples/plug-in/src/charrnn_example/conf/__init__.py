@@ -1,0 +1,1 @@
+"""Files for Hydra: `hydra.searchpath=[pkg://charrnn_example.conf]`."""
