@@ -39,7 +39,10 @@ FILES = {"my.txt", "out.txt", "manual.txt", "FILE", "my-midi-folder"}
 """Values of `data.path=` that stand for a file of the reader's."""
 PATTERN = re.compile(r"\b(FIELD|NAME|EXPERIMENT|VALUE)\b|\.\.\.")
 """What makes a command a pattern, rather than one that can be given."""
-OWN = re.compile(r"scheme_?5|scheme=(1,)?5|/s5|dropout_rates")
+OWN = re.compile(
+    r"scheme_?5|scheme=(1,)?5|/s5|dropout_rates|charrnn_example"
+    r"|charrnn\.(tokenizations|weightings|figures)$"
+)
 """What a page has its reader write first."""
 
 
