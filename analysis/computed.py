@@ -99,6 +99,7 @@ class Computed:
     def _write(self, known: Mapping[Key, dict[str, object]], path: Path) -> None:
         """Keep what is known. Of two processes the later one wins; it is computed again."""
         try:
-            write_atomically(path, sealed_table(pd.DataFrame(known.values())))
+            table = pd.DataFrame(known.values()).astype(object)
+            write_atomically(path, sealed_table(table.where(table.notna(), "nan")))
         except OSError as error:
             log.warning("%s cannot be written (%s)", path, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 import os
 import subprocess
 import sys
@@ -62,6 +63,16 @@ def composed(groups: tuple[str, ...]) -> DictConfig:
 def is_group(name: str) -> bool:
     """Whether files of `conf/` are chosen by this name, and not a value given to a field."""
     return (conf_folder() / name).is_dir()
+
+
+@pytest.fixture(autouse=True)
+def log():
+    """Takes back what Hydra, in this process, has made of the log."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from analysis.report.page import render
 from analysis.report.table2 import MODELS, PAPER, counted
 from axe_playwright_python.sync_playwright import Axe
 from browser import Visit, visit, visit_by_phone
-from helpers import evaluation
+from helpers import evaluation, put
 from playwright.sync_api import Locator, expect
 from processes import run_command
 from watching import wait_until
@@ -48,7 +48,8 @@ def runs(tmp_path_factory) -> Path:
         trained = run_command("src/train.py", [*more, *words])
         assert trained.returncode == 0, trained.stderr
     for sample in (folder / "runs").glob("*/sample-*.txt"):
-        sample.write_text(sample.read_text()[:PROMPT] + HOSTILE)
+        hostile = sample.read_text()[:PROMPT] + HOSTILE
+        put(RunFolder(sample.parent), sample.name, hostile.encode())
     by_hand(folder / "runs")
     return folder / "runs"
 
@@ -156,7 +157,7 @@ def test_before_anything_is_trained_the_page_says_so(tmp_path):
     for words in (
         "Nothing has been trained at scale=laptop",
         "Not started: fig7, fig8, fig9, fig10, fig11, bptt, ",
-        " suspects: make reproduce-fig7 SCALE=laptop; make reproduce-fig8 SCALE=laptop; ",
+        " starts, suspects, cells: make reproduce-fig7 SCALE=laptop; make reproduce-fig8 SCALE=",
         "No sweep has been started",
         f"{sum(not claim.ours for claim in CLAIMS)} undecided",
         "Graves, 2013",

@@ -133,9 +133,8 @@ def test_the_status_of_every_cell(config, tmp_path):
     assert lines[1] == [*first, f"{windowed.iloc[-1]:.2f}", "finished"]
     assert lines[3][8:] == ["failed:", "RuntimeError:", "out", "of", "luck"]
     assert lines[5][8:] == ["waiting"]
-    # A mark that is cut short proves nothing; the checkpoint beside it is kept.
-    assert lines[7][8:] == ["waiting,", "6", "of", "6", "batches"]
-    assert " ".join(lines[-1]) == "8 cells of 4 runs: 4 waiting, 2 finished, 2 failed"
+    assert lines[7][8:12] == ["damaged:", str(damaged), "is", "damaged,"]
+    assert " ".join(lines[-1]) == "8 cells of 4 runs: 2 finished, 2 failed, 2 waiting, 2 damaged"
 
 
 def cell(cfg) -> Cell:

@@ -125,7 +125,7 @@ def bins(length: int) -> list[int]:
 
     Examples:
         >>> bins(20)
-        [1, 2, 3, 5, 7, 10, 15, 21]
+        [1, 2, 3, 5, 7, 10, 14, 21]
     """
     decades = np.log10(length + 1)
     edges = np.logspace(0, decades, max(2, round(decades * PER_DECADE) + 1))
