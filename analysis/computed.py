@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,3 +103,20 @@ class Computed:
             write_atomically(path, sealed_table(table.where(table.notna(), "nan")))
         except OSError as error:
             log.warning("%s cannot be written (%s)", path, error)
+
+
+def at_the_end(results: Results, columns: Sequence[str], runs: Path) -> Results:
+    """The results, with columns that say something of a run's end left to the cells that have it.
+
+    The weights of a run that was trained for longer are not those of its shorter cells.
+
+    Args:
+        results: with these columns in their curves.
+        columns: their names.
+        runs: folder of all runs.
+    """
+    marks = {run: RunFolder(runs / run).mark() or {} for run in results.cells["run"]}
+    last = {run: mark.get("batches") for run, mark in marks.items()}
+    ends = results.curves["num_batches"] == results.curves["run"].map(last)
+    values = results.curves[[*columns]].where(ends)
+    return Results(results.cells, results.curves.assign(**{name: values[name] for name in columns}))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from analysis.computed import Computed
+from analysis.computed import Computed, at_the_end
 from analysis.results import FAR_PAST, Results
 from charrnn.commands.trained_run import TrainedRun
 from charrnn.data.fetching.packages import no_fetching
 from charrnn.evaluation.far_past import NEAR, gain_from_far_past
 from charrnn.runs.files import WEIGHTS
-from charrnn.runs.folder import RunFolder
 
 
 def with_far_past(results: Results, runs: Path) -> Results:
@@ -26,12 +25,7 @@ def with_far_past(results: Results, runs: Path) -> Results:
         runs: folder of all runs.
     """
     found = _COMPUTED.beside(results, runs)
-    if found is results:
-        return results
-    last = {run: (RunFolder(runs / run).mark() or {}).get("batches") for run in found.cells["run"]}
-    at_end = found.curves["num_batches"] == found.curves["run"].map(last)
-    gains = found.curves[FAR_PAST].where(at_end)
-    return Results(found.cells, found.curves.assign(**{FAR_PAST: gains}))
+    return found if found is results else at_the_end(found, (FAR_PAST,), runs)
 
 
 def _weights(run: TrainedRun) -> dict[str, object]:

@@ -19,6 +19,8 @@ from analysis.claims.catalogue import CLAIMS, judge_all, papers
 from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
 from analysis.curves import at, ends, gaps, of_cells
+from analysis.reading_on.measure import of_reference
+from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.files import write_atomically
@@ -98,9 +100,15 @@ def speed() -> Iterator[str]:
     yield from _verdict_table("claim", [one for one in judged if TABLE4 in one.claim.needs])
 
 
+def reading_on() -> Iterator[str]:
+    """What it costs to read on far beyond k2, see analysis.reading_on."""
+    yield from in_words(costs(of_reference(reference_results()["readings", "laptop"])))
+
+
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
     "readings-laptop": readings,
+    "reading-on-laptop": reading_on,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
     "verdicts-laptop": lambda: verdicts("laptop"),

@@ -62,7 +62,8 @@ def test_a_runs_bins_hold_what_its_readers_found(config, text_file):
     letters = np.random.default_rng(0).choice(list("abcd"), size=20_000)
     text_file.write_text("".join(letters))
     folder = train(config("scheme=1", "k1=5", "k2=20", "num_batches=2", "sampling.length=0"))
-    cells = pd.DataFrame([CELL | {"run": folder.path.name, "k2": 20, "seed": 0}])
+    cell = CELL | {"run": folder.path.name, "k2": 20, "seed": 0}
+    cells = pd.DataFrame([cell | {"num_batches": n} for n in (1, 2)])
     table = by_bin(measured(Results(cells, cells.copy()), folder.path.parent))
     run = open_run(folder)
     losses = read_on(run.backbone, run.datamodule().test_tokens, 1999).losses_T.tolist()

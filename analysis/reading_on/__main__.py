@@ -7,7 +7,13 @@ import argparse
 from analysis.drawing.canvas import save
 from analysis.drawing.figure import add_arguments
 from analysis.reading_on.figure import draw
-from analysis.reading_on.measure import by_bin, keep_as_reference, measured, of_reference
+from analysis.reading_on.measure import (
+    by_bin,
+    keep_as_reference,
+    measured,
+    of_one_length,
+    of_reference,
+)
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.source import read_sweep
 from charrnn.config import scale_for_this_machine
@@ -40,6 +46,7 @@ def main() -> None:
             results = of_reference(results)
         else:
             results = measured(results, arguments.runs)
+        results, other_lengths = of_one_length(results)
         table = by_bin(results)
         require(
             len(table) > 0,
@@ -49,6 +56,8 @@ def main() -> None:
         )
     except CharRNNError as error:
         refuse(error)
+    if other_lengths:
+        print(f"left out: runs of {', '.join(f'{n:,}' for n in other_lengths)} batches")
     if arguments.keep_as_reference:
         keep_as_reference(results)
     print("\n".join(in_words(costs(results))))

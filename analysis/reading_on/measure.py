@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.computed import Computed
+from analysis.computed import Computed, at_the_end
 from analysis.results import Results
 from charrnn.commands.trained_run import TrainedRun
 from charrnn.data.fetching.packages import no_fetching
@@ -32,13 +32,14 @@ REFERENCE = Path(__file__).parents[1] / "reference" / "reading-on.csv.xz"
 def measured(results: Results, runs: Path) -> Results:
     """The results, with COLUMNS in their curves; kept in RUNS/reading-on.csv.
 
-    NaN where no position falls into a bin, or the text is too short.
+    NaN where no position falls into a bin, or the text is too short, and for a cell whose run was
+    trained for longer.
 
     Args:
         results: see analysis.computed.Computed.beside.
         runs: folder of all runs.
     """
-    return _COMPUTED.beside(results, runs)
+    return at_the_end(_COMPUTED.beside(results, runs), COLUMNS, runs)
 
 
 def of_reference(results: Results) -> Results:
@@ -49,14 +50,16 @@ def of_reference(results: Results) -> Results:
 
 def keep_as_reference(results: Results) -> None:
     """Make what was measured part of the reference results."""
-    table = results.curves[["run", *COLUMNS]].drop_duplicates("run").sort_values("run")
+    known = results.curves.dropna(subset=COLUMNS[len(MIDDLES) // 2])
+    table = known[["run", *COLUMNS]].drop_duplicates("run").sort_values("run")
     content = table.to_csv(index=False, na_rep="nan", float_format="%.6g")
     write_atomically(REFERENCE, lzma.compress(content.encode()))
 
 
 def by_bin(results: Results) -> pd.DataFrame:
     """A row per run at its end and bin: the cell's columns, `read` (in units of k2), MEASURES."""
-    curves = results.curves.drop_duplicates("run").dropna(subset=COLUMNS[len(MIDDLES) // 2])
+    known = results.curves.dropna(subset=COLUMNS[len(MIDDLES) // 2])
+    curves = known.drop_duplicates("run")
     rest = curves.drop(columns=[*COLUMNS, *(name for name in MEASURES if name in curves)])
     bins = [
         rest.assign(
@@ -65,6 +68,18 @@ def by_bin(results: Results) -> pd.DataFrame:
         for n, middle in enumerate(MIDDLES)
     ]
     return pd.concat(bins, ignore_index=True)
+
+
+def of_one_length(results: Results) -> tuple[Results, list[int]]:
+    """The cells of the length that most measured runs have, and the lengths that are left out."""
+    known = results.curves.dropna(subset=COLUMNS[len(MIDDLES) // 2]).drop_duplicates("run")
+    counts = known["num_batches"].value_counts()
+    if len(counts) < 2:
+        return results, []
+    cells, curves = (
+        table[table["num_batches"] == counts.index[0]] for table in (results.cells, results.curves)
+    )
+    return Results(cells, curves), sorted(map(int, counts.index[1:]))
 
 
 def _identity(run: TrainedRun) -> dict[str, object]:
