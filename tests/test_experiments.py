@@ -155,7 +155,7 @@ def test_make_passes_its_words_on(target, figures, tables):
 
 def test_make_evidence_passes_its_words_on():
     words = ["PART=2", "DEVICE=gpu", "LAUNCHER=slurm", "MORE=launcher.partition=long"]
-    command = ["make", "--dry-run", "evidence", *words]
+    command = ["make", "--no-print-directory", "--dry-run", "evidence", *words]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     asked = "device=gpu launcher=slurm launcher.partition=long"
     assert "analysis.programme 2 " in result.stdout

@@ -24,6 +24,8 @@ from charrnn.seals import unsealed
 from charrnn.sweeps.grids import read_grid, write_grid
 from charrnn.training.train_run import train
 
+COMMON = ("config.yaml", "weights.pt", "evaluations.csv", "finished.json")
+"""Files whose damage is tried every time; that of the others before a release."""
 SMALL = ("num_batches=2", "backbone.hidden_size=2", "evaluate_at=[]", "sampling.length=0")
 
 
@@ -43,7 +45,13 @@ def flip(path, at: int = -3) -> None:
     path.write_bytes(changed)
 
 
-@pytest.mark.parametrize("name", [*SEALED, PROVENANCE, "finished.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in COMMON else pytest.param(name, marks=pytest.mark.long)
+        for name in (*SEALED, PROVENANCE, "finished.json")
+    ],
+)
 def test_a_damaged_run_is_named_by_all_and_the_others_are_used(
     runs, config, charrnn, caplog, tmp_path, name
 ):

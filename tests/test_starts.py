@@ -112,7 +112,10 @@ def test_resets_let_sequences_start_from_the_initial_state(tmp_path, monkeypatch
     assert ((rows == 0).all(1) == (rows == 0).any(1)).all()
 
 
-@pytest.mark.parametrize("start", ["fitted-noise", "passed", "noise"])
+@pytest.mark.parametrize(
+    "start",
+    ["passed", *(pytest.param(n, marks=pytest.mark.long) for n in ("fitted-noise", "noise"))],
+)
 def test_a_run_that_is_continued_has_the_bits_of_one_that_was_not(config, tmp_path, start):
     words = f"schemes.s3.start={start}", "schemes.s3.reset=0.3", "scheme=3", "sampling.length=0"
     train(config(*words, "num_batches=3"))

@@ -25,7 +25,10 @@ from charrnn.training.train_run import prepare, train
 OTHERS = ("gru", "rnn", "mingru", "minlstm")
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    "name",
+    [n if n in ("gru", "minlstm") else pytest.param(n, marks=pytest.mark.long) for n in OTHERS],
+)
 def test_every_scheme_trains_every_cell(config, name):
     for scheme in (1, 2, 4, "bptt"):  # 1 is the run of scheme 3, too
         cfg = config(f"scheme={scheme}", f"backbone={name}", "backbone.num_layers=2")
