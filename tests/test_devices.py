@@ -251,7 +251,8 @@ def test_jobs_are_told_what_auto_stands_for(gpus):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "launcher", ["local", pytest.param("joblib", marks=pytest.mark.long), "submitit_local"]
+    "launcher",
+    [*(pytest.param(n, marks=pytest.mark.long) for n in ("local", "joblib")), "submitit_local"],
 )
 def test_every_run_of_a_sweep_has_a_gpu_of_its_own(sweep, tmp_path, launcher):
     """Of two that the sweep may use, of more that the machine has."""
@@ -279,7 +280,7 @@ def test_what_was_planned_on_a_login_node_is_trained_on_a_node_with_a_gpu(sweep,
     assert not list((tmp_path / "runs").rglob("%j"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_was_planned_for_a_gpu_is_refused_on_a_node_without_one(sweep, tmp_path):
     result = sweep("scale=smoke", "k1=20,40", "launcher=submitit_local", FAKE_GPUS=1)
     assert result.returncode == 1

@@ -145,7 +145,7 @@ def start(tmp_path):
 
 @needs_compiler
 @pytest.mark.skipif(sys.platform != "linux", reason="the cache folder is named by XDG_CACHE_HOME")
-@pytest.mark.parametrize("compiler", ["copies", pytest.param("real", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("compiler", ["copies", pytest.param("real", marks=pytest.mark.long)])
 def test_processes_that_start_together_compile_once_even_over_a_damaged_file(
     compiled, start, tmp_path, monkeypatch, compiler
 ):

@@ -21,7 +21,9 @@ from charrnn.training.train_run import prepare
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize(
+    "launcher", [pytest.param("joblib", marks=pytest.mark.long), "submitit_local"]
+)
 def test_a_sweep_reports_what_failed(command, config, tmp_path, launcher):
     blocked = prepare(config("k1=20")).folder.path
     blocked.parent.mkdir()
@@ -39,7 +41,7 @@ def test_a_sweep_reports_what_failed(command, config, tmp_path, launcher):
     assert sum(": finished in" in log.read_text() for log in logs) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_of_joblib_that_is_killed_delays_the_sweep_only(start, tmp_path):
     """The pool goes down with it, and up again."""
     sweep = start("-m", "k1=20,40", "launcher=joblib", "jobs=2", "num_batches=300")

@@ -41,7 +41,7 @@ def test_while_it_starts_a_command_ends_with_one_line(text_file, tmp_path, sent)
         assert "Exception ignored" not in "".join(rest)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_under_nohup_a_run_outlives_its_terminal(config, tmp_path):
     """SIGHUP is ignored from the start, and stays so; other signals are answered."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -15,7 +15,7 @@ from charrnn.sweeps.cells import Cell
 from charrnn.sweeps.grids import write_grid
 from charrnn.training.train_run import prepare, train
 
-SERIAL_AND_PARALLEL = [1, pytest.param(2, marks=pytest.mark.slow)]
+SERIAL_AND_PARALLEL = [1, pytest.param(2, marks=pytest.mark.long)]
 """Values of jobs=; workers of their own import everything once more."""
 SIX = ("-m", "scheme=2,4", "k1=20,40,60")
 
