@@ -19,6 +19,7 @@ from analysis.claims.catalogue import CLAIMS, judge_all, papers
 from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
 from analysis.curves import at, ends, gaps, of_cells
+from analysis.markdown import markdown_row
 from analysis.reading_on.measure import of_reference
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
@@ -36,12 +37,12 @@ def final_perplexities(experiment: str, scale: str) -> Iterator[str]:
     values = ends(curves).map(np.exp)
     known = values.index.unique("corpus")
     corpora = [corpus for corpus in STANDS_FOR if corpus in known]
-    yield _row(f"`scale={scale}`, {_extent(curves)}", *corpora)
-    yield _row(*["---"] * (len(corpora) + 1))
+    yield markdown_row(f"`scale={scale}`, {_extent(curves)}", *corpora)
+    yield markdown_row(*["---"] * (len(corpora) + 1))
     for scheme in sorted(values.index.unique("scheme")):
         own = at(values, "scheme", scheme)
         cells = (at(own, "corpus", corpus) for corpus in corpora)
-        yield _row(
+        yield markdown_row(
             f"scheme {scheme}",
             *(f"{np.exp(np.log(c).mean()):.1f} ({c.min():.1f} to {c.max():.1f})" for c in cells),
         )
@@ -53,8 +54,8 @@ def readings() -> Iterator[str]:
     names = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
     known = curves["corpus"].unique()
     corpora = [corpus for corpus in STANDS_FOR if corpus in known]
-    yield _row(f"up to {_extent(curves)}", *corpora)
-    yield _row(*["---"] * (len(corpora) + 1))
+    yield markdown_row(f"up to {_extent(curves)}", *corpora)
+    yield markdown_row(*["---"] * (len(corpora) + 1))
     both = [
         ends(curves.assign(perplexity=curves[reading])) for reading in ("windowed", "progressive")
     ]
@@ -69,7 +70,7 @@ def readings() -> Iterator[str]:
                     f"{np.exp(windowed.mean()):.1f} / {np.exp(progressive.mean()):.1f}"
                     f", gap {apart.mean():+.2f} ({len(apart)})"
                 )
-            yield _row(f"{name}, forget bias {bias:g}", *cells)
+            yield markdown_row(f"{name}, forget bias {bias:g}", *cells)
 
 
 def verdicts(scale: str) -> Iterator[str]:
@@ -86,12 +87,12 @@ def questions(experiment: str, scale: str) -> Iterator[str]:
     """The questions of our own that an experiment answers: the effect, as a whole and in parts."""
     evidence = read_evidence(Path("multirun"), scale, "reference")
     asked = [one for one in CLAIMS if one.ours and experiment in one.needs]
-    yield _row("question", "answer", "effect", "in each part")
-    yield _row(*["---"] * 4)
+    yield markdown_row("question", "answer", "effect", "in each part")
+    yield markdown_row(*["---"] * 4)
     for one in judge_together(asked, evidence):
         parts = "; ".join(f"{part}: {effect}" for part, effect in one.parts.items())
         answer = f"{one.outcome} ({one.conditions})" if one.effect else one.outcome
-        yield _row(one.claim.says, answer, one.effect or one.reason, parts)
+        yield markdown_row(one.claim.says, answer, one.effect or one.reason, parts)
 
 
 def speed() -> Iterator[str]:
@@ -147,11 +148,13 @@ def main() -> None:
 
 
 def _verdict_table(heading: str, judged: Iterable[Verdict]) -> Iterator[str]:
-    yield _row("claim", heading, "verdict", "effect", "why; conditions")
-    yield _row(*["---"] * 5)
+    yield markdown_row("claim", heading, "verdict", "effect", "why; conditions")
+    yield markdown_row(*["---"] * 5)
     for one in judged:
         why = "; ".join(filter(None, (one.reason, one.conditions)))
-        yield _row(f"`{one.claim.id}`", one.claim.says, one.outcome, one.effect or "none", why)
+        yield markdown_row(
+            f"`{one.claim.id}`", one.claim.says, one.outcome, one.effect or "none", why
+        )
 
 
 def _extent(curves: pd.DataFrame) -> str:
@@ -169,10 +172,6 @@ def _where(values: pd.Series, place: Iterable[tuple[str, object]]) -> pd.Series:
     for column, value in place:
         values = at(values, column, value)
     return values
-
-
-def _row(*cells: object) -> str:
-    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 if __name__ == "__main__":

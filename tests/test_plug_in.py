@@ -23,14 +23,14 @@ def test_a_scheme_a_cell_a_corpus_a_weighting_and_a_figure_of_a_package(tmp_path
     places = os.pathsep.join(map(str, (installed, ROOT / "src", ROOT)))
     environment = {**os.environ, "PYTHONPATH": places}
     words = [*WORDS, "scale=smoke", "k1=20", "jobs=1", f"output_dir={runs}"]
-    done = subprocess.run(
-        [sys.executable, "src/train.py", *words],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def run(*command: object) -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, *map(str, command)]
+        return subprocess.run(
+            whole, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+
+    done = run("src/train.py", *words)
     assert done.returncode == 0, done.stderr
     identities = [json.loads(path.read_text()) for path in runs.glob("*/identity.json")]
     assert {one["training"] for one in identities} == {"half-loss", "multi-loss"}
@@ -40,14 +40,7 @@ def test_a_scheme_a_cell_a_corpus_a_weighting_and_a_figure_of_a_package(tmp_path
     assert "A loss on half of each sequence" in (runs / "figures" / "halves-smoke.svg").read_text()
     grid = pd.read_csv(runs / "grids" / "halves-smoke.csv")
     assert set(grid["scheme"]) == {"3", "half"}
-    sampled = subprocess.run(
-        [sys.executable, "-m", "charrnn", "sample", next(runs.glob("*half*")), "--length", "5"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    sampled = run("-m", "charrnn", "sample", next(runs.glob("*half*")), "--length", "5")
     assert sampled.returncode == 0, sampled.stderr
     assert sampled.stdout.strip()
 

@@ -48,7 +48,7 @@ def files_in_the_making(folder: RunFolder) -> set[str]:
 
 MOMENTS = {
     # An evaluation: in the midst of the perplexity's sum, and when its table is being written.
-    Moment("charrnn.evaluation.perplexity._losses"): set(),
+    Moment("charrnn.evaluation.perplexity.token_losses"): set(),
     Moment("os.replace", "/.evaluations.csv."): {".evaluations.csv"},
     # A checkpoint: being written; written, beside the newest one; and when there is no newest one.
     Moment("os.replace", "/.checkpoint-next.pt."): {".checkpoint-next.pt"},

@@ -31,7 +31,7 @@ SENT_TO_COMMANDS = pytest.mark.parametrize(
 
 MOMENTS = [
     Moment("charrnn.backbone.network.Backbone.recur"),
-    Moment("charrnn.evaluation.perplexity._losses"),
+    Moment("charrnn.evaluation.perplexity.token_losses"),
     Moment("os.replace", "/.evaluations.csv."),
     Moment("charrnn.runs.lease.Lease.trained"),
 ]

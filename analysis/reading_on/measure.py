@@ -50,16 +50,14 @@ def of_reference(results: Results) -> Results:
 
 def keep_as_reference(results: Results) -> None:
     """Make what was measured part of the reference results."""
-    known = results.curves.dropna(subset=COLUMNS[len(MIDDLES) // 2])
-    table = known[["run", *COLUMNS]].drop_duplicates("run").sort_values("run")
+    table = _measured_runs(results)[["run", *COLUMNS]].sort_values("run")
     content = table.to_csv(index=False, na_rep="nan", float_format="%.6g")
     write_atomically(REFERENCE, lzma.compress(content.encode()))
 
 
 def by_bin(results: Results) -> pd.DataFrame:
     """A row per run at its end and bin: the cell's columns, `read` (in units of k2), MEASURES."""
-    known = results.curves.dropna(subset=COLUMNS[len(MIDDLES) // 2])
-    curves = known.drop_duplicates("run")
+    curves = _measured_runs(results)
     rest = curves.drop(columns=[*COLUMNS, *(name for name in MEASURES if name in curves)])
     bins = [
         rest.assign(
@@ -72,14 +70,19 @@ def by_bin(results: Results) -> pd.DataFrame:
 
 def of_one_length(results: Results) -> tuple[Results, list[int]]:
     """The cells of the length that most measured runs have, and the lengths that are left out."""
-    known = results.curves.dropna(subset=COLUMNS[len(MIDDLES) // 2]).drop_duplicates("run")
-    counts = known["num_batches"].value_counts()
+    counts = _measured_runs(results)["num_batches"].value_counts()
     if len(counts) < 2:
         return results, []
     cells, curves = (
         table[table["num_batches"] == counts.index[0]] for table in (results.cells, results.curves)
     )
     return Results(cells, curves), sorted(map(int, counts.index[1:]))
+
+
+def _measured_runs(results: Results) -> pd.DataFrame:
+    """A row of the curves for every run that was measured."""
+    at_k2 = f"{MEASURES[0]} {len(MIDDLES) // 2}"  # where every run has positions
+    return results.curves.dropna(subset=at_k2).drop_duplicates("run")
 
 
 def _identity(run: TrainedRun) -> dict[str, object]:

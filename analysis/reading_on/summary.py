@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.drawing.names import derive, in_order
+from analysis.markdown import markdown_row
 from analysis.reading_on.figure import colour_column
 from analysis.reading_on.measure import MIDDLES, by_bin
 from analysis.results import Results
@@ -48,14 +49,12 @@ def in_words(table: pd.DataFrame) -> Iterator[str]:
     kinds = [
         str(name) for name in table if name not in ("runs", "perplexity", "cost", "low", "high")
     ]
-    yield _row(*(name.replace("_", " ") for name in kinds), "perplexity at k2", "far beyond it")
-    yield _row(*["---"] * (len(kinds) + 2))
+    yield markdown_row(
+        *(name.replace("_", " ") for name in kinds), "perplexity at k2", "far beyond it"
+    )
+    yield markdown_row(*["---"] * (len(kinds) + 2))
     for row in table.to_dict("records"):
         interval = f" ({row['low']:.2f} to {row['high']:.2f})" if row["low"] == row["low"] else ""
         values = [f"{row[kind]:g}" if kind == "forget_bias" else str(row[kind]) for kind in kinds]
         cost = f"x {row['cost']:.2f}{interval}, {row['runs']} runs"
-        yield _row(*values, f"{row['perplexity']:.2f}", cost)
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+        yield markdown_row(*values, f"{row['perplexity']:.2f}", cost)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import io
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from charrnn.commands.output import default_folder, require_writable, write_out
+from charrnn.commands.output import default_folder, figure_and_table, write_figure_and_table
 from charrnn.console import print_table
-from charrnn.errors import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,42 +25,17 @@ PER_DECADE = 6
 """Bins of positions, of equal width on a logarithmic scale, between 10 and 100 tokens."""
 
 
-def paths_of(arguments: argparse.Namespace, run: TrainedRun | None) -> tuple[Path, Path]:
-    """Of the figure and of the table beside it.
-
-    Args:
-        arguments: `--out`, and the folder of all runs.
-        run: None before it is known: then only a path that was given is checked.
-
-    Raises:
-        BadInput: if they cannot be written.
-    """
-    out = arguments.out
-    if out is None and run is not None:
-        digest = str(run).rpartition("_")[2]
-        out = default_folder(arguments.runs, "figures") / f"by-position-{digest}.png"
-    if out is None:
-        return Path(), Path()
-    wanted = f"the name of a .png, such as {out.name or 'by-position'}.png"
-    require(out.suffix == ".png", "--out", out, wanted)
-    paths = out, out.with_suffix(".csv")
-    require_writable(paths)
-    return paths
-
-
 def show(run: TrainedRun, tokens_N: Tensor, arguments: argparse.Namespace) -> None:
     """Measure, draw, write and print.
 
     Raises:
         BadInput: if a file cannot be written.
     """
-    figure, rows = paths_of(arguments, run)
-    length = arguments.positions or TIMES * run.k2
-    table = by_position(run, tokens_N, length)
-    buffer = io.BytesIO()
-    draw(table, run).savefig(buffer, format="png", dpi=150)
-    write_out(figure, buffer.getvalue())
-    write_out(rows, table.to_csv(index=False, na_rep="nan"))
+    digest = str(run).rpartition("_")[2]
+    own = default_folder(arguments.runs, "figures") / f"by-position-{digest}.png"
+    paths = figure_and_table(arguments.out or own, "by-position")
+    table = by_position(run, tokens_N, arguments.positions or TIMES * run.k2)
+    write_figure_and_table(paths, draw(table, run), table)
     names = [name for name in table.columns if name not in ("first", "last")]
     shown = Table("tokens read", *names)
     for row in table.itertuples(index=False):
@@ -76,8 +48,7 @@ def show(run: TrainedRun, tokens_N: Tensor, arguments: argparse.Namespace) -> No
         f"k2: {run.k2} tokens are in a training sequence",
         "remembrance: total variation distance, from 0 to 1, between the prediction from the whole "
         "past and that from so many last tokens alone",
-        figure,
-        rows,
+        *paths,
         sep="\n",
     )
 

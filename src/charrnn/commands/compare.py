@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import io
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.table import Table
 
-from charrnn.commands.output import default_folder, path_of, require_writable, write_out
+from charrnn.commands.output import (
+    default_folder,
+    figure_and_table,
+    path_of,
+    write_figure_and_table,
+)
 from charrnn.commands.which_run import Reference, add_run_arguments, find_runs
 from charrnn.console import print_table
-from charrnn.errors import CharRNNError, require
+from charrnn.errors import CharRNNError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,30 +57,18 @@ def compare(arguments: argparse.Namespace) -> None:
         CharRNNError: if a run or a file cannot be used, or the two have different test splits.
     """
     if arguments.out is not None:
-        _paths(arguments.out)
+        figure_and_table(arguments.out, "compare")
     references = find_runs(arguments, number=2)
     first, second = (reference.run for reference in references)
     digests = [str(run).rpartition("_")[2] for run in (first, second)]
     out = arguments.out or default_folder(arguments.runs, "figures") / (
         f"compare-{'-'.join(digests)}.png"
     )
-    figure, rows = _paths(out)
+    paths = figure_and_table(out, "compare")
     table = by_position(first, second)
-    buffer = io.BytesIO()
-    draw(table, references).savefig(buffer, format="png", dpi=150)
-    write_out(figure, buffer.getvalue())
-    write_out(rows, _csv(table))
+    write_figure_and_table(paths, draw(table, references), table)
     _print(table, references)  # after the files: a closed pipe ends it
-    print(figure, rows, sep="\n")
-
-
-def _paths(out: Path) -> tuple[Path, Path]:
-    """Of the figure and the table."""
-    example = f"{out.name or 'compare'}.png"
-    require(out.suffix == ".png", "--out", out, f"the name of a .png, such as {example}")
-    paths = out, out.with_suffix(".csv")
-    require_writable(paths)
-    return paths
+    print(*paths, sep="\n")
 
 
 def by_position(first: TrainedRun, second: TrainedRun) -> pd.DataFrame:
@@ -100,10 +91,6 @@ def by_position(first: TrainedRun, second: TrainedRun) -> pd.DataFrame:
         tokens_N = splits[0].to(run.backbone.output.weight.device)
         columns[name] = perplexity_by_position(run.backbone, tokens_N, k2).tolist()
     return pd.DataFrame(columns)
-
-
-def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, na_rep="nan")
 
 
 def own_perplexity(reference: Reference) -> str:

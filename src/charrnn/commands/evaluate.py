@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from charrnn.commands import by_position
-from charrnn.commands.output import path_of
+from charrnn.commands.output import figure_and_table, path_of
 from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.console import print_table
 from charrnn.data.corpora.base import read_text
@@ -72,7 +72,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
         require(value is None or arguments.by_position, option, value, "given with --by-position")
     positions = arguments.positions
     require(positions is None or positions > 1, "--positions", positions, "at least 2 tokens")
-    by_position.paths_of(arguments, None)
+    if arguments.out is not None:
+        figure_and_table(arguments.out, "by-position")
     (reference,) = find_runs(arguments, number=1)
     run = reference.run
     if arguments.text is None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from charrnn.errors import BadInput, reason, require
 from charrnn.files import write_output
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 def path_of(text: str) -> Path:
@@ -62,3 +68,32 @@ def write_out(path: Path, content: bytes | str) -> None:
         BadInput: if it cannot be written.
     """
     write_output(path, content, "--out")
+
+
+def figure_and_table(out: Path, example: str) -> tuple[Path, Path]:
+    """The paths of a figure, which `--out` names, and of the table beside it.
+
+    Args:
+        out: of the figure.
+        example: a name without suffix, for the refusal of a path that has no name.
+
+    Raises:
+        BadInput: if it is no .png, or one of the two cannot be written.
+    """
+    wanted = f"the name of a .png, such as {out.name or example}.png"
+    require(out.suffix == ".png", "--out", out, wanted)
+    paths = out, out.with_suffix(".csv")
+    require_writable(paths)
+    return paths
+
+
+def write_figure_and_table(paths: tuple[Path, Path], figure: Figure, table: pd.DataFrame) -> None:
+    """Write both, each whole or not at all.
+
+    Raises:
+        BadInput: if one cannot be written.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    write_out(paths[0], buffer.getvalue())
+    write_out(paths[1], table.to_csv(index=False, na_rep="nan"))

@@ -96,7 +96,7 @@ def losses_after(backbone: Network, windows_WT: Tensor, targets_W: Tensor) -> li
             for inputs_TB in chunk_BT.t().split(STEPS):
                 hidden_TBH, trajectory = backbone.recur(inputs_TB, state)
                 state = state_after(trajectory, -1)
-            losses.append(_losses(backbone.readout(hidden_TBH[-1]), targets_B))
+            losses.append(token_losses(backbone.readout(hidden_TBH[-1]), targets_B))
     return losses
 
 
@@ -143,7 +143,7 @@ def progressive_losses(
         for inputs_T, targets_T in zip(inputs_N.split(CHUNK), targets_N.split(CHUNK), strict=True):
             hidden_TBH, trajectory = backbone.recur(inputs_T[:, None], state)
             state = state_after(trajectory, -1)
-            losses.append(_losses(backbone.readout(hidden_TBH[:, 0]), targets_T))
+            losses.append(token_losses(backbone.readout(hidden_TBH[:, 0]), targets_T))
     return losses, state
 
 
@@ -152,8 +152,13 @@ PROCEDURES: dict[str, Callable[[Network, Tensor, int], Perplexity]] = dict(
 )
 
 
-def _losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Each token's -log p, in double precision; 0 for those that are not scored."""
+def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """Each token's -log p, in double precision; 0 for those that are not scored.
+
+    Args:
+        logits: for each token, (N, |V|).
+        targets: the tokens, or `NOT_SCORED`, (N,).
+    """
     logits = at_least_single(logits)
     with without_autocast(logits):
         losses = nn.functional.cross_entropy(

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from charrnn.backbone.network import Network
-from charrnn.backbone.precision import at_least_single, without_autocast
+from charrnn.backbone.precision import at_least_single
 from charrnn.backbone.state import State, state_after
+from charrnn.evaluation.perplexity import token_losses
 
 READERS = 64
 """Readers side by side."""
@@ -68,7 +69,8 @@ def read_on(backbone: Network, tokens_N: Tensor, length: int, readers: int = REA
             inputs_SB, targets_SB = (tokens_N[(places_SB + n) % len(tokens_N)] for n in (0, 1))
             hidden_SBH, trajectory = backbone.recur(inputs_SB, state)
             state = state_after(trajectory, -1)
-            losses.append(_losses(backbone, hidden_SBH, targets_SB).mean(1))
+            own = token_losses(backbone.readout(hidden_SBH.flatten(0, 1)), targets_SB.flatten())
+            losses.append(own.view(targets_SB.shape).mean(1))
             parts = [torch.cat(layers, dim=2).abs() for layers in zip(*trajectory, strict=True)]
             sizes.append(torch.stack([part.double().mean((1, 2)).cpu() for part in parts]))
             largest.append(torch.stack([part.amax((1, 2)).double().cpu() for part in parts]))
@@ -137,11 +139,3 @@ def _read(backbone: Network, tokens_TB: Tensor) -> Tensor:
 
 def _probabilities(backbone: Network, hidden_BH: Tensor) -> Tensor:
     return at_least_single(backbone.readout(hidden_BH)).double().softmax(1)
-
-
-def _losses(backbone: Network, hidden_TBH: Tensor, targets_TB: Tensor) -> Tensor:
-    """-log p of every target (T, B), in double precision."""
-    logits = at_least_single(backbone.readout(hidden_TBH.flatten(0, 1)))
-    with without_autocast(logits):
-        losses = nn.functional.cross_entropy(logits, targets_TB.flatten(), reduction="none")
-    return losses.view_as(targets_TB).cpu().double()

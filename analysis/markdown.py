@@ -1,0 +1,13 @@
+"""Tables in Markdown."""
+
+from __future__ import annotations
+
+
+def markdown_row(*cells: object) -> str:
+    r"""A row of a table; a bar in a cell stays a bar.
+
+    Examples:
+        >>> markdown_row("k1", 20, "|h|")
+        '| k1 | 20 | \\|h\\| |'
+    """
+    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
