@@ -84,5 +84,6 @@ def _open(page: Page, url: str) -> Visit:
 
 
 def _note(visit: Visit, kind: str, text: str) -> None:
-    if kind == "error":
+    # Chromium's remark that a page is scrolling already comes or not, as the machine is fast.
+    if kind == "error" and not text.startswith("Ignored attempt to cancel a touch"):
         visit.errors.append(text)

@@ -23,7 +23,7 @@ from processes import ROOT
 
 from charrnn import cli
 from charrnn.backbone import lstm_fused as fused
-from charrnn.backbone.lstm_autograd import eager_only
+from charrnn.backbone.acceleration import eager_only
 from charrnn.config import conf_folder, register_resolvers
 
 # Processes import this checkout as well, wherever they are started.

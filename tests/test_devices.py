@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from watching import finished
 from charrnn import devices
 from charrnn.devices import Place, taken
 from charrnn.errors import BadInput, CharRNNError
+from charrnn.sweeps import resources
 from charrnn.sweeps.cells import expand
 from charrnn.sweeps.resources import settle, workers
 from charrnn.training.train_run import train
@@ -185,6 +187,25 @@ def test_jobs_auto_counts_gpus(config, gpus):
     assert workers(config("scale=paper")) == 4
     assert workers(config("scale=paper", "device=cpu")) == 1
     assert workers(config("scale=paper", "jobs=3")) == 3
+
+
+def test_jobs_auto_fills_gpus_that_several_processes_may_use_at_once(
+    config, gpus, tmp_path, monkeypatch
+):
+    gpus(1)
+    monkeypatch.setattr(resources, "cores", lambda: 32)
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    daemon = tmp_path / "nvidia-cuda-mps-control.pid"
+    assert workers(config("scale=paper")) == 1
+    with subprocess.Popen(["sleep", "60"]) as process:
+        daemon.write_text(f"{process.pid}\n")
+        assert workers(config("scale=paper")) == 8
+        gpus(2)
+        assert workers(config("scale=paper")) == 16
+        monkeypatch.setattr(resources, "cores", lambda: 6)
+        assert workers(config("scale=paper")) == 6
+        process.kill()
+    assert workers(config("scale=paper")) == 2  # the file of a daemon that has ended is still there
 
 
 @pytest.mark.parametrize(

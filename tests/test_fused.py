@@ -14,7 +14,8 @@ from torch.utils import cpp_extension
 
 from charrnn.backbone import lstm_eager as eager
 from charrnn.backbone import lstm_fused as fused
-from charrnn.backbone.lstm_autograd import eager_only, prepare_cpu, run
+from charrnn.backbone.acceleration import eager_only
+from charrnn.backbone.lstm_autograd import prepare_cpu, run
 
 needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 

@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
 import charrnn
-from charrnn.backbone.lstm_autograd import eager_only
+from charrnn.backbone.acceleration import eager_only
 from charrnn.datamodule import parts
 from charrnn.datamodule.parts import Parts
 from charrnn.errors import BadInput

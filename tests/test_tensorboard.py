@@ -21,7 +21,7 @@ from processes import ROOT, Command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from watching import wait_until
 
-from charrnn.backbone.lstm_autograd import eager_only
+from charrnn.backbone.acceleration import eager_only
 from charrnn.callbacks.state_size import state_size
 from charrnn.commands.tensorboard import serve
 from charrnn.errors import CharRNNError

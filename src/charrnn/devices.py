@@ -78,6 +78,22 @@ def num_gpus() -> int:
     return torch.cuda.device_count()
 
 
+def shares_gpus() -> bool:
+    """Whether NVIDIA's multi-process service (MPS) runs here.
+
+    With it, kernels of several processes run on a GPU at the same time; without it, in turn.
+    """
+    folder = Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"))
+    try:
+        process = int((folder / "nvidia-cuda-mps-control.pid").read_text())
+        os.kill(process, 0)  # asks only whether there is such a process
+    except PermissionError:
+        return True  # there is, and it is another user's
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def gpu_name(index: int = 0) -> str:
     """The name of a GPU, which this process must have."""
     import torch

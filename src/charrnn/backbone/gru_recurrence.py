@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from charrnn.backbone.clipping import clip_, clip_gradient
+from charrnn.backbone.cuda_graphs import replay
 from charrnn.backbone.precision import without_autocast
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
@@ -41,7 +42,7 @@ def run(
     arguments = sums_TBG, h_BH, W_hid_HG, b_new_H
     if torch.is_grad_enabled():
         return _Recurrence.apply(*arguments, grad_clip, num_clipped)
-    h, *_ = _forward(*arguments)
+    h, *_ = replay(_forward, *arguments)
     return h[1:]
 
 
@@ -121,17 +122,17 @@ class _Recurrence(torch.autograd.Function):
         grad_clip: float | None,
         num_clipped: Tensor | None,
     ) -> Tensor:
-        ctx.clipping = grad_clip, num_clipped
-        h, *kept = _forward(sums_TBG, h_BH, W_hid_HG, b_new_H)
+        ctx.grad_clip, ctx.num_clipped = grad_clip, num_clipped
+        h, *kept = replay(_forward, sums_TBG, h_BH, W_hid_HG, b_new_H)
         ctx.save_for_backward(h, *kept, W_hid_HG)
         return h[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dh_TBH: Tensor) -> tuple[Any, ...]:
-        h, ru_TB2H, n_TBH, products_TBH, W_hid_HG = ctx.saved_tensors
-        with without_autocast(W_hid_HG):
-            return _backward(dh_TBH, h, ru_TB2H, n_TBH, products_TBH, W_hid_HG, *ctx.clipping)
+        arguments = dh_TBH, *ctx.saved_tensors, ctx.grad_clip
+        with without_autocast(dh_TBH):
+            return replay(_backward, *arguments, num_clipped=ctx.num_clipped)
 
 
 def _backward(

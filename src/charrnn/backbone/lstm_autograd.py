@@ -2,15 +2,13 @@
 
 Its passes, `forward` and `backward`, and a single step exist twice, with the same signatures and,
 up to rounding, the same results: in charrnn.backbone.lstm_fused for CPUs, and in
-charrnn.backbone.lstm_eager for everything else. Shapes are those of charrnn.backbone.lstm: T time
-steps, B sequences, I inputs, H hidden units, G = 4H gate units (i, f, g, o).
+charrnn.backbone.lstm_eager for everything else, where GPUs replay them as CUDA graphs. Shapes are
+those of charrnn.backbone.lstm: T time steps, B sequences, I inputs, H hidden units, G = 4H gate
+units (i, f, g, o).
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
@@ -20,21 +18,11 @@ from torch.autograd.function import once_differentiable
 
 from charrnn.backbone import lstm_eager as eager
 from charrnn.backbone import lstm_fused as fused
+from charrnn.backbone.acceleration import DTYPES, is_eager_only
+from charrnn.backbone.cuda_graphs import replay
 from charrnn.backbone.precision import without_autocast
 from charrnn.backbone.state import State
 from charrnn.schema.fields import Peepholes
-
-_eager_only: ContextVar[bool] = ContextVar("eager_only", default=False)
-
-
-@contextlib.contextmanager
-def eager_only() -> Iterator[None]:
-    """A context in which CPUs, too, use the eager passes."""
-    token = _eager_only.set(True)
-    try:
-        yield
-    finally:
-        _eager_only.reset(token)
 
 
 def prepare_cpu() -> None:
@@ -79,7 +67,7 @@ def run(
     arguments = (x, *state, W_in_IG, bias_G, W_hid_HG, W_peep_3H, peepholes)
     if torch.is_grad_enabled():
         return _Recurrence.apply(*arguments, grad_clip, num_clipped)
-    h, c, _ = _passes(W_hid_HG).forward(*arguments, False)
+    h, c, _ = replay(_passes(W_hid_HG).forward, *arguments, False)
     return h[1:], c[1:]
 
 
@@ -109,7 +97,7 @@ def step_(
 
 def _passes(like: Tensor) -> ModuleType:
     """The module with the passes for the device and precision of ``like``."""
-    fits = like.device.type == "cpu" and like.dtype in fused.DTYPES and not _eager_only.get()
+    fits = like.device.type == "cpu" and like.dtype in DTYPES and not is_eager_only()
     return fused if fits and fused.is_available() else eager
 
 
@@ -131,9 +119,8 @@ class _Recurrence(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.passes, ctx.peepholes = _passes(W_hid_HG), peepholes
         ctx.grad_clip, ctx.num_clipped = grad_clip, num_clipped
-        h, c, kept = ctx.passes.forward(
-            x, h_BH, c_BH, W_in_IG, bias_G, W_hid_HG, W_peep_3H, peepholes, True
-        )
+        weights = W_in_IG, bias_G, W_hid_HG, W_peep_3H
+        h, c, kept = replay(ctx.passes.forward, x, h_BH, c_BH, *weights, peepholes, True)
         ctx.save_for_backward(x, h, c, W_in_IG, W_hid_HG, W_peep_3H, *kept)
         return h[1:], c[1:]
 
@@ -142,18 +129,8 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, dh_TBH: Tensor | None, dc_TBH: Tensor | None) -> tuple[Any, ...]:
         x, h, c, W_in_IG, W_hid_HG, W_peep_3H, *kept = ctx.saved_tensors
         with without_autocast(W_hid_HG):
-            gradients = ctx.passes.backward(
-                dh_TBH,
-                dc_TBH,
-                x,
-                h,
-                c,
-                kept,
-                W_in_IG,
-                W_hid_HG,
-                W_peep_3H,
-                ctx.peepholes,
-                ctx.grad_clip,
-                ctx.num_clipped,
-            )
+            given = dh_TBH, dc_TBH, x, h, c, kept, W_in_IG, W_hid_HG, W_peep_3H
+            settings = ctx.peepholes, ctx.grad_clip
+            count = {"num_clipped": ctx.num_clipped}
+            gradients = replay(ctx.passes.backward, *given, *settings, **count)
         return *gradients, None, None, None

@@ -1,19 +1,21 @@
 """The recurrent layer's passes in torch's own operations, on any device.
 
 Shapes are those of charrnn.backbone.lstm_autograd. The state before the first step is step 0, so h
-and c have T + 1 steps, and step t goes from h[t] to h[t + 1].
+and c have T + 1 steps, and step t goes from h[t] to h[t + 1]. What a step does beside its matrix
+product is in charrnn.backbone.lstm_elementwise; on GPUs charrnn.backbone.lstm_triton has the same.
 """
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor, nn
 
+from charrnn.backbone import lstm_elementwise
+from charrnn.backbone.acceleration import may_use_triton
 from charrnn.backbone.state import State
 from charrnn.schema.fields import Peepholes
-
-sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 def forward(
@@ -78,47 +80,16 @@ def backward(
     T, B, H = tanh_c_TBH.shape
     dh_BH, dc_BH = h.new_zeros(B, H), h.new_zeros(B, H)
     dpeep_B3H = h.new_zeros(B, 3, H)
-    di_f_B2H = h.new_empty(B, 2 * H)
-    dg_BH, do_BH = torch.empty_like(dh_BH), torch.empty_like(dh_BH)
     dz_TBG = torch.empty_like(gates_TBG)
     # Contiguous: products with it are up to a quarter faster than with a transposed view.
     W_hid_GH = W_hid_HG.t().contiguous()
+    differentiate_ = _elementwise(h).differentiate_
     for t in reversed(range(T)):
-        dz_BG, tanh_c_BH = dz_TBG[t], tanh_c_TBH[t]
-        previous_c_BH, c_BH = c[t], c[t + 1]
-        i_f_B2H, g_BH, o_BH = _split(gates_TBG[t])
-        dz_i_f_B2H, dz_g_BH, dz_o_BH = _split(dz_BG)
-        if dh_TBH is not None:
-            dh_BH += dh_TBH[t]
-        if dc_TBH is not None:
-            dc_BH += dc_TBH[t]
-
-        # h = o * tanh(c)
-        torch.mul(dh_BH, tanh_c_BH, out=do_BH)
-        sigmoid_backward(do_BH, o_BH, grad_input=dz_o_BH)
-        dc_BH += tanh_backward(dh_BH.mul_(o_BH), tanh_c_BH, grad_input=dg_BH)
-        if W_peep_3H is not None and peepholes == "lasagne":
-            dc_BH.addcmul_(dz_o_BH, W_peep_3H[2])
-            dpeep_B3H[:, 2].addcmul_(dz_o_BH, c_BH)
-
-        # c = f * previous_c + i * g
-        torch.mul(dc_BH, g_BH, out=di_f_B2H[:, :H])
-        torch.mul(dc_BH, previous_c_BH, out=di_f_B2H[:, H:])
-        torch.mul(dc_BH, i_f_B2H[:, :H], out=dg_BH)
-        sigmoid_backward(di_f_B2H, i_f_B2H, grad_input=dz_i_f_B2H)
-        tanh_backward(dg_BH, g_BH, grad_input=dz_g_BH)
-        dc_BH.mul_(i_f_B2H[:, H:])
-        if W_peep_3H is not None:
-            dc_BH.addcmul_(dz_i_f_B2H[:, :H], W_peep_3H[0])
-            dc_BH.addcmul_(dz_i_f_B2H[:, H:], W_peep_3H[1])
-            dpeep_B3H[:, :2].addcmul_(dz_i_f_B2H.view(B, 2, H), previous_c_BH.unsqueeze(1))
-            if peepholes == "paper":
-                dc_BH.addcmul_(dz_o_BH, W_peep_3H[2])
-                dpeep_B3H[:, 2].addcmul_(dz_o_BH, previous_c_BH)
-
-        if grad_clip is not None:
-            dz_BG.clamp_(-grad_clip, grad_clip)
-        torch.mm(dz_BG, W_hid_GH, out=dh_BH)
+        own = (None if each is None else each[t] for each in (dh_TBH, dc_TBH))
+        kept_of_t = gates_TBG[t], tanh_c_TBH[t], c[t], c[t + 1]
+        written = dz_TBG[t], dpeep_B3H
+        differentiate_(dh_BH, dc_BH, *own, *kept_of_t, *written, W_peep_3H, peepholes, grad_clip)
+        torch.mm(dz_TBG[t], W_hid_GH, out=dh_BH)
 
     dz_NG = dz_TBG.flatten(0, 1)
     if num_clipped is not None and grad_clip is not None:
@@ -129,7 +100,7 @@ def backward(
         dx, dW_in_IG = dz_TBG @ W_in_IG.t(), x.flatten(0, 1).t() @ dz_NG
         dbias_G = dz_NG.sum(0)
     else:
-        dx, dW_in_IG = None, torch.zeros_like(W_in_IG).index_add_(0, x.flatten(), dz_NG)
+        dx, dW_in_IG = None, _sums_by_token(x.flatten(), dz_NG, len(W_in_IG))
         dbias_G = dW_in_IG.sum(0)
     return dx, dh_BH, dc_BH, dW_in_IG, dbias_G, dW_hid_HG, dpeep_3H
 
@@ -149,12 +120,6 @@ def step_(
     _step_(z_BG, before, after, tanh_c_BH, W_hid_HG, W_peep_3H, peepholes)
 
 
-def _split(gates_BG: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Views of the input and forget gates together, the cell candidate, and the output gate."""
-    H = gates_BG.shape[1] // 4
-    return gates_BG[:, : 2 * H], gates_BG[:, 2 * H : 3 * H], gates_BG[:, 3 * H :]
-
-
 def _step_(
     z_BG: Tensor,
     before: State,
@@ -168,19 +133,25 @@ def _step_(
 
     ``z_BG`` holds the gates' sums over the inputs, and is overwritten with the activated gates.
     """
-    (h_BH, c_BH), (new_h_BH, new_c_BH) = before, after
-    H = c_BH.shape[1]
+    h_BH, c_BH = before
     z_BG.addmm_(h_BH, W_hid_HG)
-    i_f_B2H, g_BH, o_BH = _split(z_BG)
-    i_BH, f_BH = i_f_B2H[:, :H], i_f_B2H[:, H:]
-    if W_peep_3H is not None:
-        i_f_B2H.view(-1, 2, H).addcmul_(c_BH.unsqueeze(1), W_peep_3H[:2])
-    i_f_B2H.sigmoid_()
-    g_BH.tanh_()
-    torch.mul(f_BH, c_BH, out=new_c_BH)
-    new_c_BH.addcmul_(i_BH, g_BH)
-    if W_peep_3H is not None:
-        o_BH.addcmul_(new_c_BH if peepholes == "lasagne" else c_BH, W_peep_3H[2])
-    o_BH.sigmoid_()
-    torch.tanh(new_c_BH, out=tanh_c_BH)
-    torch.mul(o_BH, tanh_c_BH, out=new_h_BH)
+    _elementwise(z_BG).activate_(z_BG, c_BH, *after, tanh_c_BH, W_peep_3H, peepholes)
+
+
+def _elementwise(like: Tensor) -> ModuleType:
+    """The module that computes what is not a matrix product, for tensors such as ``like``."""
+    if not may_use_triton(like):
+        return lstm_elementwise
+    from charrnn.backbone import lstm_triton  # cannot be imported where there is no Triton
+
+    return lstm_triton
+
+
+def _sums_by_token(tokens_N: Tensor, values_NG: Tensor, num_tokens: int) -> Tensor:
+    """For every token the sum of its rows of the values, (num_tokens, G)."""
+    if values_NG.is_cuda:
+        # There index_add_ adds in any order, and no two runs would have the same bits.
+        one_hot_IN = tokens_N == torch.arange(num_tokens, device=tokens_N.device)[:, None]
+        return one_hot_IN.to(values_NG.dtype) @ values_NG
+    sums_IG = values_NG.new_zeros(num_tokens, values_NG.shape[1])
+    return sums_IG.index_add_(0, tokens_N, values_NG)

@@ -24,9 +24,6 @@ from charrnn.seals import Damaged, prove, sha256_of
 
 log = logging.getLogger(__name__)
 
-DTYPES = (torch.float32, torch.float64)
-"""The precisions that lstm_fused.cpp supports."""
-
 SOURCE = Path(__file__).with_suffix(".cpp")
 PEEPHOLES = ("none", "paper", "lasagne")
 """In the order of lstm_fused.cpp's enumeration."""
@@ -52,9 +49,9 @@ def forward(*arguments: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
     return torch.ops.charrnn.forward(*tensors, PEEPHOLES.index(peepholes), for_backward)
 
 
-def backward(*arguments: Any) -> tuple[Tensor | None, ...]:
+def backward(*arguments: Any, num_clipped: Tensor | None) -> tuple[Tensor | None, ...]:
     """Like charrnn.backbone.lstm_eager.backward."""
-    *tensors, peepholes, grad_clip, num_clipped = arguments
+    *tensors, peepholes, grad_clip = arguments
     kind = PEEPHOLES.index(peepholes)
     return torch.ops.charrnn.backward(*tensors, kind, grad_clip, num_clipped)
 

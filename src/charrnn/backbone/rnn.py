@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from charrnn.backbone.clipping import clip_
+from charrnn.backbone.cuda_graphs import replay
 from charrnn.backbone.layer import LayerOfSums, orthogonal_
 from charrnn.backbone.network import Network
 from charrnn.backbone.precision import without_autocast
@@ -44,7 +45,7 @@ class RNNLayer(LayerOfSums):
         if torch.is_grad_enabled():
             clipping = self.grad_clip, self.num_clipped
             return (_Recurrence.apply(sums_TBG, h_BH, self.W_hid_HG, *clipping),)
-        return (_forward(sums_TBG, h_BH, self.W_hid_HG)[1:],)
+        return (replay(_forward, sums_TBG, h_BH, self.W_hid_HG)[1:],)
 
 
 class RNNNetwork(Network):
@@ -96,22 +97,34 @@ class _Recurrence(torch.autograd.Function):
         grad_clip: float | None,
         num_clipped: Tensor | None,
     ) -> Tensor:
-        ctx.clipping = grad_clip, num_clipped
-        h = _forward(sums_TBG, h_BH, W_hid_HG)
+        ctx.grad_clip, ctx.num_clipped = grad_clip, num_clipped
+        h = replay(_forward, sums_TBG, h_BH, W_hid_HG)
         ctx.save_for_backward(h, W_hid_HG)
         return h[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dh_TBH: Tensor) -> tuple[Any, ...]:
-        h, W_hid_HG = ctx.saved_tensors
-        W_hid_GH = W_hid_HG.t().contiguous()
-        dz_TBG, dh_BH = torch.empty_like(dh_TBH), torch.zeros_like(h[0])
-        with without_autocast(W_hid_HG):
-            for t in reversed(range(len(dz_TBG))):
-                dh_BH += dh_TBH[t]
-                tanh_backward(dh_BH, h[t + 1], grad_input=dz_TBG[t])
-                clip_(dz_TBG[t], *ctx.clipping)
-                torch.mm(dz_TBG[t], W_hid_GH, out=dh_BH)
-            dW_hid_HG = h[:-1].flatten(0, 1).t() @ dz_TBG.flatten(0, 1)
-        return dz_TBG, dh_BH, dW_hid_HG, None, None
+        arguments = dh_TBH, *ctx.saved_tensors, ctx.grad_clip
+        with without_autocast(dh_TBH):
+            gradients = replay(_backward, *arguments, num_clipped=ctx.num_clipped)
+        return *gradients, None, None
+
+
+def _backward(
+    dh_TBH: Tensor,
+    h: Tensor,
+    W_hid_HG: Tensor,
+    grad_clip: float | None,
+    num_clipped: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of the sums, h0 and W_hid."""
+    W_hid_GH = W_hid_HG.t().contiguous()
+    dz_TBG, dh_BH = torch.empty_like(dh_TBH), torch.zeros_like(h[0])
+    for t in reversed(range(len(dz_TBG))):
+        dh_BH += dh_TBH[t]
+        tanh_backward(dh_BH, h[t + 1], grad_input=dz_TBG[t])
+        clip_(dz_TBG[t], grad_clip, num_clipped)
+        torch.mm(dz_TBG[t], W_hid_GH, out=dh_BH)
+    dW_hid_HG = h[:-1].flatten(0, 1).t() @ dz_TBG.flatten(0, 1)
+    return dz_TBG, dh_BH, dW_hid_HG

@@ -9,7 +9,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from charrnn.backbone.lstm_autograd import eager_only, prepare_cpu
+from charrnn.backbone.acceleration import eager_only
+from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.backbone.network import Backbone
 from charrnn.benchmark import floors, peers
 from charrnn.benchmark.case import Case

@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.plugins import CheckpointIO
 
 from charrnn.backbone import lstm_fused as fused
+from charrnn.backbone.acceleration import triton_works
 from charrnn.callbacks.clock import Clock, finish_queued_work
 from charrnn.errors import CannotRead
 from charrnn.files import open_file
@@ -162,6 +163,7 @@ class KeepCheckpoint(pl.Callback):
 def computed_on() -> str:
     """What the last bits of a result depend on, beside the software."""
     if torch.cuda.is_initialized():
-        return torch.cuda.get_device_name()
+        kernels = "Triton's" if triton_works() else "torch's"
+        return f"{torch.cuda.get_device_name()}, {kernels} kernels"
     passes = "fused" if fused.is_available() else "eager"
     return f"a CPU with threads={torch.get_num_threads()}, {passes} passes"

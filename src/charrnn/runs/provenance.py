@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from charrnn.backbone import lstm_fused
+from charrnn.backbone.acceleration import triton_works
 from charrnn.devices import Place
 
 PACKAGES = (
@@ -35,7 +36,8 @@ def provenance(corpus: dict[str, Any], place: Place) -> dict[str, Any]:
         place: the processor that the run is trained on.
 
     Returns:
-        With `recurrence`: whether the fused passes compute the recurrent layers, or torch.
+        With `recurrence`: what computes the recurrent layers, `fused` passes on a CPU, `triton` on
+        a GPU, or `torch`.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -44,8 +46,14 @@ def provenance(corpus: dict[str, Any], place: Place) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
         "machine": machine() | place.describe(),
-        "recurrence": "fused" if place.gpu is None and lstm_fused.is_available() else "torch",
+        "recurrence": _recurrence(place),
     }
+
+
+def _recurrence(place: Place) -> str:
+    if place.gpu is not None:
+        return "triton" if triton_works() else "torch"
+    return "fused" if lstm_fused.is_available() else "torch"
 
 
 def machine() -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Functions of tensors as CUDA graphs: all of their kernels are started by a single call.
+
+A recurrent layer starts thousands of small kernels in every batch, and a GPU waits longer for them
+than it computes. The shapes of a training batch never change, so that its passes can be recorded
+once, and replayed from then on. What is computed, and in which order, stays the same.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from charrnn.backbone.acceleration import is_eager_only
+
+MOST = 32
+"""Graphs that are kept; the memory of their inputs and results is kept with them."""
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    graph: torch.cuda.CUDAGraph
+    inputs: list[Tensor]
+    result: Any
+
+
+_recorded: OrderedDict[Hashable, _Recorded | None] = OrderedDict()
+"""By function and arguments; None for what was called once, without a graph."""
+
+
+def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | None) -> Any:
+    """Call a function that starts kernels and nothing else; on a GPU, as a graph.
+
+    The first call with arguments of some shapes is an ordinary one, and the second is recorded, so
+    that shapes that come once cost nothing. On a CPU, and under
+    charrnn.backbone.acceleration.eager_only, every call is an ordinary one.
+
+    Args:
+        function: must not look at the values of tensors, and its results must depend on its
+            arguments alone.
+        *arguments: tensors, lists of tensors, and hashable values.
+        **in_place: tensors that the function changes.
+
+    Returns:
+        What the function returns: tensors and None, in tuples and lists.
+    """
+    tensors = list(_tensors(arguments))
+    if not all(tensor.is_cuda for tensor in tensors) or is_eager_only() or _is_recording():
+        return function(*arguments, **in_place)
+    precision = torch.get_float32_matmul_precision()
+    key = function, precision, _signature(arguments), _signature_in_place(in_place)
+    if key not in _recorded:
+        _recorded[key] = None
+        if len(_recorded) > MOST:
+            _recorded.popitem(last=False)
+        return function(*arguments, **in_place)
+    # Memory that belongs to inference mode could not be written to outside of it.
+    with torch.inference_mode(False), torch.no_grad():
+        recorded = _recorded[key] or _record(function, arguments, in_place)
+        _recorded[key] = recorded
+        _recorded.move_to_end(key)
+        torch._foreach_copy_(recorded.inputs, tensors)
+        recorded.graph.replay()
+        # The next replay writes to the same memory.
+        return _each(torch.clone, recorded.result)
+
+
+def _record(
+    function: Callable[..., Any], arguments: tuple[Any, ...], in_place: dict[str, Tensor | None]
+) -> _Recorded:
+    inputs: list[Tensor] = []
+
+    def memory(tensor: Tensor) -> Tensor:
+        inputs.append(torch.empty_like(tensor, memory_format=torch.contiguous_format))
+        return inputs[-1]
+
+    static, graph = _each(memory, arguments), torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        result = function(*static, **in_place)
+    return _Recorded(graph, inputs, result)
+
+
+def _is_recording() -> bool:
+    """Whether a graph of someone else's is being recorded, which these kernels become part of."""
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _tensors(part)
+
+
+def _each(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """The value with every tensor in it changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, tuple | list):
+        return type(value)(_each(change, part) for part in value)
+    return value
+
+
+def _signature(value: Any) -> Hashable:
+    """What must be the same for a graph to be used again."""
+    if isinstance(value, Tensor):
+        return value.shape, value.dtype, value.device
+    if isinstance(value, tuple | list):
+        return tuple(map(_signature, value))
+    return value
+
+
+def _signature_in_place(in_place: dict[str, Tensor | None]) -> Hashable:
+    return tuple(None if each is None else each.data_ptr() for each in in_place.values())
