@@ -25,6 +25,7 @@ MOST = 32
 class _Recorded:
     graph: torch.cuda.CUDAGraph
     inputs: list[Tensor]
+    changed: list[Tensor]
     result: Any
 
 
@@ -48,11 +49,11 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
     Returns:
         What the function returns: tensors and None, in tuples and lists.
     """
-    tensors = list(_tensors(arguments))
+    tensors, changed = list(_tensors(arguments)), list(_tensors(tuple(in_place.values())))
     if not all(tensor.is_cuda for tensor in tensors) or is_eager_only() or _is_recording():
         return function(*arguments, **in_place)
     precision = torch.get_float32_matmul_precision()
-    key = function, precision, _signature(arguments), _signature_in_place(in_place)
+    key = function, precision, _signature(arguments), _signature(tuple(in_place.values()))
     if key not in _recorded:
         _recorded[key] = None
         if len(_recorded) > MOST:
@@ -63,8 +64,11 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
         recorded = _recorded[key] or _record(function, arguments, in_place)
         _recorded[key] = recorded
         _recorded.move_to_end(key)
-        torch._foreach_copy_(recorded.inputs, tensors)
+        for memory, tensor in zip(recorded.inputs, [*tensors, *changed], strict=True):
+            memory.copy_(tensor)
         recorded.graph.replay()
+        for tensor, memory in zip(changed, recorded.changed, strict=True):
+            tensor.copy_(memory)
         # The next replay writes to the same memory.
         return _each(torch.clone, recorded.result)
 
@@ -78,10 +82,12 @@ def _record(
         inputs.append(torch.empty_like(tensor, memory_format=torch.contiguous_format))
         return inputs[-1]
 
-    static, graph = _each(memory, arguments), torch.cuda.CUDAGraph()
+    own = _each(memory, arguments)
+    own_in_place = {name: _each(memory, each) for name, each in in_place.items()}
+    graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        result = function(*static, **in_place)
-    return _Recorded(graph, inputs, result)
+        result = function(*own, **own_in_place)
+    return _Recorded(graph, inputs, list(_tensors(tuple(own_in_place.values()))), result)
 
 
 def _is_recording() -> bool:
@@ -113,7 +119,3 @@ def _signature(value: Any) -> Hashable:
     if isinstance(value, tuple | list):
         return tuple(map(_signature, value))
     return value
-
-
-def _signature_in_place(in_place: dict[str, Tensor | None]) -> Hashable:
-    return tuple(None if each is None else each.data_ptr() for each in in_place.values())
