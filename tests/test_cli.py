@@ -13,7 +13,7 @@ from pathlib import Path
 import mido
 import pandas as pd
 import pytest
-from processes import Command, run_command
+from processes import ROOT, Command, run_command
 
 from charrnn import __version__
 from charrnn.config import scale_for_this_machine
@@ -126,6 +126,25 @@ def test_the_flags_of_hydra_go_on_to_hydra(command):
     assert (result.returncode, result.stderr) == (0, "")
     assert "k1: 7\n" in result.stdout
     assert "Hydra" in charrnn("train", "--hydra-help").stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("optimizer=r", ["optimizer=rmsprop"]), ("backbone.forget", ["backbone.forget_bias="])],
+)
+def test_the_tab_key_completes_fields_and_values_in_bash(typed, completed):
+    line = f"python src/train.py {typed}"
+    script = f"""
+        eval "$(python src/train.py -sc install=bash)"
+        COMP_LINE="{line}" COMP_POINT={len(line)} COMP_WORDS=({line}) COMP_CWORD=2
+        hydra_bash_completion
+        echo "${{COMPREPLY[@]}}"
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
+    shell = ["bash", "-c", script]
+    result = subprocess.run(shell, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (result.stderr, result.stdout.split()) == ("", completed)
 
 
 def test_a_plan_without_an_experiment_is_refused():
