@@ -117,6 +117,13 @@ PARTS = {
         "the paper's own size, once",
         ("experiment=fig9 name=anchor scale=paper data=shakespeare k1=100",),
     ),
+    14: Part(
+        "which starts of training sequences keep which recurrent cells usable far beyond k2 tokens",
+        (
+            "experiment=starts name=cells-starts scale=laptop seed=0,1,2 data=shakespeare k1=60"
+            " backbone=lstm,gru,rnn,mingru,minlstm columns=[backbone,start]",
+        ),
+    ),
 }
 """By number, in the order in which they are worth their time."""
 
