@@ -20,7 +20,7 @@ ON_GPU = replace(TINY, device="cuda")
 
 
 def measured(monkeypatch, out, *words: str) -> pd.DataFrame:
-    command = ["benchmark", "--device", "gpu", "--seconds", "0.3", "--out", str(out)]
+    command = ["benchmark", "--device", "gpu", "--out", str(out)]
     monkeypatch.setattr("sys.argv", [*command, *words])
     benchmark.main()
     (path,) = out.glob("*.csv")
@@ -30,7 +30,7 @@ def measured(monkeypatch, out, *words: str) -> pd.DataFrame:
 def test_every_loop_is_measured_on_the_gpu(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(loops, "PASS", 9)
     monkeypatch.setattr(benchmark, "QUICK", [(loop, TINY) for loop in loops.LOOPS])
-    table = measured(monkeypatch, tmp_path, "--quick", "--rounds", "1")
+    table = measured(monkeypatch, tmp_path, "--quick", "--seconds", "1e-9", "--rounds", "1")
     assert set(table["machine"]) == {gpu_name()}
     assert gpu_name() in capsys.readouterr().out
     for loop in loops.LOOPS:
@@ -60,9 +60,10 @@ def test_everything_of_a_step_is_on_the_gpu():
         entry.run()
 
 
+@pytest.mark.slow
 def test_processes_share_the_gpu(monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "CORE", TINY)
-    table = measured(monkeypatch, tmp_path, "--together", "1,2", "--gamma", "4")
+    table = measured(monkeypatch, tmp_path, "--together", "1,2", "--gamma", "4", "--seconds", "0.3")
     assert list(table["processes"]) == [1, 2]
     assert (table["batches_per_s"] > 0).all()
     # Reserved in blocks of 2 MiB at least, and a process has a CUDA context beside them.
