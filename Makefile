@@ -37,8 +37,11 @@ INSTALLED := $(BASE)$(addprefix -,$(filter joblib slurm ray,$(LAUNCHER:submitit_
 FIGURES := fig7 fig8 fig9 fig10 fig11
 # The overrides of every sweep.
 SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) device=$(DEVICE) 'launcher=$(LAUNCHER)' $(MORE)
-# Which loops are timed, such as LOOPS=train-step, and in how many alternating rounds at least.
-MEASURED = $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
+# Which loops are timed, such as LOOPS=train-step, in how many alternating rounds at least, and where:
+# on the CPU unless DEVICE=gpu.
+MEASURED = --device $(DEVICE:auto=cpu) $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
+# How many processes train at the same time.
+TOGETHER ?= 1,2,4
 # Which of the trained corpora are drawn.
 DRAWN = $(if $(filter-out auto,$(CORPORA)),--corpora $(CORPORA))
 
@@ -47,7 +50,7 @@ $(error LAUNCHER=$(firstword $(LAUNCHER)) takes no settings: write MORE='$(wordl
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry evidence $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all test-long lint format docs benchmark benchmark-quick benchmark-growth clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry evidence $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all test-long lint format docs benchmark benchmark-quick benchmark-growth benchmark-together clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
@@ -140,15 +143,18 @@ format: $(FOR_TESTS) ## format the code
 docs: $(FOR_DOCS) ## build the documentation in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=, LOOPS=, ROUNDS=)
+benchmark: $(INSTALLED) ## time every loop beside its matrix products and its peers (OUT=, LOOPS=, ROUNDS=, DEVICE=gpu)
 	$(BIN)/python -m charrnn.benchmark --out $(OUT) $(MEASURED)
 
-benchmark-quick: $(INSTALLED) ## the core rows of the same, in about two minutes (OUT=, LOOPS=, ROUNDS=)
+benchmark-quick: $(INSTALLED) ## the core rows of the same, in about two minutes (OUT=, LOOPS=, ROUNDS=, DEVICE=gpu)
 	$(BIN)/python -m charrnn.benchmark --quick --out $(OUT) $(MEASURED)
 
-benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|, and draw it (OUT=, ROUNDS=)
+benchmark-growth: $(INSTALLED) ## time a training step over k2, gamma, r and |V|, and draw it (OUT=, ROUNDS=, DEVICE=gpu)
 	$(BIN)/python -m charrnn.benchmark --growth --out $(OUT) $(MEASURED)
 	$(BIN)/python -m analysis.speed.growth --table $(OUT)/growth.csv
+
+benchmark-together: $(INSTALLED) ## batches per second of several processes at once (OUT=, TOGETHER=1,2,4, DEVICE=gpu)
+	$(BIN)/python -m charrnn.benchmark --together $(TOGETHER) --out $(OUT) --device $(DEVICE:auto=cpu)
 
 clean: ## remove the environment; runs stay
 	rm -rf $(VENV)

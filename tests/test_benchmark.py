@@ -16,7 +16,14 @@ from charrnn.benchmark import __main__ as benchmark
 from charrnn.benchmark import floors, loops, measure, peers
 from charrnn.benchmark.case import Case
 from charrnn.benchmark.costs import feed_milliseconds, lightning_milliseconds
-from charrnn.benchmark.measure import Effort, Entry, alternate, imprecision, summary
+from charrnn.benchmark.measure import (
+    Effort,
+    Entry,
+    alternate,
+    float32_products,
+    imprecision,
+    summary,
+)
 from charrnn.benchmark.memory import peak_memory
 from charrnn.evaluation.perplexity import PROCEDURES
 
@@ -103,6 +110,9 @@ def test_entries_take_turns_and_ratios_are_of_rounds():
     alternate(entries, Effort(0, 2))
     assert order == ["ours", "floor", "ours", "floor", "floor", "ours"]
     assert len(alternate(entries, Effort(0, 2, limit=1e-9))) == 1
+    order.clear()
+    alternate(entries, Effort(0, 1, warm_ups=2))
+    assert order == ["ours", "ours", "floor", "floor", "ours", "floor"]
     # The machine is ten times slower in the last round, and the ratio does not see it.
     times = pd.DataFrame({"ours": [2.0, 3.0, 40.0], "floor": [1.0, 2.0, 20.0]})
     ours, floor = summary("train-step", TINY, times).to_dict("records")
@@ -112,6 +122,19 @@ def test_entries_take_turns_and_ratios_are_of_rounds():
     assert floor["ratio_to_ours"] == 0.5
     assert pd.isna(ours["ratio_to_nn_lstm"])
     assert ours["case"] == "gamma=4,r=2,k2=3,V=7,dense=5,batch=2"
+
+
+def test_products_are_in_the_given_precision_for_as_long():
+    def current() -> tuple[str, bool]:
+        return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+    before = current()
+    with float32_products("highest"):
+        assert current() == ("highest", False)
+        with float32_products("high"):
+            assert current() == ("high", True)
+        assert current() == ("highest", False)
+    assert current() == before
 
 
 @pytest.fixture
@@ -147,6 +170,7 @@ def test_the_quick_benchmark_has_every_loop_with_its_floor_and_peers(run, monkey
         assert (table["threads"] == 1).all()
         assert loop in printed
     assert "torch " + torch.__version__ in printed
+    assert not any("TF32" in name for name in table["implementation"])  # which CPUs do not have
 
 
 def test_growth_is_measured_and_drawn(run, monkeypatch, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,49 +14,28 @@ import pandas as pd
 import torch
 from rich.progress import track
 
-from charrnn.benchmark.case import BATCH, DENSE, VOCABULARY, Case
+from charrnn.benchmark.case import BATCH, DENSE, VOCABULARY
 from charrnn.benchmark.costs import costs
 from charrnn.benchmark.loops import LOOPS
-from charrnn.benchmark.measure import BASELINES, Effort, alternate, summary
+from charrnn.benchmark.measure import BASELINES, Effort, alternate, float32_products, summary
+from charrnn.benchmark.plans import (
+    CORE,
+    EFFORT,
+    FULL,
+    GROWING,
+    GROWTH,
+    ON_A_GPU,
+    QUICK,
+    TOGETHER,
+    WIDE,
+    Plan,
+)
+from charrnn.benchmark.together import together
 from charrnn.console import console, refuse
-from charrnn.errors import CharRNNError, require_choice
+from charrnn.devices import CPU, GPU, gpu_name, require_here
+from charrnn.errors import CharRNNError, require, require_choice
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
-
-Plan = list[tuple[str, Case]]
-"""Loops, and the cases that they are measured at."""
-
-CORE = Case(512)
-QUICK: Plan = [
-    *((loop, CORE) for loop in LOOPS),
-    ("train-step", Case(128)),
-    ("train-step", Case(128, num_layers=2)),
-]
-FULL: Plan = [
-    (loop, Case(hidden_size, num_layers))
-    for loop in LOOPS
-    for num_layers in (1, 2)
-    for hidden_size in (512, 128)
-]
-WIDE: Plan = [("train-step", CORE), ("eval-windowed", CORE)]
-"""Also measured on all cores."""
-GROWTH: Plan = [
-    ("train-step", case)
-    for case in dict.fromkeys(
-        [
-            *(Case(128, k2=k2) for k2 in (25, 50, 100, 200, 400)),
-            *(Case(hidden_size) for hidden_size in (64, 128, 256, 512)),
-            *(Case(128, num_layers=num_layers) for num_layers in (1, 2, 3, 4)),
-            *(Case(128, vocabulary=size) for size in (30, 85, 200, 400, 800)),
-        ]
-    )
-]
-EFFORT = {
-    "quick": Effort(0.7, 5, limit=20, precision=0.03),
-    "growth": Effort(1.5, 5),
-    "full": Effort(4, 5),
-}
-GROWING = ("ours", "floor", "nn.LSTM")
 
 
 def measure(
@@ -83,60 +63,56 @@ def readable(table: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    """Measure, print the table and write it as CSV."""
-    parser = argparse.ArgumentParser(
-        prog="python -m charrnn.benchmark",
-        description="Time every loop, next to its matrix products alone and to its peers.",
-    )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--quick", action="store_true", help="the core rows, in about two minutes")
-    which.add_argument("--growth", action="store_true", help="a training step over k2, gamma, r, V")
-    parser.add_argument(
-        "--out", type=Path, default=Path("multirun/benchmark"), help="folder of the tables"
-    )
-    parser.add_argument("--seconds", type=float, help="minimum time spent on each loop")
-    parser.add_argument("--rounds", type=int, help="minimum number of rounds")
-    parser.add_argument("--loops", default=",".join(LOOPS), help="which loops, such as train-step")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    arguments = parser.parse_args()
-    usual = EFFORT["quick" if arguments.quick else "growth" if arguments.growth else "full"]
-    effort = replace(
-        usual,
-        seconds=arguments.seconds or usual.seconds,
-        rounds=arguments.rounds or usual.rounds,
-        limit=math.inf if arguments.rounds else usual.limit,
-    )
+    """Measure, print the tables and write them as CSV."""
+    arguments = _arguments()
+    threads, cores = arguments.threads, os.cpu_count() or 1
     loops = arguments.loops.split(",")
     try:
+        require_choice("--device", arguments.device, (CPU, GPU))
         for loop in loops:
             require_choice("--loops", loop, LOOPS)
+        counts = _whole_numbers("--together", arguments.together)
+        sizes = _whole_numbers("--gamma", arguments.gamma)
+        require_here(arguments.device)
     except CharRNNError as error:
         refuse(error)
+    on_gpu = arguments.device == GPU
+    device = "cuda" if on_gpu else "cpu"
     growth, quick, full, wide = (
-        [(loop, case) for loop, case in plan if loop in loops]
+        [(loop, replace(case, device=device)) for loop, case in plan if loop in loops]
         for plan in (GROWTH, QUICK, FULL, WIDE)
     )
-    threads, cores = arguments.threads, os.cpu_count() or 1
+    effort = _effort(arguments)
     tables: dict[str, pd.DataFrame] = {}
-    if arguments.growth:
-        stem, parts = "growth", [*measure(growth, effort, threads, GROWING)]
-    elif arguments.quick:
-        stem, parts = "benchmark-quick", [*measure(quick, effort, threads)]
-    else:
-        stem, parts = "benchmark", [*measure(full, effort, threads)]
-        if cores > threads:
-            parts += measure(wide, effort, cores)
-        torch.set_num_threads(threads)
-        if len(loops) == len(LOOPS):
-            tables["costs"] = costs()
-    processor = machine()["processor"]
+    complete = True
+    with float32_products("highest"):
+        if counts:
+            cases = [replace(CORE, hidden_size=size, device=device) for size in sizes]
+            wanted = arguments.seconds or TOGETHER
+            rows = [row for case in cases for row in together(counts, case, wanted)]
+            complete = len(rows) == len(counts) * len(cases)
+            if not rows:
+                sys.exit(1)
+            stem, parts = "together", [pd.DataFrame(rows)]
+        elif arguments.growth:
+            stem, parts = "growth", [*measure(growth, effort, threads, GROWING)]
+        elif arguments.quick:
+            stem, parts = "benchmark-quick", [*measure(quick, effort, threads)]
+        else:
+            stem, parts = "benchmark", [*measure(full, effort, threads)]
+            if cores > threads and not on_gpu:
+                parts += measure(wide, effort, cores)
+            torch.set_num_threads(threads)
+            if len(loops) == len(LOOPS) and not on_gpu:
+                tables["costs"] = costs()
+    processor = gpu_name() if on_gpu else machine()["processor"]
     where = {"machine": processor, "cores": cores, "torch": torch.__version__}
     tables = {stem: pd.concat(parts).assign(**where), **tables}
     print(
-        f"{processor}, {cores} cores; torch {torch.__version__}; float32; batch {BATCH},"
-        f" dense {DENSE}, |V|={VOCABULARY} unless the case says otherwise"
+        f"{processor}, {cores} {'CPU ' * on_gpu}cores; torch {torch.__version__}; float32; batch"
+        f" {BATCH}, dense {DENSE}, |V|={VOCABULARY} unless the case says otherwise"
     )
-    print(readable(tables[stem]))
+    print(parts[0].round(3).to_string(index=False) if counts else readable(tables[stem]))
     if "costs" in tables:
         print(tables["costs"].round(4).to_string(index=False))
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -144,6 +120,50 @@ def main() -> None:
         path = arguments.out / f"{name}.csv"
         write_atomically(path, table.to_csv(index=False))
         print(path)
+    if not complete:
+        sys.exit(1)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m charrnn.benchmark",
+        description="Time every loop, next to its matrix products alone and to its peers.",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--quick", action="store_true", help="the core rows, in about two minutes")
+    which.add_argument("--growth", action="store_true", help="a training step over k2, gamma, r, V")
+    which.add_argument(
+        "--together", help="batches per second of several processes at once, such as 1,2,4"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("multirun/benchmark"), help="folder of the tables"
+    )
+    parser.add_argument("--seconds", type=float, help="minimum time spent on each loop")
+    parser.add_argument("--rounds", type=int, help="minimum number of rounds")
+    parser.add_argument("--loops", default=",".join(LOOPS), help="which loops, such as train-step")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--device", default=CPU, help="cpu or gpu")
+    parser.add_argument("--gamma", default="512", help="sizes of the networks of --together")
+    return parser.parse_args()
+
+
+def _whole_numbers(field: str, given: str | None) -> list[int]:
+    """The numbers of a list such as `1,2,4`; none if it was not given."""
+    words = given.split(",") if given is not None else []
+    fits = all(word.isdecimal() and int(word) > 0 for word in words)
+    require(fits, field, given, "whole numbers from 1 on, such as 1,2,4")
+    return [int(word) for word in words]
+
+
+def _effort(arguments: argparse.Namespace) -> Effort:
+    usual = EFFORT["quick" if arguments.quick else "growth" if arguments.growth else "full"]
+    return replace(
+        usual,
+        seconds=arguments.seconds or usual.seconds,
+        rounds=arguments.rounds or usual.rounds,
+        limit=math.inf if arguments.rounds else usual.limit,
+        warm_ups=ON_A_GPU if arguments.device == GPU else 1,
+    )
 
 
 if __name__ == "__main__":

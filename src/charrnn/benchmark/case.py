@@ -1,4 +1,4 @@
-"""The sizes of the networks and batches that are timed."""
+"""The sizes of the networks and batches that are timed, and where."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Case:
         vocabulary: distinct tokens.
         dense_size: units in the hidden dense layer.
         batch: sequences in a training batch.
+        device: where the tensors are: `cpu` or `cuda`. The name does not include it.
     """
 
     hidden_size: int
@@ -33,6 +34,7 @@ class Case:
     vocabulary: int = VOCABULARY
     dense_size: int = DENSE
     batch: int = BATCH
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
@@ -49,4 +51,5 @@ class Case:
 
     def tokens(self, *shape: int) -> Tensor:
         """Random tokens."""
-        return torch.randint(self.vocabulary, shape, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        return torch.randint(self.vocabulary, shape, generator=generator).to(self.device)

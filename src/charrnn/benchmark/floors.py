@@ -5,11 +5,16 @@ input weights of all layers but the first, and in the dense layers. The first la
 one-hot, so it needs a look-up and no product. Nothing is added, activated, copied or drawn between
 the products, and their results go to preallocated memory. B sequences or rows, T steps, H hidden
 units, G = 4H gate units, D dense units, V tokens.
+
+On a GPU the products are recorded once as a CUDA graph, which is then replayed: otherwise the time
+in which Python launches them would be measured, and not the products.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Concatenate, ParamSpec
 
 import torch
 from torch import Tensor
@@ -18,6 +23,32 @@ from charrnn.benchmark.case import Case
 from charrnn.evaluation.perplexity import STEPS
 
 Products = Callable[[], None]
+P = ParamSpec("P")
+
+
+class _Recorded:
+    """Products on a GPU as a CUDA graph."""
+
+    def __init__(self, products: Products) -> None:
+        self.products = products  # their memory, which the graph does not keep
+        products()  # loads what cannot be loaded while a graph is recorded
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            products()
+
+    def __call__(self) -> None:
+        self.graph.replay()
+
+
+def _recorded_on_a_gpu(
+    floor: Callable[Concatenate[Case, P], Products],
+) -> Callable[Concatenate[Case, P], Products]:
+    @functools.wraps(floor)
+    def of(case: Case, /, *args: P.args, **kwargs: P.kwargs) -> Products:
+        products = floor(case, *args, **kwargs)
+        return products if case.device == "cpu" else _Recorded(products)
+
+    return of
 
 
 class _Weights:
@@ -25,9 +56,10 @@ class _Weights:
 
     def __init__(self, case: Case) -> None:
         H, D, V = case.hidden_size, case.dense_size, case.vocabulary
-        self.hid = [torch.randn(H, 4 * H) for _ in range(case.num_layers)]
-        self.inputs = [torch.randn(H, 4 * H) for _ in range(case.num_layers - 1)]
-        self.dense, self.output = torch.randn(H, D), torch.randn(D, V)
+        randn = functools.partial(torch.randn, device=case.device)
+        self.hid = [randn(H, 4 * H) for _ in range(case.num_layers)]
+        self.inputs = [randn(H, 4 * H) for _ in range(case.num_layers - 1)]
+        self.dense, self.output = randn(H, D), randn(D, V)
 
     def all(self) -> list[Tensor]:
         return [*self.hid, *self.inputs, self.dense, self.output]
@@ -39,10 +71,11 @@ class _Forward:
     def __init__(self, case: Case, weights: _Weights, T: int, B: int, scored: int) -> None:
         H, G = case.hidden_size, 4 * case.hidden_size
         self.weights = weights
-        self.hidden_TBH, self.gates_TBG = torch.randn(T, B, H), torch.empty(T, B, G)
-        self.dense_ND = torch.empty(scored, case.dense_size)
-        self.logits_NV = torch.empty(scored, case.vocabulary)
-        self.scored_NH = torch.randn(scored, H)
+        self.hidden_TBH = torch.randn(T, B, H, device=case.device)
+        self.gates_TBG = torch.empty(T, B, G, device=case.device)
+        self.dense_ND = torch.empty(scored, case.dense_size, device=case.device)
+        self.logits_NV = torch.empty(scored, case.vocabulary, device=case.device)
+        self.scored_NH = torch.randn(scored, H, device=case.device)
 
     def recur(self) -> None:
         """One product with the recurrent weights per step, and one of the input for all steps."""
@@ -63,6 +96,7 @@ class _Forward:
         self.readout()
 
 
+@_recorded_on_a_gpu
 def train_step(case: Case) -> Products:
     """Forward and backward of multi-loss training.
 
@@ -71,11 +105,11 @@ def train_step(case: Case) -> Products:
     and (TB, G) x (G, H) and (H, TB) x (TB, G) for its gradients. Dense layers: once (TB, H) x
     (H, D) and (TB, D) x (D, V), and for each of these the two products of its gradients.
     """
-    T, B, H = case.k2, case.batch, case.hidden_size
+    T, B = case.k2, case.batch
     weights = _Weights(case)
     forward = _Forward(case, weights, T, B, T * B)
     hidden_NH, gates_NG = forward.hidden_TBH.flatten(0, 1), forward.gates_TBG.flatten(0, 1)
-    dh_BH, dhidden_NH = torch.empty(B, H), torch.empty(T * B, H)
+    dh_BH, dhidden_NH = torch.empty_like(forward.hidden_TBH[0]), torch.empty_like(hidden_NH)
     ddense_ND = torch.empty_like(forward.dense_ND)
     dW_HG = torch.empty_like(weights.hid[0])
     dW_HD, dW_DV = torch.empty_like(weights.dense), torch.empty_like(weights.output)
@@ -98,6 +132,7 @@ def train_step(case: Case) -> Products:
     return products
 
 
+@_recorded_on_a_gpu
 def eval_windowed(case: Case, windows: int) -> Products:
     """k2 steps of ``windows`` rows, with the dense layers at the last step."""
     weights = _Weights(case)
@@ -112,26 +147,31 @@ def eval_windowed(case: Case, windows: int) -> Products:
     return products
 
 
+@_recorded_on_a_gpu
 def eval_progressive(case: Case, steps: int) -> Products:
     """One row and ``steps`` steps, with the dense layers for all steps in one product."""
     return _Forward(case, _Weights(case), steps, 1, steps)
 
 
+@_recorded_on_a_gpu
 def sampling_windowed(case: Case) -> Products:
     """A token of Algorithm 4 taken literally: one row, k2 steps, dense layers at the last."""
     return _Forward(case, _Weights(case), case.k2, 1, 1)
 
 
+@_recorded_on_a_gpu
 def sampling_rolling(case: Case) -> Products:
     """A token with k2 open windows: k2 rows, one step, the dense layers for the oldest."""
     return _Forward(case, _Weights(case), 1, case.k2, 1)
 
 
+@_recorded_on_a_gpu
 def sampling_progressive(case: Case) -> Products:
     """A token of Algorithm 5: one row, one step."""
     return _Forward(case, _Weights(case), 1, 1, 1)
 
 
+@_recorded_on_a_gpu
 def read_weights(case: Case) -> Products:
     """No products: reads all their weights once, as fast as memory allows."""
     weights = _Weights(case).all()

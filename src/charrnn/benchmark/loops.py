@@ -14,7 +14,7 @@ from charrnn.backbone.lstm_autograd import prepare_cpu
 from charrnn.backbone.network import Backbone
 from charrnn.benchmark import floors, peers
 from charrnn.benchmark.case import Case
-from charrnn.benchmark.measure import Entry
+from charrnn.benchmark.measure import Entry, float32_products
 from charrnn.config import conf_folder
 from charrnn.datamodule.batches import Batch
 from charrnn.evaluation.perplexity import PROCEDURES, WINDOWS
@@ -30,29 +30,57 @@ PASS = 500
 """Tokens in the pass of eval-progressive; the time per token does not depend on their number."""
 TOKENS = {"windowed": 2, "rolling": 10, "progressive": 50}
 """Tokens drawn per call when a sampler is timed."""
+STEPS = {"cpu": 1, "cuda": 5}
+"""Training steps per call: on a GPU, Python may prepare a step while the one before is computed."""
 
 
 def train_step(case: Case) -> Entries:
-    """Loss, backward pass and optimizer: scheme 1 everywhere, and our scheme 2."""
-    tokens_TB = case.tokens(case.k2 + 1, case.batch)
-    batch = Batch(tokens_TB[:-1], tokens_TB[1:], number=0)
-    return {
-        "ours": Entry(our_step(Scheme1, case, batch)),
-        "ours, eager": Entry(_eagerly(our_step(Scheme1, case, batch))),
-        "ours, scheme 2": Entry(our_step(Scheme2, case, batch)),
-        "floor": Entry(floors.train_step(case)),
-        **{name: Entry(_peer_step(peer(case), batch)) for name, peer in peers.PEERS.items()},
+    """Loss, backward pass and optimizer: scheme 1 everywhere, and our scheme 2.
+
+    On a GPU, rows with TF32 are added. The others are in full single precision: for nn.LSTM too,
+    whose products cuDNN would compute as TF32 by default.
+    """
+    batch = random_batch(case)
+    steps: dict[str, Callable[[], None]] = {
+        "ours": our_step(Scheme1, case, batch),
+        "ours, eager": _eagerly(our_step(Scheme1, case, batch)),
+        "ours, scheme 2": our_step(Scheme2, case, batch),
+        "floor": floors.train_step(case),
+        **{name: _peer_step(_peer(name, case), batch) for name in peers.PEERS},
     }
+    if case.device != "cpu":
+        steps["ours, TF32"] = _in_tf32(our_step(Scheme1, case, batch))
+        steps["nn.LSTM, TF32"] = _in_tf32(_peer_step(_peer("nn.LSTM", case), batch))
+    return {name: steps_of(step, case) for name, step in steps.items()}
+
+
+def steps_of(step: Callable[[], None], case: Case) -> Entry:
+    """As many steps as are timed together on the case's device."""
+    return _repeated(step, STEPS[case.device])
+
+
+def random_batch(case: Case) -> Batch:
+    """A training batch of random tokens."""
+    tokens_TB = case.tokens(case.k2 + 1, case.batch)
+    return Batch(tokens_TB[:-1], tokens_TB[1:], number=0)
 
 
 def our_step(scheme_class: type[Scheme], case: Case, batch: Batch) -> Callable[[], None]:
     """A training step of a scheme, without Lightning."""
-    scheme = scheme_class(our_backbone(case), _adam(), k1=case.k2, k2=case.k2)
+    scheme = scheme_class(our_backbone(case), _adam(), k1=case.k2, k2=case.k2).to(case.device)
     return make_step(partial(scheme.training_step, batch), scheme.configure_optimizers())
 
 
+def _in_tf32(step: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        with float32_products("high"):
+            step()
+
+    return run
+
+
 def _eagerly(step: Callable[[], None]) -> Callable[[], None]:
-    """The step without the fused recurrence, as on machines that cannot compile it."""
+    """The step in torch's own operations, as on machines that cannot compile anything faster."""
 
     def run() -> None:
         with eager_only():
@@ -63,8 +91,10 @@ def _eagerly(step: Callable[[], None]) -> Callable[[], None]:
 
 def our_backbone(case: Case) -> Backbone:
     """The network of a case."""
-    prepare_cpu()
-    return Backbone(case.vocabulary, case.num_layers, case.hidden_size, case.dense_size)
+    if case.device == "cpu":
+        prepare_cpu()
+    sizes = case.vocabulary, case.num_layers, case.hidden_size, case.dense_size
+    return Backbone(*sizes).to(case.device)
 
 
 def _peer_step(peer: peers.Peer, batch: Batch) -> Callable[[], None]:
@@ -120,7 +150,7 @@ def sampling_rolling(case: Case) -> Entries:
 
     For nn.LSTM, literal windowed sampling: what a user would write to draw the same tokens.
     """
-    torchs = peers.TorchLSTM(case).eval()
+    torchs = _peer("nn.LSTM", case).eval()
     literal = peers.windowed_sampling(torchs, case.tokens(case.k2))
     return {
         "ours": _ours("rolling", case),
@@ -156,7 +186,11 @@ LOOPS: dict[str, Callable[[Case], Entries]] = {
 
 
 def _peers(case: Case) -> Iterable[tuple[str, peers.Peer]]:
-    return [(name, peer(case).eval()) for name, peer in peers.PEERS.items()]
+    return [(name, _peer(name, case).eval()) for name in peers.PEERS]
+
+
+def _peer(name: str, case: Case) -> peers.Peer:
+    return peers.PEERS[name](case).to(case.device)
 
 
 def _ours(procedure: str, case: Case) -> Entry:

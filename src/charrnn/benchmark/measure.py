@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from charrnn.benchmark.case import Case
 from charrnn.training.timed_step import seconds
+from charrnn.training.trainer import matmul_precision
 
 BASELINES = {"floor": "ratio_to_floor", "nn.LSTM": "ratio_to_nn_lstm", "ours": "ratio_to_ours"}
 """Implementations that all others of a loop are compared with, and the columns of the ratios."""
@@ -42,18 +44,36 @@ class Effort:
         limit: seconds after which no further round starts, whatever the others ask for.
         precision: how far the median ratio of any two entries may be off, as a share of it (half
             the width of its 95 % interval); more rounds are made until it is known so well.
+        warm_ups: how often every entry runs before the first round.
     """
 
     seconds: float
     rounds: int
     limit: float = math.inf
     precision: float = math.inf
+    warm_ups: int = 1
+
+
+@contextmanager
+def float32_products(precision: str) -> Iterator[None]:
+    """On a GPU, multiply 32-bit numbers in full precision (`highest`) or as TF32 (`high`).
+
+    This includes cuDNN's products, which by themselves are TF32 even where torch's are not.
+    """
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = precision != "highest"
+    try:
+        with matmul_precision(precision):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def alternate(entries: Mapping[Any, Entry], effort: Effort) -> pd.DataFrame:
-    """Milliseconds per batch or token (rows: rounds, columns: entries), after one warm-up each."""
+    """Milliseconds per batch or token (rows: rounds, columns: entries), after the warm-ups."""
     for entry in entries.values():
-        entry.run()
+        for _ in range(effort.warm_ups):
+            entry.run()
     times: list[dict[Any, float]] = []
     started = time.perf_counter()
     elapsed = 0.0
