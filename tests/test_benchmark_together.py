@@ -57,24 +57,6 @@ def test_a_process_that_fails_does_not_leave_the_others_waiting(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("script", "runs"),
-    [
-        ("read question; [ $question = get_server_list ]", True),
-        ("echo Cannot find MPS control daemon process; exit 1", False),
-        ("echo Cannot find MPS control daemon process", False),
-        (None, False),
-    ],
-)
-def test_mps_runs_if_its_daemon_answers(script, runs, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    if script is not None:
-        control = tmp_path / "nvidia-cuda-mps-control"
-        control.write_text(f"#!/bin/sh\n{script}\n")
-        control.chmod(0o755)
-    assert together.mps_runs() is runs
-
-
-@pytest.mark.parametrize(
     ("words", "refusal"),
     [
         (["--together", "1,0"], "--together=1,0 cannot be used: it has to be whole numbers"),

@@ -31,6 +31,8 @@ CELLS = {
     # Corpora x architectures x k1 x replicates.
     12: [4 * 4 * 3 * 3] * 2,
     13: [4],
+    # Recurrent cells x starts x replicates.
+    14: [5 * 6 * 3],
 }
 
 
@@ -58,7 +60,7 @@ def test_the_parts_at_the_papers_size_have_it():
 
 
 def test_there_is_no_part_0():
-    with pytest.raises(BadInput, match=r"^PART=0 cannot be used: .* a number from 1 to 13\.$"):
+    with pytest.raises(BadInput, match=r"^PART=0 cannot be used: .* a number from 1 to 14\.$"):
         train("0", [])
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
@@ -23,6 +21,7 @@ import torch
 from charrnn.benchmark.case import Case
 from charrnn.benchmark.loops import our_step, random_batch, steps_of
 from charrnn.console import console
+from charrnn.devices import shares_gpus
 from charrnn.errors import CharRNNError, reason
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 from charrnn.training.timed_step import seconds
@@ -79,7 +78,7 @@ def together(counts: Sequence[int], case: Case, wanted: float) -> Iterator[dict[
         yield {
             "case": case.name,
             "processes": count,
-            "mps": mps_runs(),
+            "mps": shares_gpus(),
             "batches_per_s": rate,
             "speed_up": rate / alone,
             "ms_median": median(times),
@@ -88,21 +87,6 @@ def together(counts: Sequence[int], case: Case, wanted: float) -> Iterator[dict[
             "gpu_gb_of_one": max(pace.reserved for pace in paces) / 1e9,
             "gpu_gb_of_all": max(pace.in_use for pace in paces) / 1e9,
         }
-
-
-def mps_runs() -> bool:
-    """Whether the daemon of NVIDIA's multi-process service answers."""
-    control = shutil.which("nvidia-cuda-mps-control")
-    if control is None:
-        return False
-    question = "get_server_list\n"
-    try:
-        answer = subprocess.run(
-            [control], input=question, text=True, capture_output=True, check=True, timeout=30
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return "Cannot find" not in answer.stdout + answer.stderr
 
 
 def _measured(count: int, case: Case, wanted: float) -> list[Pace]:
