@@ -50,7 +50,7 @@ $(error LAUNCHER=$(firstword $(LAUNCHER)) takes no settings: write MORE='$(wordl
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry evidence $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all test-long lint format docs benchmark benchmark-quick benchmark-growth benchmark-together clean
+.PHONY: help setup $(FIGURES:%=reproduce-%) reproduce-table4 reproduce-all reproduce-bptt reproduce-k3 reproduce-decay reproduce-readings reproduce-carry evidence $(FIGURES:%=plan-%) plan-all status figures claims report numbers data tensorboard test test-all test-long test-gpu lint format docs benchmark benchmark-quick benchmark-growth benchmark-together clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \
@@ -123,13 +123,17 @@ tensorboard: $(INSTALLED) ## show the runs in a browser (BIND=, PORT=)
 	@$(BIN)/charrnn tensorboard --host $(BIND) --port $(PORT)
 
 test: lint ## run the linters and the fast tests, in a few minutes
-	$(BIN)/python -m pytest -n 3 -m "not slow and not long"
+	$(BIN)/python -m pytest -n 3 -m "not slow and not long and not gpu"
 
 test-long: $(FOR_TESTS) ## run the longest tests, before a release: more kills, corpora read twice, real costs
 	$(BIN)/python -m pytest -n 3 -m long
 
 test-all: $(FOR_TESTS) ## run the slow tests: Ray, browsers, real fetches, tests that kill
 	$(BIN)/python -m pytest -n 3 -m "slow and not long"
+
+# pytest ends with 5 if it has run no test.
+test-gpu: $(FOR_TESTS) ## run the tests of a GPU, in about a minute; without one they are skipped
+	$(BIN)/python -m pytest -n 3 tests/test_gpu.py || [ $$? -eq 5 ]
 
 lint: $(FOR_TESTS) ## check style, formatting and types
 	$(BIN)/ruff check
