@@ -109,8 +109,7 @@ def sample(arguments: argparse.Namespace) -> None:
         log.info("the prompt has %d tokens, fewer than k2=%d: read as it is.", len(prompt), run.k2)
     procedure = arguments.procedure or _default(reference)
     log.info("%s: %s sampling, k2=%d", run, procedure, run.k2)
-    prompt_N = torch.from_numpy(prompt).to(run.backbone.output.weight.device)
-    streams = STREAMS[procedure](run.backbone, prompt_N, run.k2, choice, number)
+    streams = STREAMS[procedure](run.backbone, torch.from_numpy(prompt), run.k2, choice, number)
     first = next(streams)  # refuse a diverged model before anything is printed
     steps = itertools.chain([first], itertools.islice(streams, arguments.length - 1))
     samples = [prompt.tolist() for _ in range(number)]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.backbone.network import Network
-from charrnn.evaluation.perplexity import WINDOWS
+from charrnn.evaluation.perplexity import WINDOWS, in_double
 
 
 def perplexity_by_position(backbone: Network, tokens_N: Tensor, k2: int) -> Tensor:
@@ -31,7 +31,7 @@ def perplexity_by_position(backbone: Network, tokens_N: Tensor, k2: int) -> Tens
         torch.Size([3])
     """
     inputs_WT, targets_WT = (text.unfold(0, k2, 1) for text in (tokens_N[:-1], tokens_N[1:]))
-    losses_T = torch.zeros(k2, dtype=torch.float64)
+    losses_T = in_double(torch.zeros(k2, device=tokens_N.device))
     with torch.inference_mode():
         for inputs_BT, targets_BT in zip(
             inputs_WT.split(WINDOWS), targets_WT.split(WINDOWS), strict=True
@@ -44,5 +44,5 @@ def perplexity_by_position(backbone: Network, tokens_N: Tensor, k2: int) -> Tens
                 losses = nn.functional.cross_entropy(
                     backbone.readout(hidden_BH), targets_B, reduction="none"
                 )
-                losses_T[t] += losses.double().sum().cpu()
-    return (losses_T / len(inputs_WT)).exp()
+                losses_T[t] += in_double(losses).sum()
+    return (losses_T.cpu() / len(inputs_WT)).exp()

@@ -153,7 +153,7 @@ PROCEDURES: dict[str, Callable[[Network, Tensor, int], Perplexity]] = dict(
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Each token's -log p, in double precision; 0 for those that are not scored.
+    """Each token's -log p, see `in_double`; 0 for those that are not scored.
 
     Args:
         logits: for each token, (N, |V|).
@@ -164,13 +164,27 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
         losses = nn.functional.cross_entropy(
             logits, targets, reduction="none", ignore_index=NOT_SCORED
         )
-    return losses.cpu().double()
+    return in_double(losses)
+
+
+def in_double(values: Tensor) -> Tensor:
+    """The values in double precision, on their device if that has it, else on the CPU.
+
+    They stay there until all are measured, because a GPU would have to finish for each copy.
+    """
+    return values.to(place_of_doubles(values.device)).double()
+
+
+def place_of_doubles(device: torch.device) -> torch.device:
+    """The device, or the CPU for those that know no double precision."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def perplexity_of(losses: Sequence[Tensor], tokens_scored: int) -> Perplexity:
     """The perplexity of the last ``tokens_scored`` of the losses, which come in chunks."""
+    losses = [chunk.cpu() for chunk in losses]
     mean = sum(chunk.sum().item() for chunk in losses) / tokens_scored
-    scored = torch.cat(list(losses))[-tokens_scored:]
+    scored = torch.cat(losses)[-tokens_scored:]
     means = scored[: tokens_scored // BLOCK * BLOCK].view(-1, BLOCK).mean(dim=1)
     error = means.std() / len(means) ** 0.5 if len(means) > 1 else torch.tensor(torch.nan)
     return Perplexity(

@@ -16,7 +16,7 @@ from torch import Tensor
 from charrnn.backbone.network import Network
 from charrnn.backbone.precision import at_least_single
 from charrnn.backbone.state import State, state_after
-from charrnn.evaluation.perplexity import token_losses
+from charrnn.evaluation.perplexity import in_double, token_losses
 
 READERS = 64
 """Readers side by side."""
@@ -72,9 +72,10 @@ def read_on(backbone: Network, tokens_N: Tensor, length: int, readers: int = REA
             own = token_losses(backbone.readout(hidden_SBH.flatten(0, 1)), targets_SB.flatten())
             losses.append(own.view(targets_SB.shape).mean(1))
             parts = [torch.cat(layers, dim=2).abs() for layers in zip(*trajectory, strict=True)]
-            sizes.append(torch.stack([part.double().mean((1, 2)).cpu() for part in parts]))
-            largest.append(torch.stack([part.amax((1, 2)).double().cpu() for part in parts]))
-    return ByPosition(torch.cat(losses), torch.cat(sizes, dim=1), torch.cat(largest, dim=1))
+            sizes.append(torch.stack([in_double(part).mean((1, 2)) for part in parts]))
+            largest.append(torch.stack([in_double(part.amax((1, 2))) for part in parts]))
+    found = torch.cat(losses), torch.cat(sizes, dim=1), torch.cat(largest, dim=1)
+    return ByPosition(*(each.cpu() for each in found))
 
 
 def effective_remembrance(
@@ -113,8 +114,8 @@ def effective_remembrance(
             window_TS = tokens_N[ends_S - t + torch.arange(t, device=ends_S.device)[:, None]]
             last_SH = _read(backbone, window_TS)
             apart_SV = (whole_SV - _probabilities(backbone, last_SH)).abs()
-            distances.append(apart_SV.sum(1).mean().cpu() / 2)
-    return torch.stack(distances)
+            distances.append(apart_SV.sum(1).mean() / 2)
+    return torch.stack(distances).cpu()
 
 
 def _hidden_at(backbone: Network, tokens_N: Tensor, ends_S: Tensor) -> Iterator[Tensor]:
@@ -138,4 +139,4 @@ def _read(backbone: Network, tokens_TB: Tensor) -> Tensor:
 
 
 def _probabilities(backbone: Network, hidden_BH: Tensor) -> Tensor:
-    return at_least_single(backbone.readout(hidden_BH)).double().softmax(1)
+    return in_double(at_least_single(backbone.readout(hidden_BH))).softmax(1)

@@ -58,7 +58,9 @@ class Choice:
         Raises:
             Diverged: if the logits are not finite.
         """
-        logits_V = logits_V.double().cpu()
+        # On the CPU, so that the same tokens are drawn on every device. A GPU is waited for then,
+        # once per token, which the next step needs to know anyway.
+        logits_V = logits_V.cpu().double()
         if not math.isfinite(logits_V.sum()):
             raise Diverged("the model's predictions are not finite, so nothing can be sampled.")
         logits_V = logits_V / self.temperature
@@ -94,10 +96,10 @@ def windowed_sampling(
         10
     """
     generator = choice.generator()
-    sequence = prompt_N[-k2:].tolist()
+    sequence, device = prompt_N[-k2:].tolist(), _device(backbone)
     while True:
         with torch.inference_mode():
-            window_TB = torch.tensor(sequence, device=prompt_N.device)[:, None]
+            window_TB = torch.tensor(sequence, device=device)[:, None]
             hidden_TBH, _ = backbone.recur(window_TB, backbone.initial_state(1))
             token = choice.draw(backbone.readout(hidden_TBH[-1, 0]), generator)
         yield token
@@ -124,7 +126,7 @@ def rolling_streams(
     """
     with torch.inference_mode():
         windows = RollingWindows(backbone, k2, num_samples)
-    return _streams(windows, prompt_N[-k2:], choice, num_samples)
+    return _streams(windows, prompt_N[-k2:].to(_device(backbone)), choice, num_samples)
 
 
 def progressive_streams(
@@ -146,7 +148,11 @@ def progressive_streams(
     del k2
     with torch.inference_mode():
         state = Progressive(backbone, num_samples)
-    return _streams(state, prompt_N, choice, num_samples)
+    return _streams(state, prompt_N.to(_device(backbone)), choice, num_samples)
+
+
+def _device(backbone: Network) -> torch.device:
+    return backbone.output.weight.device
 
 
 def _streams(
@@ -273,9 +279,8 @@ class Text:
         Raises:
             Diverged: if the model's predictions are not finite.
         """
-        prompt_N = self.prompt_N.to(backbone.output.weight.device)
-        drawn = SAMPLERS[sampler](backbone, prompt_N, self.k2, self.choice)
-        tokens = prompt_N.tolist() if with_prompt else []
+        drawn = SAMPLERS[sampler](backbone, self.prompt_N, self.k2, self.choice)
+        tokens = self.prompt_N.tolist() if with_prompt else []
         for token in itertools.islice(drawn, self.length):
             tokens.append(token)
             if after_each is not None:

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from charrnn.backbone.network import Network
 from charrnn.backbone.state import State, state_after
 from charrnn.errors import require, require_choice
+from charrnn.evaluation.perplexity import place_of_doubles
 from charrnn.schema.fields import FIELDS, Start, check_arguments
 from charrnn.schemes import hyperparameters as described
 from charrnn.schemes.losses import weighted_cross_entropy, weighting_called
 from charrnn.schemes.own_loop import OwnLoop
+from charrnn.schemes.starts import map_states
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -45,6 +48,7 @@ class Scheme(OwnLoop):
         carried: for each layer, the state that the next batch starts from; empty if no state is
             carried.
         reached: for each layer, the state after the last token of the latest batch.
+        k3: how many of a sequence's last positions count in the loss.
 
     Raises:
         BadInput: if an argument is out of its range, or k3 is fixed in this training procedure.
@@ -129,15 +133,30 @@ class Scheme(OwnLoop):
         self.k1, self.k2, self.lr = k1, k2, lr
         self.carried: list[State] = []
         self.reached: list[State] = []
-        self.weigh = weigh
-        # Not a buffer, which would be rounded to the precision of the model.
-        self.weights_N = self.weigh(k3)
+        self.weigh, self.k3 = weigh, k3
+        # Not buffers, which would be rounded to the precision of the model.
+        self._weights: dict[tuple[int, torch.device], Tensor] = {}
 
     @classmethod
     def own_k3(cls, k1: int, k2: int) -> int:
         """The default of k3: all positions count in the loss."""
         del k1
         return k2
+
+    @property
+    def weights_N(self) -> Tensor:  # noqa: N802, its name carries its shape
+        """The weights (k3,) of the last k3 positions in the loss, in double precision."""
+        key = self.k3, place_of_doubles(self.device)
+        if key not in self._weights:  # kept, because a copy in every step would wait for a GPU
+            with torch.inference_mode(False):
+                self._weights[key] = self.weigh(self.k3).to(key[1])
+        return self._weights[key]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # What `to`, `cuda` or `double` do to the weights, they do to the states, too.
+        super()._apply(fn, recurse)
+        self.carried, self.reached = map_states(fn, self.carried), map_states(fn, self.reached)
+        return self
 
     def read(self, tokens_TB: Tensor, state: list[State]) -> tuple[Tensor, list[State]]:
         """Run the recurrent layers over a batch, like Network.recur."""

@@ -14,6 +14,7 @@ from charrnn.backbone.state import State
 from charrnn.datamodule.batches import Batch
 from charrnn.datamodule.parts import Part
 from charrnn.evaluation.in_parts import InParts
+from charrnn.evaluation.perplexity import place_of_doubles
 
 
 class OwnLoop(pl.LightningModule):
@@ -113,10 +114,5 @@ class OwnLoop(pl.LightningModule):
 
     def _log_exactly(self, name: str, value: float, prog_bar: bool = False) -> None:
         """Log a value that Lightning would round to single precision if it were a float."""
-        exact = torch.tensor(value, dtype=torch.float64, device=_place_of_doubles(self.device))
+        exact = torch.tensor(value, dtype=torch.float64, device=place_of_doubles(self.device))
         self.log(name, exact, prog_bar=prog_bar, batch_size=1)
-
-
-def _place_of_doubles(device: torch.device) -> torch.device:
-    """The device, or the CPU for those that know no double precision."""
-    return torch.device("cpu") if device.type == "mps" else device

@@ -14,7 +14,7 @@ from charrnn.datamodule.batches import Batch
 from charrnn.errors import require
 from charrnn.schema.fields import Start, check_arguments
 from charrnn.schemes.base import MakeOptimizer, Scheme
-from charrnn.schemes.starts import moved, some_initial
+from charrnn.schemes.starts import map_states, some_initial
 
 
 class ConditionalMultiLoss(Scheme):
@@ -93,11 +93,8 @@ class ConditionalMultiLoss(Scheme):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.carried = checkpoint["carried"]
-
-    def on_train_start(self) -> None:
-        # A checkpoint is loaded on the CPU. Before the first batch, the list is empty.
-        self.carried = moved(self.carried, self.device)
+        # It is loaded on the CPU. Before the first batch, the list is empty.
+        self.carried = map_states(lambda x_BH: x_BH.to(self.device), checkpoint["carried"])
 
 
 class Scheme4(ConditionalMultiLoss):

@@ -11,7 +11,7 @@ from charrnn.backbone.network import Network
 from charrnn.datamodule.batches import Batch
 from charrnn.schema.fields import Start, check_arguments
 from charrnn.schemes.base import MakeOptimizer, Scheme
-from charrnn.schemes.starts import FROM_REACHED, STARTS, moved, some_initial
+from charrnn.schemes.starts import FROM_REACHED, STARTS, map_states, some_initial
 
 
 class MultiLoss(Scheme):
@@ -69,11 +69,8 @@ class MultiLoss(Scheme):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.reached = checkpoint.get("reached", [])
-
-    def on_train_start(self) -> None:
-        # A checkpoint is loaded on the CPU. Before the first batch, the list is empty.
-        self.reached = moved(self.reached, self.device)
+        # It is loaded on the CPU. Before the first batch, the list is empty.
+        self.reached = map_states(lambda x_BH: x_BH.to(self.device), checkpoint.get("reached", []))
 
 
 class Scheme1(MultiLoss):

@@ -37,13 +37,13 @@ def noisy(initial: States, reached: States, noise: float) -> States:
         '1.0 0.5, 1.0 0.5'
     """
     del reached
-    return _each(lambda x_BH: x_BH + noise * _normal_like(x_BH), initial)
+    return map_states(lambda x_BH: x_BH + noise * _normal_like(x_BH), initial)
 
 
 def fitted(initial: States, reached: States, noise: float) -> States:
     """Gaussian noise with each unit's mean and variance over the states that were reached."""
     del noise
-    return _each(_like, reached or initial)
+    return map_states(_like, reached or initial)
 
 
 def passed(initial: States, reached: States, noise: float) -> States:
@@ -59,7 +59,7 @@ def passed(initial: States, reached: States, noise: float) -> States:
         return initial
     batch_size = len(reached[0][0])
     lanes = int(torch.randint(1, max(batch_size, 2), ()))  # 0 would give each sequence its own
-    return _each(lambda x_BH: x_BH.roll(lanes, dims=0), reached)
+    return map_states(lambda x_BH: x_BH.roll(lanes, dims=0), reached)
 
 
 Begin = Callable[[States, States, float], States]
@@ -79,16 +79,11 @@ def some_initial(share: float, initial: States, others: States) -> States:
     if share == 0 or others is initial:  # do not draw: dropout uses the same random numbers
         return others
     first_BH = initial[0][0]
-    starts_B1 = (torch.rand(len(first_BH), 1) < share).to(first_BH.device)
-    return _each(lambda x0_BH, x_BH: torch.where(starts_B1, x0_BH, x_BH), initial, others)
+    starts_B1 = _moved(torch.rand(len(first_BH), 1) < share, first_BH)
+    return map_states(lambda x0_BH, x_BH: torch.where(starts_B1, x0_BH, x_BH), initial, others)
 
 
-def moved(states: States, device: torch.device) -> States:
-    """The states on a device."""
-    return _each(lambda x_BH: x_BH.to(device), states)
-
-
-def _each(change: Callable[..., Tensor], *states: States) -> States:
+def map_states(change: Callable[..., Tensor], *states: States) -> States:
     """A function applied to every tensor of states, or to those of several with the same place."""
     return [
         tuple(change(*parts) for parts in zip(*layers, strict=True))
@@ -102,5 +97,11 @@ def _like(reached_BH: Tensor) -> Tensor:
 
 
 def _normal_like(x_BH: Tensor) -> Tensor:
-    # Drawn on the CPU, so that a run has the same starts on every device.
-    return torch.randn(x_BH.shape, dtype=x_BH.dtype).to(x_BH.device)
+    return _moved(torch.randn(x_BH.shape, dtype=x_BH.dtype), x_BH)
+
+
+def _moved(drawn: Tensor, like: Tensor) -> Tensor:
+    """What was drawn on the CPU, so that a run has the same starts on every device."""
+    if like.is_cuda:  # it copies from pinned memory when it gets there, and nobody waits for it
+        return drawn.pin_memory().to(like.device, non_blocking=True)
+    return drawn.to(like.device)

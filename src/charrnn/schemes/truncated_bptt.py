@@ -28,8 +28,7 @@ class TruncatedBPTT(ConditionalMultiLoss):
 
     def training_step(self, batch: Batch) -> Tensor:
         starts_epoch = batch.number == 0
-        k3 = self.k2 if starts_epoch else self.own_k3(self.k1, self.k2)
-        self.weights_N = self.weigh(k3)
+        self.k3 = self.k2 if starts_epoch else self.own_k3(self.k1, self.k2)
         return super().training_step(batch)
 
 
