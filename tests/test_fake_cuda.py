@@ -21,8 +21,8 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 
 import charrnn
 from charrnn import devices
+from charrnn.backbone.acceleration import eager_only
 from charrnn.backbone.gru import GRUNetwork
-from charrnn.backbone.lstm_autograd import eager_only
 from charrnn.backbone.minimal import MinGRUNetwork, MinLSTMNetwork
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.rnn import RNNNetwork
