@@ -121,11 +121,12 @@ def trained(make, backbone, device, optimizer="adam"):
     return [value.detach().cpu() for value in values], waits
 
 
-def assert_same_on_cuda(make, *arguments, optimizer="adam", rtol=0.0):
+def assert_same_on_cuda(make, *arguments, optimizer="adam"):
     with FakeCuda():
         expected, _ = trained(make, backbone_of(*arguments), "cpu", optimizer)
         found, waits = trained(make, backbone_of(*arguments), "cuda:0", optimizer)
-    torch.testing.assert_close(found, expected, rtol=rtol, atol=rtol)
+    # Not to the bit: on a GPU, scans and sums over tokens are made in another order.
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
     assert waits == []
 
 
@@ -156,7 +157,7 @@ def test_the_pretended_gpu_refuses_tensors_of_the_cpu_and_notes_what_waits():
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_learns_the_same_on_cuda(cell):
     # A GPU computes linear recurrences in another order.
-    assert_same_on_cuda(ALL_OF_4, CELLS[cell], 2, rtol=1e-12 if "min" in cell else 0.0)
+    assert_same_on_cuda(ALL_OF_4, CELLS[cell], 2)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -151,7 +151,7 @@ def _sums_by_token(tokens_N: Tensor, values_NG: Tensor, num_tokens: int) -> Tens
     """For every token the sum of its rows of the values, (num_tokens, G)."""
     if values_NG.is_cuda:
         # There index_add_ adds in any order, and no two runs would have the same bits.
-        one_hot_IN = tokens_N == torch.arange(num_tokens, device=tokens_N.device)[:, None]
-        return one_hot_IN.to(values_NG.dtype) @ values_NG
+        one_hot_IN = values_NG.new_zeros(num_tokens, len(tokens_N))
+        return one_hot_IN.scatter_(0, tokens_N[None], 1.0) @ values_NG
     sums_IG = values_NG.new_zeros(num_tokens, values_NG.shape[1])
     return sums_IG.index_add_(0, tokens_N, values_NG)
