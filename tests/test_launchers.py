@@ -8,9 +8,11 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import ray_cluster
+from hydra.core.utils import JobReturn, JobStatus
 from processes import run_command
 from ray_cluster import ADDRESS, Network, node_of
 from watching import end, finished, training, wait_until
@@ -18,6 +20,7 @@ from watching import end, finished, training, wait_until
 from charrnn.config import conf_folder
 from charrnn.help import everything
 from charrnn.training.train_run import prepare
+from hydra_plugins.charrnn_launcher import Worker
 
 
 @pytest.mark.slow
@@ -113,3 +116,16 @@ def test_a_sweep_on_a_ray_cluster_of_two_nodes(tmp_path, text_file, cluster):
     assert nodes == {"1", "2"}
     assert len(finished(tmp_path)) == 4
     assert re.search(r"\[k1=40\]   batch    300   perplexity: windowed", log.read_text())
+
+
+@pytest.mark.parametrize("before", [0.0, 0.5])
+def test_a_worker_that_dies_before_its_first_run_costs_that_run_only(before):
+    launcher = SimpleNamespace(hydra_context=None, config=None, task_function=None)
+    worker = Worker(launcher)
+    worker.connection.send((0, ["k1=20"]))  # which nobody reads
+    time.sleep(before)
+    worker.process.kill()
+    lost = worker.receive()
+    assert isinstance(lost, JobReturn)
+    assert lost.status is JobStatus.FAILED
+    assert str(lost._return_value) == "its process ended (SIGKILL)"

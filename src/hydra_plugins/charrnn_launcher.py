@@ -82,7 +82,8 @@ class LocalLauncher(BasicLauncher):
                     number, overrides = waiting.popleft()
                     worker = idle.pop() if idle else Worker(self)
                     busy[worker.connection] = worker, number
-                    worker.connection.send((number, list(overrides)))
+                    with suppress(BrokenPipeError):  # if it has just died, which `receive` says
+                        worker.connection.send((number, list(overrides)))
                 for connection in wait(list(busy)):
                     assert isinstance(connection, Connection)
                     worker, number = busy[connection]
@@ -134,7 +135,7 @@ class Worker:
         """How far the worker's run is, or how it ended; a failure if the worker died."""
         try:
             return self.connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # the latter if it has not read what was sent
             self.process.join()
             code = self.process.exitcode or 0
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
