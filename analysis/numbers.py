@@ -24,6 +24,7 @@ from analysis.reading_on.measure import of_reference
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
 from charrnn.data.corpora.for_figures import STANDS_FOR
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES as READINGS
 from charrnn.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
@@ -56,9 +57,7 @@ def readings() -> Iterator[str]:
     corpora = [corpus for corpus in STANDS_FOR if corpus in known]
     yield markdown_row(f"up to {_extent(curves)}", *corpora)
     yield markdown_row(*["---"] * (len(corpora) + 1))
-    both = [
-        ends(curves.assign(perplexity=curves[reading])) for reading in ("windowed", "progressive")
-    ]
+    both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
     gap = gaps(curves)
     for bias in sorted(curves["forget_bias"].unique(), reverse=True):
         for scheme, name in names.items():
@@ -73,14 +72,37 @@ def readings() -> Iterator[str]:
             yield markdown_row(f"{name}, forget bias {bias:g}", *cells)
 
 
-def verdicts(scale: str) -> Iterator[str]:
-    """Every verdict by the reference results at a scale, as a table."""
+def shortest() -> Iterator[str]:
+    """Schemes 3 and 4 with k2 = 20 at the paper's size: both readings, at their lowest and ends."""
+    known = reference_results()
+    sweeps = (known[name, "long"].curves.assign(sweep=name) for name in ("shortest-3", "shortest"))
+    curves = pd.concat(sweeps, ignore_index=True)
+    yield markdown_row(
+        f"chorales, {_extent(curves)}",
+        "perplexity of the last training batches",
+        *(f"{reading}: lowest (at batch), largest after it, end" for reading in READINGS),
+    )
+    yield markdown_row(*["---"] * 4)
+    for (scheme, bias, k1), cell in curves.groupby(["scheme", "forget_bias", "k1"]):
+        cell = cell.sort_values("batches")
+        yield markdown_row(
+            f"scheme {scheme}, forget bias {bias:g}, k1 = {k1}",
+            f"{np.exp(cell['train_loss'].iloc[-1]):.1f}",
+            *(_lowest_and_end(cell.set_index("batches")[reading]) for reading in READINGS),
+        )
+
+
+def verdicts(scale: str, any_effect: bool = False) -> Iterator[str]:
+    """Every verdict by the reference results at a scale, as a table; or those with an effect."""
     judged = judge_all(read_evidence(Path("multirun"), scale, "reference"))
+    if any_effect:  # Table 4 has a table of its own
+        judged = [one for one in judged if one.effect and TABLE4 not in one.claim.needs]
     yield from _verdict_table("the paper says", papers(judged))
     yield ""
     yield from _verdict_table("beside the paper", [one for one in judged if one.claim.ours])
-    yield ""
-    yield false_verdicts(judged)
+    if any(one.opposes is not None for one in judged):
+        yield ""
+        yield false_verdicts(judged)
 
 
 def questions(experiment: str, scale: str) -> Iterator[str]:
@@ -107,6 +129,9 @@ def reading_on() -> Iterator[str]:
 
 
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
+    "fig9-paper": lambda: final_perplexities("fig9", "paper"),
+    "shortest": shortest,
+    "verdicts-paper": lambda: verdicts("paper", any_effect=True),
     "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
     "readings-laptop": readings,
     "reading-on-laptop": reading_on,
@@ -155,6 +180,14 @@ def _verdict_table(heading: str, judged: Iterable[Verdict]) -> Iterator[str]:
         yield markdown_row(
             f"`{one.claim.id}`", one.claim.says, one.outcome, one.effect or "none", why
         )
+
+
+def _lowest_and_end(values: pd.Series) -> str:
+    """Perplexities by batch: the lowest and where it is, the largest that follows, and the last."""
+    at_batch = int(values.idxmin())
+    after = values.loc[at_batch:]
+    largest = f"{after.max():,.0f}" if after.max() < 1e6 else f"{after.max():.0e}"
+    return f"{after.iloc[0]:.1f} ({at_batch:,}), {largest}, {after.iloc[-1]:,.0f}"
 
 
 def _extent(curves: pd.DataFrame) -> str:
