@@ -122,6 +122,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "starts-far": lambda: by_start(lambda results: starts.against_no_start(results, "far")),
     "starts-growth": lambda: by_start(starts.growth),
     "starts-remembrance": lambda: by_start(starts.remembrance),
+    "starts-rises": lambda: by_start(starts.rises_of_starts),
     "starts-readings": lambda: by_start(starts.readings_of_starts),
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,

@@ -132,6 +132,17 @@ def test_the_readings_of_the_same_tokens_are_compared_at_the_end():
     assert row == "| `none` | x 1.20 (1.20 to 1.20) |"
 
 
+def test_the_largest_rise_is_over_the_lowest_perplexity_before():
+    own = swept(("none",), ("gru",), lambda *_: 10.0)
+    heights = {1: 30.0, 60: 10.0, 70: 15.0, 80: 12.0}
+    evaluated = [
+        own.curves.assign(batches=n, windowed=height, progressive=100 - n)
+        for n, height in heights.items()
+    ]
+    *_, row = starts.rises_of_starts(Results(own.cells, pd.concat(evaluated, ignore_index=True)))
+    assert row == "| `none` | 1.50 to 1.50 / 1.00 to 1.00 |"
+
+
 def test_each_cell_has_a_panel_and_what_lies_above_is_marked():
     rise = {"none": 12.0, "passed": 1e6, "carried": math.inf}
     canvas = draw_cells(swept(rise, ("gru", "rnn"), lambda cell, start, n: rise[start]))

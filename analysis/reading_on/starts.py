@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from analysis.instability.definition import rises
 from analysis.markdown import markdown_row
 from analysis.reading_on.measure import by_bin
 from analysis.reading_on.summary import AT_K2, factor, near_and_far
 from analysis.results import Results
+from charrnn.evaluation.procedures import SAMPLING_PROCEDURES as BOTH
 
 BASELINE = "none"
 """The start that the others are compared with."""
@@ -64,6 +66,25 @@ def readings_of_starts(results: Results) -> Iterator[str]:
         return str(factor(np.log(own["progressive"] / own["windowed"]), own["seed"]))
 
     return _table(last, words)
+
+
+def rises_of_starts(results: Results) -> Iterator[str]:
+    """How far the perplexity rises in training, lowest to highest: windowed / progressive."""
+
+    def words(own: pd.DataFrame) -> str:
+        return " / ".join(_range([_rise(run, by) for _, run in own.groupby("run")]) for by in BOTH)
+
+    return _table(results.curves, words)
+
+
+def _rise(curve: pd.DataFrame, reading: str) -> float:
+    """The largest rise as a ratio, at least 1, see analysis.instability.definition."""
+    read = curve.sort_values("batches").assign(perplexity=curve[reading])
+    return float(np.exp(max(rises(read).max(), 0)))
+
+
+def _range(values: list[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}"
 
 
 def _table(runs: pd.DataFrame, words: Callable[[pd.DataFrame], str]) -> Iterator[str]:
