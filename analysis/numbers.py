@@ -20,9 +20,11 @@ from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
 from analysis.curves import at, ends, gaps, of_cells
 from analysis.markdown import markdown_row
+from analysis.reading_on import starts
 from analysis.reading_on.measure import of_reference
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
+from analysis.results import Results
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES as READINGS
 from charrnn.files import write_atomically
@@ -128,6 +130,11 @@ def reading_on() -> Iterator[str]:
     yield from in_words(costs(of_reference(reference_results()["readings", "laptop"])))
 
 
+def by_start(table: Callable[[Results], Iterable[str]]) -> Iterable[str]:
+    """A table of how recurrent cells read on, see analysis.reading_on.starts."""
+    return table(of_reference(reference_results()["cells-starts", "laptop"]))
+
+
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "fig9-paper": lambda: final_perplexities("fig9", "paper"),
     "shortest": shortest,
@@ -135,6 +142,13 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
     "readings-laptop": readings,
     "reading-on-laptop": reading_on,
+    "starts-costs": lambda: by_start(starts.costs_of_starts),
+    "starts-near": lambda: by_start(lambda results: starts.against_no_start(results, "near")),
+    "starts-far": lambda: by_start(lambda results: starts.against_no_start(results, "far")),
+    "starts-growth": lambda: by_start(starts.growth),
+    "starts-remembrance": lambda: by_start(starts.remembrance),
+    "starts-rises": lambda: by_start(starts.rises_of_starts),
+    "starts-readings": lambda: by_start(starts.readings_of_starts),
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
     "verdicts-laptop": lambda: verdicts("laptop"),

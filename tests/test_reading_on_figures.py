@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from analysis.reading_on import measure, starts
+from analysis.reading_on.cells import draw_cells
 from analysis.reading_on.figure import draw
 from analysis.reading_on.measure import COLUMNS, MIDDLES, by_bin, measured
 from analysis.reading_on.summary import costs, in_words
@@ -73,3 +75,106 @@ def test_a_runs_bins_hold_what_its_readers_found(config, text_file):
     assert table["perplexity"].isna().tolist() == [True] * 4 + [False] + [True] + [False] * 18
     assert table["cell"].iloc[-1] > 0
     assert len(pd.read_csv(folder.path.parent / "reading-on.csv")) == 1
+
+
+def swept(starts, cells, beyond):
+    """Three replicates of each cell and start; `beyond` says what they end with."""
+    return results(
+        [
+            {"backbone": cell, "start": start, "seed": n, "beyond": beyond(cell, start, n)}
+            for cell in cells
+            for start in starts
+            for n in range(3)
+        ]
+    )
+
+
+def test_costs_tell_cells_and_starts_apart():
+    ends = {("gru", "none"): 10, ("gru", "passed"): 11, ("rnn", "none"): 12, ("rnn", "passed"): 13}
+    own = swept(("none", "passed"), ("gru", "rnn"), lambda *key: float(ends[key[:2]]))
+    table = costs(own).set_index(["backbone", "start"])
+    assert {key: round(10 * cost) for key, cost in table["cost"].items()} == ends
+
+
+def test_a_start_is_compared_with_none_in_the_same_cell_and_replicate():
+    def beyond(cell, start, n):
+        return 10.0 * (n + 1) * (1.5 if start == "passed" else 1) * (2 if cell == "rnn" else 1)
+
+    own = swept(("none", "passed"), ("gru", "rnn"), beyond)
+    *_, row = starts.against_no_start(own, "far")
+    assert row == "| `passed` | x 1.50 (1.50 to 1.50) | x 1.50 (1.50 to 1.50) |"
+    *_, none, passed = starts.costs_of_starts(own)
+    # The mean of log 1, log 2, log 3 is 0.5973, its standard error 0.3208, and Student's t 4.3027.
+    assert none.startswith("| `none` | 10.00 to 18.17, x 1.82 (0.46 to 7.22) |")
+    assert "| 10.00 to 54.51, x 5.45 (" in passed
+
+
+def test_a_cell_without_a_start_leaves_its_place_empty():
+    own = swept(("none",), ("gru",), lambda *_: 10.0)
+    other = swept(("passed",), ("rnn",), lambda *_: 20.0)
+    both = Results(*(pd.concat(pair) for pair in zip(*map(tables, (own, other)), strict=True)))
+    both.curves["run"] = both.cells["run"] = [str(n) for n in range(6)]
+    *_, none, passed = starts.costs_of_starts(both)
+    assert none == "| `none` | 10.00 to 10.00, x 1.00 (1.00 to 1.00) |  |"
+    assert passed == "| `passed` |  | 10.00 to 20.00, x 2.00 (2.00 to 2.00) |"
+
+
+def tables(own):
+    return own.cells, own.curves
+
+
+def test_the_readings_of_the_same_tokens_are_compared_at_the_end():
+    own = swept(("none",), ("gru",), lambda *_: 10.0)
+    early = own.curves.assign(batches=1, windowed=5.0, progressive=50.0)
+    late = own.curves.assign(batches=401, windowed=5.0, progressive=6.0)
+    own = Results(own.cells, pd.concat([early, late], ignore_index=True))
+    *_, row = starts.readings_of_starts(own)
+    assert row == "| `none` | x 1.20 (1.20 to 1.20) |"
+
+
+def test_the_largest_rise_is_over_the_lowest_perplexity_before():
+    own = swept(("none",), ("gru",), lambda *_: 10.0)
+    heights = {1: 30.0, 60: 10.0, 70: 15.0, 80: 12.0}
+    evaluated = [
+        own.curves.assign(batches=n, windowed=height, progressive=100 - n)
+        for n, height in heights.items()
+    ]
+    *_, row = starts.rises_of_starts(Results(own.cells, pd.concat(evaluated, ignore_index=True)))
+    assert row == "| `none` | 1.50 to 1.50 / 1.00 to 1.00 |"
+
+
+def test_each_cell_has_a_panel_and_what_lies_above_is_marked():
+    rise = {"none": 12.0, "passed": 1e6, "carried": math.inf}
+    canvas = draw_cells(swept(rise, ("gru", "rnn"), lambda cell, start, n: rise[start]))
+    titles = [axes.get_title() for axes in canvas.axes]
+    assert titles == ["(a) gru, shakespeare", "(b) rnn, shakespeare"]
+    axes = canvas.axes[1]
+    assert axes.get_ylim()[1] == pytest.approx(100)  # ten times the lowest
+    beyond = sum(at > 1 for at in MIDDLES)
+    for mark in "^x":
+        at = [x for line in axes.lines if line.get_marker() == mark for x in line.get_xdata()]
+        assert len(at) == beyond
+        assert min(at) > 100
+    (k2,) = (line for line in axes.lines if list(line.get_xdata()) == [100, 100])
+    assert k2.get_color() == "black"
+
+
+def test_the_reference_keeps_the_rows_of_other_sweeps(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "REFERENCE", tmp_path / "reading-on.csv.xz")
+    first, second = (
+        swept(("none",), (cell,), lambda *_, end=end: end) for cell, end in (("gru", 3), ("rnn", 4))
+    )
+    for own in (second.cells, second.curves):
+        own["run"] = [f"b{n}" for n in range(3)]
+    measure.keep_as_reference(first)
+    before = pd.read_csv(measure.REFERENCE, dtype=str)
+    measure.keep_as_reference(second)
+    replaced = second.curves.assign(**{"perplexity 23": 1 / 3})
+    measure.keep_as_reference(Results(second.cells, replaced))
+    after = pd.read_csv(measure.REFERENCE, dtype=str).set_index("run")
+    assert [*after.index] == ["0", "1", "2", "b0", "b1", "b2"]
+    assert after["perplexity 23"].tolist() == ["3"] * 3 + ["0.333333"] * 3
+    pd.testing.assert_frame_equal(after.head(3).reset_index(), before, check_dtype=False)
+    one = Results(*(own[own["run"] == "b1"] for own in (second.cells, second.curves)))
+    measure.keep_as_reference(one)  # of some corpora, say: the sweep's other rows stay
+    assert len(pd.read_csv(measure.REFERENCE)) == 6

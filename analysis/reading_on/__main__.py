@@ -6,7 +6,8 @@ import argparse
 
 from analysis.drawing.canvas import save
 from analysis.drawing.figure import add_arguments
-from analysis.reading_on.figure import draw
+from analysis.reading_on.cells import draw_cells
+from analysis.reading_on.figure import VARIED, draw
 from analysis.reading_on.measure import (
     by_bin,
     keep_as_reference,
@@ -33,7 +34,8 @@ def main() -> None:
     parser.add_argument(
         "--keep-as-reference",
         action="store_true",
-        help="make what was measured part of the project's reference results",
+        help="make what was measured part of the project's reference results, in place of what"
+        " they have of this sweep's runs",
     )
     arguments = parser.parse_args()
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
@@ -62,7 +64,8 @@ def main() -> None:
         keep_as_reference(results)
     print("\n".join(in_words(costs(results))))
     stem = (arguments.out or arguments.runs / "figures") / f"reading-on-{arguments.sweep}-{scale}"
-    print(*save(draw(results), stem, table), sep="\n")
+    canvas = draw_cells(results) if {*VARIED} <= {*table} else draw(results)
+    print(*save(canvas, stem, table), sep="\n")
 
 
 if __name__ == "__main__":

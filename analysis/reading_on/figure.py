@@ -23,7 +23,11 @@ ROWS = {
 }
 """What is drawn below each other, and the labels of the axes."""
 VARIED = ("start", "backbone")
-"""Columns that lines are coloured by if a sweep varies them; otherwise it is the training."""
+"""Columns that tell kinds of models apart if a sweep varies them; otherwise the training does."""
+READERS = (
+    "64 readers start all over the test split, from the initial state, and read it in a circle, up"
+    " to 100 k2 tokens."
+)
 DASHES = ((), (4, 1.5), (1, 1), (6, 1, 1, 1))
 
 
@@ -31,7 +35,7 @@ def draw(results: Results) -> Canvas:
     """A column of panels for each corpus, a line for each kind of model."""
     table = derive(by_bin(results))
     corpora = in_order(table, "corpus")
-    column = colour_column(table)
+    column = kinds(table)[0]
     colours = choose_colours(in_order(table, column), TRAININGS if column == "training" else {})
     biases = sorted(table["forget_bias"].unique(), reverse=True) if "forget_bias" in table else []
     legend: dict[str, Look] = {}
@@ -41,20 +45,21 @@ def draw(results: Results) -> Canvas:
                 for words, look, line in _lines(table[table["corpus"] == corpus], column, measure):
                     own = Look(colours[look[0]], DASHES[biases.index(look[1]) if biases else 0])
                     legend[words] = own
-                    _draw_line(axes, line, own)
+                    draw_line(axes, line, own)
                 axes.axvline(1, color="black", linewidth=0.7, zorder=1)
                 axes.set(xscale="log", xlabel="Tokens read / k2", ylabel=name)
                 if measure != "remembrance":
                     axes.set_yscale("log")
                     label_ticks(axes.yaxis)
             grid[0, place].set_title(label("corpus", corpus))
-        add_words(canvas, TITLE, legend, _caption(results, table))
+        add_words(canvas, TITLE, legend, _caption(table))
     return canvas
 
 
-def colour_column(table: pd.DataFrame) -> str:
-    """The column that tells the kinds of models apart."""
-    return next((name for name in VARIED if name in table), "training")
+def kinds(table: pd.DataFrame) -> list[str]:
+    """The columns that tell the kinds of models apart; the first has the colours."""
+    varied = [name for name in VARIED if name in table]
+    return [*(varied or ["training"]), *(["forget_bias"] if "forget_bias" in table else [])]
 
 
 def _lines(
@@ -69,24 +74,42 @@ def _lines(
         yield ", ".join(words), (value, bias), runs
 
 
-def _draw_line(axes: Axes, runs: pd.DataFrame, look: Look) -> None:
-    """The geometric mean over runs, and a band from the lowest to the highest."""
+def draw_line(axes: Axes, runs: pd.DataFrame, look: Look) -> pd.Series:
+    """The geometric mean over runs, which is returned, and a band from the lowest to the highest.
+
+    Args:
+        axes: to draw on.
+        runs: a row per place on the x axis, which is the index, and a column per run.
+        look: of the line.
+    """
     at = runs.index.to_numpy()
     with np.errstate(divide="ignore"):
-        axes.plot(at, np.exp(np.log(runs).mean(axis=1)), **style(look))
+        mean = np.exp(np.log(runs).mean(axis=1))
+    axes.plot(at, mean, **style(look))
     axes.fill_between(at, runs.min(axis=1), runs.max(axis=1), color=look.colour, alpha=0.15, lw=0)
+    return mean
 
 
-def _caption(results: Results, table: pd.DataFrame) -> str:
+def conditions(table: pd.DataFrame) -> str:
+    """The sentence on what was trained.
+
+    Args:
+        table: see by_bin.
+    """
     first = table.iloc[0]
     seeds, k1 = table["seed"].nunique(), ", ".join(map(str, in_order(table, "k1")))
     batches = ", ".join(f"{n:,}" for n in sorted(table["num_batches"].unique()))
     return (
         f"{table['run'].nunique()} runs at scale={first['scale']} (r={first['num_layers']},"
         f" gamma={first['hidden_size']}, {batches} batches, k1={k1},"
-        f" k2={', '.join(map(str, in_order(table, 'k2')))}, up to {seeds} seeds). 64 readers start"
-        " all over the test split, from the initial state, and read it in a circle, up to 100 k2"
-        " tokens. To the left of the black line they have read less than a training sequence."
+        f" k2={', '.join(map(str, in_order(table, 'k2')))}, up to {seeds} seeds)."
+    )
+
+
+def _caption(table: pd.DataFrame) -> str:
+    return (
+        f"{conditions(table)} {READERS}"
+        " To the left of the black line they have read less than a training sequence."
         " Effective remembrance: the total variation distance, from 0 to 1, between the prediction"
         " from the whole past and that from so many last tokens alone; it stays high in a model"
         " that does not let go of the distant past. Size of the memory: the mean of |c|, or of |h|"

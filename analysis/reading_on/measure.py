@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 from itertools import pairwise
 from pathlib import Path
@@ -49,9 +50,17 @@ def of_reference(results: Results) -> Results:
 
 
 def keep_as_reference(results: Results) -> None:
-    """Make what was measured part of the reference results."""
-    table = _measured_runs(results)[["run", *COLUMNS]].sort_values("run")
-    content = table.to_csv(index=False, na_rep="nan", float_format="%.6g")
+    """Make what was measured part of the reference results; rows of other sweeps' runs stay.
+
+    Args:
+        results: with COLUMNS in their curves.
+    """
+    new = _measured_runs(results)[["run", *COLUMNS]]
+    table = _as_text(new.to_csv(index=False, na_rep="nan", float_format="%.6g"))
+    if REFERENCE.exists():
+        old = _as_text(lzma.decompress(REFERENCE.read_bytes()).decode())
+        table = pd.concat([old[~old["run"].isin(results.cells["run"])], table])
+    content = table.sort_values("run").to_csv(index=False)
     write_atomically(REFERENCE, lzma.compress(content.encode()))
 
 
@@ -83,6 +92,11 @@ def _measured_runs(results: Results) -> pd.DataFrame:
     """A row of the curves for every run that was measured."""
     at_k2 = f"{MEASURES[0]} {len(MIDDLES) // 2}"  # where every run has positions
     return results.curves.dropna(subset=at_k2).drop_duplicates("run")
+
+
+def _as_text(content: str) -> pd.DataFrame:
+    """A table whose numbers stay as they are written."""
+    return pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
 
 
 def _identity(run: TrainedRun) -> dict[str, object]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analysis.drawing.names import derive, in_order
 from analysis.markdown import markdown_row
-from analysis.reading_on.figure import colour_column
+from analysis.reading_on.figure import kinds
 from analysis.reading_on.measure import MIDDLES, by_bin
 from analysis.results import Results
 from analysis.statistics.intervals import students_interval
@@ -20,6 +21,46 @@ FAR = [n for n, at in enumerate(MIDDLES) if at > 10]
 """The bins from 10 k2 to 100 k2."""
 
 
+class Factor(NamedTuple):
+    """A ratio: its geometric mean over replicates, and its 95 % interval, NaN for fewer than three.
+
+    Written as `x 1.10 (0.95 to 1.27)`.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        interval = f" ({self.low:.2f} to {self.high:.2f})" if self.low == self.low else ""
+        return f"x {self.mean:.2f}{interval}"
+
+
+def factor(logs: pd.Series, seeds: pd.Series) -> Factor:
+    """The mean ratio over replicates.
+
+    Args:
+        logs: the logarithm of each run's ratio.
+        seeds: the replicate of each run; the runs of one are averaged first.
+    """
+    replicates = logs.groupby(seeds).mean().to_numpy()
+    known = students_interval(replicates)
+    ends = (known.low, known.high) if known else (np.nan, np.nan)
+    return Factor(*(float(np.exp(one)) for one in (replicates.mean(), *ends)))
+
+
+def near_and_far(results: Results, measure: str = "perplexity") -> pd.DataFrame:
+    """A row per run with the cell's columns, `near` and `far`.
+
+    They are the logarithms of what was measured in the last bin up to k2, and from 10 k2 to 100 k2.
+    """
+    table = derive(by_bin(results))
+    with np.errstate(divide="ignore"):
+        logs = np.log(table.set_index(["run", "bin"])[measure].unstack())  # noqa: PD010
+    ends = pd.DataFrame({"near": logs[AT_K2], "far": logs[FAR].mean(axis=1)})
+    return table.drop_duplicates("run").join(ends, on="run").reset_index(drop=True)
+
+
 def costs(results: Results) -> pd.DataFrame:
     """A row per corpus and kind of model.
 
@@ -27,34 +68,28 @@ def costs(results: Results) -> pd.DataFrame:
     perplexity of the last decade, 10 k2 to 100 k2, over that, a geometric mean over runs; `low`
     and `high`, its 95 % interval over replicates, NaN for fewer than three.
     """
-    table = derive(by_bin(results))
-    kinds = [colour_column(table), *(["forget_bias"] if "forget_bias" in table else [])]
+    table = near_and_far(results)
+    columns = kinds(table)
     rows = []
     for corpus in in_order(table, "corpus"):
-        for key, own in table[table["corpus"] == corpus].groupby(kinds, sort=False):
-            logs = np.log(own.set_index(["run", "bin"])["perplexity"].unstack())  # noqa: PD010
-            near, far = logs[AT_K2], logs[FAR].mean(axis=1)
-            seeds = own.drop_duplicates("run").set_index("run")["seed"]
-            replicates = (far - near).groupby(seeds).mean().to_numpy()
-            known = students_interval(replicates)
-            ends = (known.low, known.high) if known else (np.nan, np.nan)
-            row = {"corpus": corpus, **dict(zip(kinds, key, strict=True)), "runs": len(logs)}
-            row |= {"perplexity": np.exp(near.mean()), "cost": np.exp(replicates.mean())}
-            rows.append(row | {"low": np.exp(ends[0]), "high": np.exp(ends[1])})
+        for key, own in table[table["corpus"] == corpus].groupby(columns, sort=False):
+            cost = factor(own["far"] - own["near"], own["seed"])
+            row = {"corpus": corpus, **dict(zip(columns, key, strict=True)), "runs": len(own)}
+            row |= {"perplexity": np.exp(own["near"].mean()), "cost": cost.mean}
+            rows.append(row | {"low": cost.low, "high": cost.high})
     return pd.DataFrame(rows)
 
 
 def in_words(table: pd.DataFrame) -> Iterator[str]:
     """The rows of `costs`, as lines of a Markdown table."""
-    kinds = [
+    columns = [
         str(name) for name in table if name not in ("runs", "perplexity", "cost", "low", "high")
     ]
     yield markdown_row(
-        *(name.replace("_", " ") for name in kinds), "perplexity at k2", "far beyond it"
+        *(name.replace("_", " ") for name in columns), "perplexity at k2", "far beyond it"
     )
-    yield markdown_row(*["---"] * (len(kinds) + 2))
+    yield markdown_row(*["---"] * (len(columns) + 2))
     for row in table.to_dict("records"):
-        interval = f" ({row['low']:.2f} to {row['high']:.2f})" if row["low"] == row["low"] else ""
-        values = [f"{row[kind]:g}" if kind == "forget_bias" else str(row[kind]) for kind in kinds]
-        cost = f"x {row['cost']:.2f}{interval}, {row['runs']} runs"
+        values = [f"{row[name]:g}" if name == "forget_bias" else str(row[name]) for name in columns]
+        cost = f"{Factor(row['cost'], row['low'], row['high'])}, {row['runs']} runs"
         yield markdown_row(*values, f"{row['perplexity']:.2f}", cost)

@@ -22,13 +22,18 @@ def main() -> None:
     parser.add_argument(
         "grids", nargs="+", type=Path, help="such as multirun/grids/fig9-laptop.csv"
     )
+    parser.add_argument(
+        "--no-far-past",
+        action="store_true",
+        help="do not measure what the far past is good for, which takes up to half a minute a run",
+    )
     arguments = parser.parse_args()
     with refusing():
-        _take(arguments.grids)
+        _take(arguments.grids, far_past=not arguments.no_far_past)
 
 
-def _take(grids: Sequence[Path]) -> None:
-    new = gather(grids)
+def _take(grids: Sequence[Path], far_past: bool) -> None:
+    new = gather(grids, far_past)
     if TABLE.exists():
         old = pd.read_csv(TABLE, dtype=str, keep_default_na=False)
         replaced = pd.MultiIndex.from_frame(new[["experiment", "scale"]])

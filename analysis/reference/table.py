@@ -50,11 +50,12 @@ def reference_results(path: Path = TABLE) -> Mapping[tuple[str, str], Results]:
     return _read(path, path.stat().st_mtime_ns) if path.exists() else {}
 
 
-def gather(grids: Iterable[Path]) -> pd.DataFrame:
+def gather(grids: Iterable[Path], far_past: bool = True) -> pd.DataFrame:
     """The finished cells of these grids, as rows of the table.
 
     Args:
         grids: the tables of sweeps' cells, see charrnn.sweeps.grids.
+        far_past: whether to measure FAR_PAST; the column is empty otherwise.
 
     Returns:
         Columns: `experiment`, those of a cell, EVALUATED and ORIGIN.
@@ -62,7 +63,8 @@ def gather(grids: Iterable[Path]) -> pd.DataFrame:
     tables = []
     for grid in grids:
         runs = grid.parent.parent
-        results = with_far_past(with_baselines(read_results(grid), runs), runs)
+        results = with_baselines(read_results(grid), runs)
+        results = with_far_past(results, runs) if far_past else results
         finished = results.cells[results.cells["state"].isin(RESULTS)]
         if len(finished):
             known = {run: _origin(RunFolder(runs / run)) for run in finished["run"]}
