@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from analysis.reading_on import measure, starts
+from analysis.reading_on.__main__ import main
 from analysis.reading_on.cells import draw_cells
 from analysis.reading_on.figure import draw
 from analysis.reading_on.measure import COLUMNS, MIDDLES, by_bin, measured
@@ -157,6 +158,16 @@ def test_each_cell_has_a_panel_and_what_lies_above_is_marked():
         assert min(at) > 100
     (k2,) = (line for line in axes.lines if list(line.get_xdata()) == [100, 100])
     assert k2.get_color() == "black"
+
+
+def test_the_projects_own_sweep_is_drawn_from_the_reference(tmp_path, monkeypatch, capsys):
+    words = ["reading_on", "cells-starts", "--results", "reference", "--scale", "laptop"]
+    monkeypatch.setattr("sys.argv", [*words, "--out", str(tmp_path)])
+    main()
+    rows = pd.read_csv(tmp_path / "reading-on-cells-starts-laptop.csv")
+    assert rows.groupby(["backbone", "start"])["run"].nunique().tolist() == [3] * 30
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".png", ".svg"]
+    assert "| shakespeare | none | minlstm |" in capsys.readouterr().out
 
 
 def test_the_reference_keeps_the_rows_of_other_sweeps(tmp_path, monkeypatch):

@@ -63,7 +63,8 @@ def readings_of_starts(results: Results) -> Iterator[str]:
     last = curves[curves["batches"] == curves["num_batches"]].drop_duplicates("run")
 
     def words(own: pd.DataFrame) -> str:
-        return str(factor(np.log(own["progressive"] / own["windowed"]), own["seed"]))
+        ratio = own["progressive"] / own["windowed"]
+        return str(factor(ratio.map(np.log), own["seed"]))
 
     return _table(last, words)
 
