@@ -122,8 +122,12 @@ data: $(INSTALLED) ## fetch every corpus that this machine can reach, and descri
 tensorboard: $(INSTALLED) ## show the runs in a browser (BIND=, PORT=)
 	@$(BIN)/charrnn tensorboard --host $(BIND) --port $(PORT)
 
-test: lint ## run the linters and the fast tests, in a few minutes
-	$(BIN)/python -m pytest -n 3 -m "not slow and not long and not gpu"
+# Types are checked while the tests run, and what was found is printed after them.
+test: $(FOR_TESTS) ## run the linters and the fast tests, in a few minutes
+	$(style)
+	@failed=0; types=$$(mktemp); $(BIN)/mypy > $$types 2>&1 & mypy=$$!; \
+	  $(BIN)/python -m pytest -n 3 -m "not slow and not long and not gpu"; tests=$$?; \
+	  wait $$mypy || failed=1; cat $$types; rm $$types; exit $$((tests || failed))
 
 test-long: $(FOR_TESTS) ## run the longest tests, before a release: more kills, corpora read twice, real costs
 	$(BIN)/python -m pytest -n 3 -m long
@@ -136,9 +140,13 @@ test-gpu: $(FOR_TESTS) ## run the tests of a GPU, in about a minute; without one
 	$(BIN)/python -m pytest -n 3 tests/test_gpu.py || [ $$? -eq 5 ]
 
 lint: $(FOR_TESTS) ## check style, formatting and types
+	$(style)
+	$(BIN)/mypy
+
+define style
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+endef
 
 format: $(FOR_TESTS) ## format the code
 	$(BIN)/ruff check --fix

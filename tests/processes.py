@@ -36,6 +36,7 @@ FORKS.set_forkserver_preload(
         "hydra_plugins.charrnn_submitit",
         "analysis.report.content",
         "tensorboard.compat.tensorflow_stub",
+        "tests.warm",
     ]
 )
 

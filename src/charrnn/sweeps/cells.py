@@ -274,20 +274,20 @@ def remember(cells: Sequence[Cell]) -> None:
 
 
 def check_all(cells: Sequence[Cell]) -> None:
-    """Refuse the sweep if one of its cells cannot be run.
+    """Refuse the sweep if one of its cells, whose fields are checked already, cannot be run.
 
     Raises:
         CharRNNError: for the first such cell.
     """
     if cells:
-        from charrnn.training.build import check  # imports torch
+        from charrnn.training.build import check_classes  # imports torch
 
         for cell in cells:
-            check(cell.cfg)
+            check_classes(cell.cfg)
 
 
 def locate(cells: Sequence[Cell]) -> None:
-    """Find every cell's run, reading its corpus.
+    """Find every cell's run, reading its corpus; `check_all` comes before.
 
     If a corpus cannot be fetched, or a finished run is damaged or cannot be read, only its cells
     have no result.
@@ -299,11 +299,11 @@ def locate(cells: Sequence[Cell]) -> None:
     if not cells:
         return
     from charrnn.datamodule.announcement import UsedCorpus  # imports torch
-    from charrnn.training.train_run import prepare
+    from charrnn.training.train_run import prepare_checked
 
     for cell in cells:
         try:
-            prepared = prepare(cell.cfg)
+            prepared = prepare_checked(cell.cfg)
         except (FetchError, DamagedRun, CannotRead) as error:
             cell.error = str(error)
             log.error("%s: %s", cell, error)

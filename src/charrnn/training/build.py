@@ -36,6 +36,15 @@ def check(cfg: DictConfig) -> None:
         CharRNNError: naming the field, its value and what can be used instead.
     """
     check_fields(cfg)
+    check_classes(cfg)
+
+
+def check_classes(cfg: DictConfig) -> None:
+    """The part of `check` that imports what the configuration names; `check_fields` comes before.
+
+    Raises:
+        CharRNNError: as `check` does.
+    """
     for group in ("backbone", "data", "datamodule", "optimizer"):
         check_arguments_of(group, cfg[group])
     check_arguments_of("sampling.choice", cfg.sampling.choice)

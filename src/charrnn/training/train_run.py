@@ -55,6 +55,16 @@ def prepare(cfg: DictConfig) -> Prepared:
         FetchError: if the corpus cannot be fetched.
     """
     check(cfg)
+    return prepare_checked(cfg)
+
+
+def prepare_checked(cfg: DictConfig) -> Prepared:
+    """The same, of a configuration that `check` has seen.
+
+    Raises:
+        BadInput: if a file that the configuration names cannot be used.
+        FetchError: if the corpus cannot be fetched.
+    """
     datamodule = build_datamodule(cfg)
     datamodule.setup()
     check_initial_weights(cfg, datamodule.tokens.vocabulary)
