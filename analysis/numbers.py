@@ -198,7 +198,7 @@ def _verdict_table(heading: str, judged: Iterable[Verdict]) -> Iterator[str]:
 
 def _lowest_and_end(values: pd.Series) -> str:
     """Perplexities by batch: the lowest and where it is, the largest that follows, and the last."""
-    at_batch = int(values.index.to_numpy()[values.to_numpy().argmin()])
+    at_batch = int(values.index.to_numpy()[np.nanargmin(values)])
     after = values.loc[at_batch:]
     largest = f"{after.max():,.0f}" if after.max() < 1e6 else f"{after.max():.0e}"
     return f"{after.iloc[0]:.1f} ({at_batch:,}), {largest}, {after.iloc[-1]:,.0f}"
