@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.claims.catalogue import CLAIMS, judge_all, papers
 from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
-from analysis.curves import at, ends, gaps, of_cells
+from analysis.curves import at, ends, gains_from_far_past, gaps, of_cells
 from analysis.markdown import markdown_row
 from analysis.reading_on import starts
 from analysis.reading_on.measure import of_reference
@@ -31,6 +31,8 @@ from charrnn.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+TRAININGS = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
+"""The training procedures, by a scheme that has each."""
 BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
 
 
@@ -51,10 +53,25 @@ def final_perplexities(experiment: str, scale: str) -> Iterator[str]:
         )
 
 
+def far_past(experiment: str, scale: str) -> Iterator[str]:
+    """By which factor the true far past lowers perplexity: geometric mean, and range over cells."""
+    curves = reference_results()[experiment, scale].curves.assign(sweep=experiment)
+    gains = gains_from_far_past(curves).map(np.exp)
+    corpora = [name for name in STANDS_FOR if name in gains.index.unique("corpus")]
+    yield markdown_row(f"`scale={scale}`, {_extent(curves)}", *corpora)
+    yield markdown_row(*["---"] * (len(corpora) + 1))
+    for scheme, name in TRAININGS.items():
+        own = at(gains, "scheme", scheme)
+        cells = (at(own, "corpus", corpus) for corpus in corpora)
+        yield markdown_row(
+            name,
+            *(f"{np.exp(np.log(c).mean()):.2f} ({c.min():.2f} to {c.max():.2f})" for c in cells),
+        )
+
+
 def readings() -> Iterator[str]:
     """Perplexity at the end, windowed / progressive; the gap; in brackets the number of cells."""
     curves = reference_results()["readings", "laptop"].curves.assign(sweep="readings")
-    names = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
     known = curves["corpus"].unique()
     corpora = [corpus for corpus in STANDS_FOR if corpus in known]
     yield markdown_row(f"up to {_extent(curves)}", *corpora)
@@ -62,7 +79,7 @@ def readings() -> Iterator[str]:
     both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
     gap = gaps(curves)
     for bias in sorted(curves["forget_bias"].unique(), reverse=True):
-        for scheme, name in names.items():
+        for scheme, name in TRAININGS.items():
             cells = []
             for corpus in corpora:
                 place = [("forget_bias", bias), ("scheme", scheme), ("corpus", corpus)]
@@ -137,6 +154,7 @@ def by_start(table: Callable[[Results], Iterable[str]]) -> Iterable[str]:
 
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "fig9-paper": lambda: final_perplexities("fig9", "paper"),
+    "far-past-paper": lambda: far_past("fig9", "paper"),
     "shortest": shortest,
     "verdicts-paper": lambda: verdicts("paper", any_effect=True),
     "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
