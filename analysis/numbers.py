@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,33 +40,15 @@ def final_perplexities(experiment: str, scale: str) -> Iterator[str]:
     """Final perplexity of each scheme on each corpus: geometric mean, and the range over cells."""
     curves = reference_results()[experiment, scale].curves.assign(sweep=experiment)
     values = ends(curves).map(np.exp)
-    known = values.index.unique("corpus")
-    corpora = [corpus for corpus in STANDS_FOR if corpus in known]
-    yield markdown_row(f"`scale={scale}`, {_extent(curves)}", *corpora)
-    yield markdown_row(*["---"] * (len(corpora) + 1))
-    for scheme in sorted(values.index.unique("scheme")):
-        own = at(values, "scheme", scheme)
-        cells = (at(own, "corpus", corpus) for corpus in corpora)
-        yield markdown_row(
-            f"scheme {scheme}",
-            *(f"{np.exp(np.log(c).mean()):.1f} ({c.min():.1f} to {c.max():.1f})" for c in cells),
-        )
+    schemes = {scheme: f"scheme {scheme}" for scheme in sorted(values.index.unique("scheme"))}
+    yield from _by_corpus(f"`scale={scale}`, {_extent(curves)}", values, schemes, decimals=1)
 
 
 def far_past(experiment: str, scale: str) -> Iterator[str]:
     """By which factor the true far past lowers perplexity: geometric mean, and range over cells."""
     curves = reference_results()[experiment, scale].curves.assign(sweep=experiment)
     gains = gains_from_far_past(curves).map(np.exp)
-    corpora = [name for name in STANDS_FOR if name in gains.index.unique("corpus")]
-    yield markdown_row(f"`scale={scale}`, {_extent(curves)}", *corpora)
-    yield markdown_row(*["---"] * (len(corpora) + 1))
-    for scheme, name in TRAININGS.items():
-        own = at(gains, "scheme", scheme)
-        cells = (at(own, "corpus", corpus) for corpus in corpora)
-        yield markdown_row(
-            name,
-            *(f"{np.exp(np.log(c).mean()):.2f} ({c.min():.2f} to {c.max():.2f})" for c in cells),
-        )
+    yield from _by_corpus(f"`scale={scale}`, {_extent(curves)}", gains, TRAININGS, decimals=2)
 
 
 def readings() -> Iterator[str]:
@@ -211,6 +193,23 @@ def _verdict_table(heading: str, judged: Iterable[Verdict]) -> Iterator[str]:
         why = "; ".join(filter(None, (one.reason, one.conditions)))
         yield markdown_row(
             f"`{one.claim.id}`", one.claim.says, one.outcome, one.effect or "none", why
+        )
+
+
+def _by_corpus(
+    heading: str, values: pd.Series, schemes: Mapping[int, str], decimals: int
+) -> Iterator[str]:
+    """A row per scheme, a column per corpus: the geometric mean of the cells, and their range."""
+    known = values.index.unique("corpus")
+    corpora = [corpus for corpus in STANDS_FOR if corpus in known]
+    yield markdown_row(heading, *corpora)
+    yield markdown_row(*["---"] * (len(corpora) + 1))
+    for scheme, name in schemes.items():
+        own = at(values, "scheme", scheme)
+        cells = (at(own, "corpus", corpus) for corpus in corpora)
+        three = ((np.exp(np.log(c).mean()), c.min(), c.max()) for c in cells)
+        yield markdown_row(
+            name, *("{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*one, d=decimals) for one in three)
         )
 
 

@@ -32,8 +32,7 @@ def activate_(
 ) -> None:
     """Like charrnn.backbone.lstm_elementwise.activate_."""
     B, H = c_BH.shape
-    kind = KINDS[peepholes] if W_peep_3H is not None else 0
-    peeps = c_BH if W_peep_3H is None else W_peep_3H.contiguous()
+    peeps, kind = _peepholes(W_peep_3H, peepholes, c_BH)
     tensors = z_BG, c_BH, new_h_BH, new_c_BH, tanh_c_BH, peeps
     _activate[_programs(B * H)](*tensors, B * H, H, kind, BLOCK)
 
@@ -55,8 +54,7 @@ def differentiate_(
 ) -> None:
     """Like charrnn.backbone.lstm_elementwise.differentiate_."""
     B, H = c_BH.shape
-    kind = KINDS[peepholes] if W_peep_3H is not None else 0
-    peeps = c_BH if W_peep_3H is None else W_peep_3H.contiguous()
+    peeps, kind = _peepholes(W_peep_3H, peepholes, c_BH)
     own = own_dh_BH, own_dc_BH
     kept = gates_BG, tanh_c_BH, previous_c_BH, c_BH
     tensors = dh_BH, dc_BH, *own, *kept, dz_BG, dpeep_B3H, peeps
@@ -72,6 +70,15 @@ def try_out() -> None:
     z_BG, c_BH = torch.zeros(1, 4, device="cuda"), torch.zeros(1, 1, device="cuda")
     written = [torch.empty_like(c_BH) for _ in range(3)]
     activate_(z_BG, c_BH, written[0], written[1], written[2], None, "none")
+
+
+def _peepholes(
+    W_peep_3H: Tensor | None, peepholes: Peepholes, unread: Tensor
+) -> tuple[Tensor, int]:
+    """The weights and kind that a kernel is given; without peepholes, some tensor and NONE."""
+    if W_peep_3H is None:
+        return unread, KINDS["none"]
+    return W_peep_3H.contiguous(), KINDS[peepholes]
 
 
 def _programs(units: int) -> tuple[int]:
