@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
+import torch
 
 from charrnn.benchmark import __main__ as benchmark
 from charrnn.benchmark import together
 from charrnn.benchmark.case import Case
 from charrnn.devices import has_gpu
-from charrnn.errors import CharRNNError
 
 TINY = Case(4, num_layers=2, k2=3, vocabulary=7, dense_size=5, batch=2)
 IMPOSSIBLE = Case(0)
@@ -41,19 +41,61 @@ def test_processes_that_train_at_the_same_time_are_measured(monkeypatch, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_process_that_fails_ends_the_rows_with_its_error(capsys):
-    assert list(together.together([2, 3], IMPOSSIBLE, 0.1)) == []
+def test_processes_that_fail_are_reported_once_and_give_no_rows(capsys):
+    assert together.together([2, 1], IMPOSSIBLE, 0.1) == []
     error = capsys.readouterr().err
-    assert "--together 2 failed at gamma=0,r=1,k2=100: backbone.hidden_size=0 cannot" in error
-    assert "--together 3" not in error
+    assert error.startswith(
+        "error: 2 of 2 processes failed at gamma=0,r=1,k2=100: backbone.hidden_size=0 cannot"
+    )
+    assert error.count("error:") == 1
 
 
-def test_a_process_that_fails_does_not_leave_the_others_waiting(monkeypatch):
-    barrier = threading.Barrier(2)
-    monkeypatch.setattr(together, "_barrier", barrier)
-    with pytest.raises(CharRNNError, match="hidden_size=0"):
-        together._train(IMPOSSIBLE, 0.1)
-    assert barrier.broken
+class Processes:
+    """Threads in place of the processes."""
+
+    def __init__(self) -> None:
+        self.started: list[ThreadPoolExecutor] = []
+
+    def __call__(self, workers: int, context: object) -> ThreadPoolExecutor:
+        self.started.append(ThreadPoolExecutor(workers))
+        return self.started[-1]
+
+
+def test_the_numbers_that_the_other_processes_reach_are_measured(monkeypatch, capsys):
+    tries = iter(range(3))
+
+    def prepare(case: Case) -> None:
+        if next(tries) == 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    processes = Processes()
+    monkeypatch.setattr(together, "ProcessPoolExecutor", processes)
+    monkeypatch.setattr(together, "_prepare", prepare)
+    monkeypatch.setattr(together, "_train", lambda case, wanted: together.Pace(4.0))
+    rows = together.together([1, 2, 3], TINY, 0.1)
+    assert [(row["processes"], row["batches_per_s"], row["speed_up"]) for row in rows] == [
+        (1, 250, 1),
+        (2, 500, 2),
+    ]
+    assert f"error: 1 of 3 processes failed at {TINY.name}: CUDA out of memory." in (
+        capsys.readouterr().err
+    )
+    for each in processes.started:
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            each.submit(print)
+
+
+@pytest.mark.parametrize(("mps", "name"), [(False, "together.csv"), (True, "together-mps.csv")])
+def test_measurements_with_and_without_mps_have_a_table_each(mps, name, monkeypatch, tmp_path):
+    monkeypatch.setattr(together, "ProcessPoolExecutor", Processes())
+    monkeypatch.setattr(together, "_prepare", lambda case: None)
+    monkeypatch.setattr(together, "_train", lambda case, wanted: together.Pace(4.0))
+    for module in (together, benchmark):
+        monkeypatch.setattr(module, "shares_gpus", lambda: mps)
+    run(monkeypatch, tmp_path, "--together", "2")
+    (table,) = tmp_path.iterdir()
+    assert table.name == name
+    assert pd.read_csv(table)["mps"].tolist() == [mps]
 
 
 @pytest.mark.parametrize(

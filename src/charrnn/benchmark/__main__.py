@@ -32,7 +32,7 @@ from charrnn.benchmark.plans import (
 )
 from charrnn.benchmark.together import together
 from charrnn.console import console, refuse
-from charrnn.devices import CPU, GPU, gpu_name, require_here
+from charrnn.devices import CPU, GPU, gpu_name, require_here, shares_gpus
 from charrnn.errors import CharRNNError, require, require_choice
 from charrnn.files import write_atomically
 from charrnn.runs.provenance import machine
@@ -93,7 +93,8 @@ def main() -> None:
             complete = len(rows) == len(counts) * len(cases)
             if not rows:
                 sys.exit(1)
-            stem, parts = "together", [pd.DataFrame(rows)]
+            stem = "together-mps" if shares_gpus() else "together"
+            parts = [pd.DataFrame(rows)]
         elif arguments.growth:
             stem, parts = "growth", [*measure(growth, effort, threads, GROWING)]
         elif arguments.quick:
