@@ -136,7 +136,7 @@ test-all: $(FOR_TESTS) ## run the slow tests: Ray, browsers, real fetches, tests
 	$(BIN)/python -m pytest -n 3 -m "slow and not long"
 
 # pytest ends with 5 if it has run no test.
-test-gpu: $(FOR_TESTS) ## run the tests of a GPU, in about a minute; without one they are skipped
+test-gpu: $(FOR_TESTS) ## run the tests of a GPU, in two or three minutes; without one they are skipped
 	$(BIN)/python -m pytest -n 3 tests/test_gpu.py || [ $$? -eq 5 ]
 
 lint: $(FOR_TESTS) ## check style, formatting and types

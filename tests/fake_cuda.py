@@ -1,9 +1,19 @@
 """A pretended GPU: its tensors say that they are on cuda:0, and have values, which a CPU computes.
 
 Like a GPU's, they refuse to be computed with together with tensors that are elsewhere, and it is
-noted where a program waits for the GPU. torch's own fake tensors have no values, so that nothing
-that draws or reads a number can run; and in a torch without CUDA they cannot be sliced, and know no
-backward pass.
+noted where a program waits for the GPU.
+
+torch's own fake tensors cannot take its place. They have no values, so that nothing that draws or
+reads a number can run. And in a torch that was built without CUDA (seen with 2.13) this
+
+    with FakeTensorMode():
+        torch.ones(2, 3, device="cuda")[0]
+
+raises "PyTorch is not linked with support for cuda devices", and so does `copy_`, without which no
+cell can write its state. With `torch.ones(3, device="cuda", requires_grad=True).sum()` in place of
+the second line the same error is thrown where nothing can catch it, and ends the process. A device
+guard for CUDA that does nothing, registered from C++, lets tensors be sliced. `backward()` still
+fails then: "Cannot access accelerator device when none is available".
 """
 
 from __future__ import annotations
