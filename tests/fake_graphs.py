@@ -39,7 +39,7 @@ class FakeGraph:
 class FakeRecording(TorchDispatchMode):
     """In place of torch.cuda.graph."""
 
-    def __init__(self, graph: FakeGraph, capture_error_mode: str) -> None:
+    def __init__(self, graph: FakeGraph, stream: None, capture_error_mode: str) -> None:
         super().__init__()
         self.graph = graph
 
@@ -60,7 +60,9 @@ def tensors(x: Any) -> Iterator[Tensor]:
 
 def pretend(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let layers on a CPU compute as on a GPU without Triton."""
-    monkeypatch.setattr(cuda_graphs, "_recorded", type(cuda_graphs._recorded)())
+    monkeypatch.setattr(cuda_graphs, "_recorded", {})
+    monkeypatch.setattr(cuda_graphs, "_stream", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(cuda_graphs, "_uses_graphs", lambda _: not cuda_graphs.is_eager_only())
     monkeypatch.setattr(lstm_fused, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)

@@ -21,6 +21,7 @@ from test_resume import assert_same
 from torch import nn
 from watching import end, wait_until
 
+from charrnn.backbone import cuda_graphs
 from charrnn.backbone.acceleration import eager_only
 from charrnn.backbone.gru import GRUNetwork
 from charrnn.backbone.minimal import MinGRUNetwork, MinLSTMNetwork
@@ -34,7 +35,7 @@ from charrnn.runs.checkpoints import batches_kept
 from charrnn.sampling.samplers import SAMPLERS, STREAMS, Choice
 from charrnn.schemes.scheme_4 import Scheme4
 from charrnn.schemes.schemes_1_and_3 import Scheme1
-from charrnn.training.timed_step import make_step, seconds
+from charrnn.training.timed_step import make_step
 from charrnn.training.train_run import prepare, train
 
 GPU = "cuda"
@@ -67,8 +68,6 @@ CELLS = {
         for candidate in ("linear", "positive")
     },
 }
-# The minimal cells have few kernels, and no graphs.
-GRAPHS = {name: make for name, make in CELLS.items() if not name.startswith("min")}
 each_cell = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
 each_depth = pytest.mark.parametrize("layers", [1, 2])
 
@@ -276,23 +275,16 @@ def test_a_run_in_less_precision_stays_close_to_one_in_single_precision(
         assert (found["train_loss"] != single["train_loss"]).any()
 
 
-@pytest.mark.parametrize("make", GRAPHS.values(), ids=GRAPHS)
-def test_a_training_step_is_quicker_than_its_kernels_started_one_by_one(make):
-    """On an H100 about ten times; the least of ten, since other tests use the GPU, too."""
-    network = built(make).float().to(GPU)
-    scheme = Scheme1(network, partial(torch.optim.Adam, fused=True), k1=100, k2=100)
-    step = make_step(scheme.training_step, scheme.configure_optimizers())
-    tokens_TB = tokens(length=101).to(GPU)
-    batch = Batch(tokens_TB[:-1], tokens_TB[1:], 0)
-
-    def quickest() -> float:
-        return min(seconds(partial(step, batch)) for _ in range(10))
-
+def test_graphs_that_are_forgotten_leave_later_ones_in_order(monkeypatch):
+    """A run has other shapes than the one before it in the same process."""
+    monkeypatch.setattr(cuda_graphs, "MOST", 8)
     with eager_only():
-        eager = quickest()
-    for _ in range(2):  # records
-        step(batch)
-    assert 2 * quickest() < eager
+        expected = [computed(built(Backbone), batch=batch) for batch in range(1, 7)]
+    network = built(Backbone).to(GPU)
+    for _ in range(2):
+        for batch in range(1, 7):
+            for _ in range(4):
+                assert_close(computed(network, batch=batch), expected[batch - 1], 1e-12)
 
 
 BATCHES = 60

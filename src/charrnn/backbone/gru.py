@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.backbone import gru_recurrence
-from charrnn.backbone.cuda_graphs import replay_with_gradients
 from charrnn.backbone.layer import LayerOfSums, orthogonal_
 from charrnn.backbone.network import Network
 from charrnn.backbone.state import State
@@ -87,12 +86,11 @@ class GRULayer(LayerOfSums):
     def recur(self, sums_TBG: Tensor, state: State) -> State:
         (h_BH,) = state
         weights = self.W_hid_HG, self.b_new_H
+        clipping = self.grad_clip, self.num_clipped
         if self.gains_2G is None:
-            clipping = self.grad_clip, self.num_clipped
             return (gru_recurrence.run(sums_TBG, h_BH, *weights, *clipping),)
-        arguments = sums_TBG, h_BH, *weights, self.gains_2G[1], self.grad_clip
-        run = gru_recurrence.run_normalised
-        return (replay_with_gradients(run, *arguments, num_clipped=self.num_clipped),)
+        gains_G = self.gains_2G[1]
+        return (gru_recurrence.run_normalised(sums_TBG, h_BH, *weights, gains_G, *clipping),)
 
 
 class GRUNetwork(Network):

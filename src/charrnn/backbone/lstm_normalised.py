@@ -1,8 +1,7 @@
 """The LSTM with layer normalisation (Ba et al. 2016, Eq. 20 to 22), under plain autograd.
 
 The gates' sums over the inputs and over the state are normalised, and so is the cell state on its
-way to the hidden state. Shapes are those of charrnn.backbone.lstm. On a GPU, `run` is replayed by
-charrnn.backbone.cuda_graphs.replay_with_gradients.
+way to the hidden state. Shapes are those of charrnn.backbone.lstm.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ def input_sums(x: Tensor, W_in_IG: Tensor, bias_G: Tensor, gains_G: Tensor) -> T
 
 def run(
     sums_TBG: Tensor,
-    h_BH: Tensor,
-    c_BH: Tensor,
+    state: State,
     W_hid_HG: Tensor,
     W_peep_3H: Tensor | None,
     gains_G: Tensor,
@@ -38,8 +36,7 @@ def run(
 
     Args:
         sums_TBG: from `input_sums`.
-        h_BH: the hidden state before the first step.
-        c_BH: the cell state before it.
+        state: the state before the first step, each (B, H).
         W_hid_HG: weights of the hidden state.
         W_peep_3H: peepholes of the input, forget and output gate, or None.
         gains_G: gains of the sums over the state.
@@ -48,7 +45,7 @@ def run(
         grad_clip: bound on the gradients at the gates' pre-activations, or None.
         num_clipped: where the clipped ones are counted, or None.
     """
-    states = []
+    (h_BH, c_BH), states = state, []
     for sums_BG in sums_TBG:
         sums_BG = sums_BG + normalised(h_BH @ W_hid_HG, gains_G)
         i, f, g, o = clip_gradient(sums_BG, grad_clip, num_clipped).chunk(4, dim=1)
