@@ -68,7 +68,7 @@ def train_step_rnn(case: Case) -> Entries:
 
 
 def _train_step_of_cell(
-    case: Case, network: Callable[..., Network], layers: type[nn.RNNBase]
+    case: Case, network: Callable[..., Network], layers: peers.Layers
 ) -> Entries:
     batch = random_batch(case)
     peer = peers.TorchLayers(case, layers).to(case.device)

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from charrnn.backbone.network import LEAKINESS
 from charrnn.benchmark.case import Case
 
+Layers = type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]
+
 
 class Peer(nn.Module):
     """One-hot input, the recurrent layers of a subclass, and the dense layers of Table 3."""
@@ -44,7 +46,7 @@ class TorchLayers(Peer):
         layers: their class.
     """
 
-    def __init__(self, case: Case, layers: type[nn.RNNBase] = nn.LSTM) -> None:
+    def __init__(self, case: Case, layers: Layers = nn.LSTM) -> None:
         super().__init__(case)
         self.layers = layers(case.vocabulary, case.hidden_size, case.num_layers)
 
