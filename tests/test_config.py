@@ -55,6 +55,8 @@ def test_every_experiment_trains_at_smoke_scale(config, experiment, text_file):
     settings = [f"experiment={experiment}"]
     if experiment == "authors_code":
         settings.append("datamodule.test_size=154")  # of 20,000 characters, for the test's sake
+    if experiment == "post_training":  # tests/test_post_training.py has runs to begin with
+        settings += ["initial_weights=null", "num_batches=3"]
     folder = train(config(*settings))
     assert folder.is_finished
 

@@ -53,6 +53,7 @@ FIELDS: Mapping[str, Kind] = {
     "k1": whole(1, "token"),
     "k2": whole(1, "token"),
     "k3": whole(1, "position", null=True),
+    "before": text("the name of a finished sweep"),
     "k1_share": text("a share of k2, such as 2/3"),
     "weighting": text("the name of a weighting"),
     "seed": seed,
@@ -181,7 +182,7 @@ FIELDS: Mapping[str, Kind] = {
     "launcher.mem_gb": number("a number above 0", lambda x: x > 0),
 }
 
-OPTIONAL = {"k1_share", "suspect", "start", "idiom"}
+OPTIONAL = {"before", "k1_share", "suspect", "start", "idiom"}
 """Fields of the top level that files of the groups `experiment`, `suspect` and so on add."""
 WHOLE_SWEEP = {"jobs", "fail_fast", "plan", "draw", "output_dir", "corpora", "launcher", "name"}
 """Fields, or groups, that are read once for a sweep, and mean nothing in one of its runs."""
