@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.curves import Cells, of_cells
 from analysis.results import Results, read_measured
+from charrnn.schemes.idioms import AWDLSTM, KerasStateful, WordLanguageModel
 from charrnn.schemes.scheme_2 import Scheme2
 from charrnn.schemes.scheme_4 import Scheme4
 from charrnn.schemes.schemes_1_and_3 import Scheme1, Scheme3
@@ -20,6 +21,9 @@ TRAININGS: dict[object, str] = {
     3: Scheme3.training_procedure,
     4: Scheme4.training_procedure,
     "bptt": BPTT.training_procedure,
+    "keras_stateful": KerasStateful.training_procedure,
+    "word_language_model": WordLanguageModel.training_procedure,
+    "awd_lstm": AWDLSTM.training_procedure,
 }
 """The training procedure of each scheme."""
 CONFIGURATION = ("scale", "num_layers", "hidden_size", "k2", "k3", "settings", "source")

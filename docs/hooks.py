@@ -95,7 +95,7 @@ def configuration(conf: Path) -> str:
     lines = ["## Fields of a run or a sweep", "", *table(conf / "train.yaml", "")]
     for group in sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra"):
         schemes = group.name == "schemes"
-        choice = "scheme=1, 2, 3, 4 or bptt" if schemes else f"{group.name}=NAME"
+        choice = "scheme=1, 2, 3, 4, bptt or an idiom" if schemes else f"{group.name}=NAME"
         lines += [f"## {group.name}", "", f"`{choice}` chooses one of:", ""]
         for option in sorted(group.glob("*.yaml")):
             lines += [f"### {group.name}: {option.stem}", "", *summary(option), ""]

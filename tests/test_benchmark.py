@@ -76,6 +76,18 @@ def test_our_training_step_has_no_product_more_than_the_floor():
     assert multiply_adds(loops.train_step(TINY)["ours"].run) == FLOORS["train_step"][1]
 
 
+@pytest.mark.parametrize(("loop", "gates"), [("train-step-gru", 3), ("train-step-rnn", 1)])
+def test_a_step_of_another_cell_has_its_floors_products(loop, gates):
+    # Like the LSTM's, with `gates` matrices in place of four.
+    expected = 3 * 6 * (2 * RECURRENT + INPUT) * gates // 4 + 3 * 6 * DENSE
+    entries = loops.LOOPS[loop](TINY)
+    assert multiply_adds(entries["floor"].run) == expected
+    assert multiply_adds(entries["ours"].run) == expected
+    # Torch multiplies with the one-hot input, and asks for no gradient of the zero state.
+    theirs = multiply_adds(entries[{3: "nn.GRU", 1: "nn.RNN"}[gates]].run)
+    assert expected < theirs <= expected + 2 * 6 * ONE_HOT * gates // 4
+
+
 @pytest.mark.parametrize("procedure", PROCEDURES)
 @pytest.mark.parametrize("peer", peers.PEERS.values())
 def test_peers_score_what_eq_9_scores(procedure, peer):
@@ -157,12 +169,15 @@ def test_the_quick_benchmark_has_every_loop_with_its_floor_and_peers(run, monkey
     printed, table = run("--quick")
     for loop in loops.LOOPS:
         rows = table[table["loop"] == loop].set_index("implementation")
-        wanted = {"ours", "floor", "nn.LSTM"}
-        assert wanted <= set(rows.index)
-        assert "autograd-loop" in rows.index or loop == "sampling-rolling"
-        columns = ["ms_median", "ms_min", "ms_max", "ratio_to_floor", "ratio_to_nn_lstm"]
+        peer = {"train-step-gru": "nn.GRU", "train-step-rnn": "nn.RNN"}.get(loop, "nn.LSTM")
+        assert {"ours", "floor", peer} <= set(rows.index)
+        other = loop == "sampling-rolling" or peer != "nn.LSTM"
+        assert "autograd-loop" in rows.index or other
+        columns = ["ms_median", "ms_min", "ms_max", "ratio_to_floor", "ratio_to_ours"]
         assert (rows[columns] > 0).all(axis=None)
-        assert rows.loc["floor", "ratio_to_floor"] == rows.loc["nn.LSTM", "ratio_to_nn_lstm"] == 1
+        assert rows.loc["floor", "ratio_to_floor"] == rows.loc["ours", "ratio_to_ours"] == 1
+        if peer == "nn.LSTM":
+            assert rows.loc[peer, "ratio_to_nn_lstm"] == 1
         # One round, hence one ratio: that of the times.
         assert rows.loc["ours", "ratio_to_floor"] == pytest.approx(
             rows.loc["ours", "ms_median"] / rows.loc["floor", "ms_median"]

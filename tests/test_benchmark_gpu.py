@@ -35,7 +35,8 @@ def test_every_loop_is_measured_on_the_gpu(monkeypatch, tmp_path, capsys):
     assert gpu_name() in capsys.readouterr().out
     for loop in loops.LOOPS:
         rows = table[table["loop"] == loop]
-        assert {"ours", "floor", "nn.LSTM"} <= set(rows["implementation"])
+        peer = {"train-step-gru": "nn.GRU", "train-step-rnn": "nn.RNN"}.get(loop, "nn.LSTM")
+        assert {"ours", "floor", peer} <= set(rows["implementation"])
         assert (rows["ms_min"] > 0).all()
     steps = table[table["loop"] == "train-step"]["implementation"]
     assert {"ours, eager", "autograd-loop", "ours, TF32", "nn.LSTM, TF32"} <= set(steps)

@@ -394,7 +394,7 @@ def test_the_fields_of_the_best_run_are_values_and_a_misspelt_one_is_refused(
         "gamma=128": "gamma=128 cannot be used: it has to be corpus, scheme or a field of ",
         "hidden_size=2": "has to be backbone.hidden_size; no run has a field 'hidden_size'.",
         "backbone.forgetbias=5": "has to be backbone.forget_bias",
-        "scheme=9": "error: scheme=9 cannot be used: it has to be one of 1, 2, 3, 4, bptt.",
+        "scheme=9": "error: scheme=9 cannot be used: it has to be one of 1, 2, 3, 4, awd_lstm, ",
         "[=1": "error: [=1 cannot be used: it has to be corpus",
         "k1=[": "error: k1=[ cannot be used: it has to be a value as in YAML",
         "=": "error: = cannot be used: it has to be corpus",

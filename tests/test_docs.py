@@ -198,6 +198,8 @@ def test_training_commands_compose(config, text_file, words):
         pytest.skip("with files of the user's own, see test_training_cells.py")
     assert flags <= {"-m", "--help"}
     overrides = one_of((word for word in words if word not in flags), text_file)
+    if "experiment=post_training" in words:  # which begins with the weights of finished runs
+        overrides = [*overrides, "initial_weights=null"]
     OmegaConf.to_container(config(*overrides), resolve=True)
 
 

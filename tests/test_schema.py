@@ -147,6 +147,7 @@ def test_every_documented_field_is_in_the_table_and_the_other_way_round():
     schemes = {re.sub(r"^schemes\.\w+", "model", name) for name in documented}
     inherited = {f"model.{name}" for name in ("k1", "k2", "k3", "weighting")}
     inherited |= {"datamodule.k1", "datamodule.k2", "scale.name", "suspect", "start", "k1_share"}
+    inherited |= {"idiom", "before"}
     inherited |= {"scale.hidden_size.large", "scale.hidden_size.small"}
     jobs = {name for name in FIELDS if name.startswith("job.")}
     assert FIELDS.keys() - schemes - inherited - jobs == set()

@@ -21,6 +21,7 @@ DASHES = dict(zip(HUES, itertools.cycle(STROKES)))
 """Dashes and gaps of the lines in each colour, in line widths; empty for a solid line."""
 
 SCHEMES: dict[object, str] = {1: BLUE, 2: GREEN, 3: RED, 4: YELLOW, "bptt": MAGENTA}
+SCHEMES |= {"keras_stateful": CYAN, "word_language_model": BROWN, "awd_lstm": GREY}
 PAPER_CORPORA = {"english": BLUE, "finnish": GREEN, "linux": RED, "music": YELLOW}
 CORPORA: dict[object, str] = {corpus: PAPER_CORPORA[place] for corpus, place in STANDS_FOR.items()}
 K2: dict[object, str] = {20: BLUE, 40: GREEN, 60: RED, 80: YELLOW, 100: MAGENTA}
@@ -29,6 +30,9 @@ TRAININGS: dict[object, str] = {
     "single-loss": GREEN,
     "conditional multi-loss": YELLOW,
     "truncated-bptt": MAGENTA,
+    "keras-stateful": CYAN,
+    "word-language-model": BROWN,
+    "awd-lstm": GREY,
 }
 IMPLEMENTATIONS = {"ours": BLUE, "nn.LSTM": YELLOW, "floor": BLACK}
 

@@ -15,8 +15,10 @@ from analysis.reading_on.measure import (
     of_one_length,
     of_reference,
 )
+from analysis.reading_on.post_training import against_control, with_before
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.source import read_sweep
+from analysis.results import Results
 from charrnn.config import scale_for_this_machine
 from charrnn.console import refuse
 from charrnn.errors import CharRNNError, require
@@ -37,18 +39,18 @@ def main() -> None:
         help="make what was measured part of the project's reference results, in place of what"
         " they have of this sweep's runs",
     )
+    parser.add_argument(
+        "--before",
+        help="the sweep whose weights the runs began with, for a comparison with start=none and it",
+    )
     arguments = parser.parse_args()
     scale = scale_for_this_machine() if arguments.scale == "auto" else arguments.scale
     try:
         require(arguments.results != "both", "--results", "both", "own or reference")
-        results = read_sweep(arguments.results, arguments.runs, arguments.sweep, scale)
-        if arguments.corpora:
-            results = results.of(arguments.corpora)
-        if arguments.results == "reference":
-            results = of_reference(results)
-        else:
-            results = measured(results, arguments.runs)
-        results, other_lengths = of_one_length(results)
+        results, other_lengths = of_one_length(_measured(arguments, arguments.sweep, scale))
+        if arguments.before:
+            before, shorter = of_one_length(_measured(arguments, arguments.before, scale))
+            results, other_lengths = with_before(results, before), [*other_lengths, *shorter]
         table = by_bin(results)
         require(
             len(table) > 0,
@@ -62,10 +64,19 @@ def main() -> None:
         print(f"left out: runs of {', '.join(f'{n:,}' for n in other_lengths)} batches")
     if arguments.keep_as_reference:
         keep_as_reference(results)
-    print("\n".join(in_words(costs(results))))
+    print("\n".join(against_control(results) if arguments.before else in_words(costs(results))))
     stem = (arguments.out or arguments.runs / "figures") / f"reading-on-{arguments.sweep}-{scale}"
     canvas = draw_cells(results) if {*VARIED} <= {*table} else draw(results)
     print(*save(canvas, stem, table), sep="\n")
+
+
+def _measured(arguments: argparse.Namespace, sweep: str, scale: str) -> Results:
+    results = read_sweep(arguments.results, arguments.runs, sweep, scale)
+    if arguments.corpora:
+        results = results.of(arguments.corpora)
+    if arguments.results == "reference":
+        return of_reference(results)
+    return measured(results, arguments.runs)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import math
 from fractions import Fraction
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn import devices
 from charrnn.errors import CharRNNError, require
+from charrnn.files import read_file
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -46,6 +49,27 @@ def tokens_for_batches(batches: int, _root_: DictConfig) -> int:
     return _root_.datamodule.test_size + _root_.datamodule.batch_size * lane
 
 
+def weights_in(grid: str, _root_: DictConfig) -> str:
+    """The weights of the run that a finished sweep has for this configuration's k1, k2 and seed.
+
+    Args:
+        grid: the sweep's table, `multirun/grids/NAME-SCALE.csv`. Other columns are not compared.
+
+    Raises:
+        CharRNNError: if the table cannot be read, or has no such run, or several.
+    """
+    wanted = {name: str(_root_[name]) for name in ("k1", "k2", "seed")}
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_file(Path(grid)).decode())))
+        runs = {row["run"] for row in rows if all(row[n] == v for n, v in wanted.items())}
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise CharRNNError(f"{grid} is not the readable table of a sweep: {error}.") from error
+    words = ", ".join(f"{name}={value}" for name, value in wanted.items())
+    if len(runs) != 1:
+        raise CharRNNError(f"{grid} has {len(runs)} runs with {words}: take a sweep that has one.")
+    return str(Path(grid).parent.parent / runs.pop() / "weights.pt")
+
+
 def register_resolvers() -> None:
     """Make the project's resolvers known; to be called before a configuration is composed."""
     from omegaconf import OmegaConf
@@ -55,6 +79,7 @@ def register_resolvers() -> None:
     )
     OmegaConf.register_new_resolver("charrnn.k2_times", k2_times, replace=True)
     OmegaConf.register_new_resolver("charrnn.tokens_for_batches", tokens_for_batches, replace=True)
+    OmegaConf.register_new_resolver("charrnn.weights_in", weights_in, replace=True)
 
 
 def announce_scale(name: str, choice: str) -> None:

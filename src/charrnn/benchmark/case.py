@@ -26,6 +26,7 @@ class Case:
         dense_size: units in the hidden dense layer.
         batch: sequences in a training batch.
         device: where the tensors are: `cpu` or `cuda`. The name does not include it.
+        gates: products with the state in a step, per unit: 4 in an LSTM. Nor does it include these.
     """
 
     hidden_size: int
@@ -35,6 +36,7 @@ class Case:
     dense_size: int = DENSE
     batch: int = BATCH
     device: str = "cpu"
+    gates: int = 4
 
     @property
     def name(self) -> str:

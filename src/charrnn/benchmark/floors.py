@@ -4,7 +4,8 @@ The products that count are the unavoidable ones: with the recurrent weights at 
 input weights of all layers but the first, and in the dense layers. The first layer's input is
 one-hot, so it needs a look-up and no product. Nothing is added, activated, copied or drawn between
 the products, and their results go to preallocated memory. B sequences or rows, T steps, H hidden
-units, G = 4H gate units, D dense units, V tokens.
+units, G gate
+units (4H in an LSTM), D dense units, V tokens.
 
 On a GPU the products are recorded once as a CUDA graph, which is then replayed: otherwise the time
 in which Python launches them would be measured, and not the products.
@@ -57,8 +58,8 @@ class _Weights:
     def __init__(self, case: Case) -> None:
         H, D, V = case.hidden_size, case.dense_size, case.vocabulary
         randn = functools.partial(torch.randn, device=case.device)
-        self.hid = [randn(H, 4 * H) for _ in range(case.num_layers)]
-        self.inputs = [randn(H, 4 * H) for _ in range(case.num_layers - 1)]
+        self.hid = [randn(H, case.gates * H) for _ in range(case.num_layers)]
+        self.inputs = [randn(H, case.gates * H) for _ in range(case.num_layers - 1)]
         self.dense, self.output = randn(H, D), randn(D, V)
 
     def all(self) -> list[Tensor]:
@@ -69,7 +70,7 @@ class _Forward:
     """The forward products of T steps of B rows, with dense layers for ``scored`` rows."""
 
     def __init__(self, case: Case, weights: _Weights, T: int, B: int, scored: int) -> None:
-        H, G = case.hidden_size, 4 * case.hidden_size
+        H, G = case.hidden_size, case.gates * case.hidden_size
         self.weights = weights
         self.hidden_TBH = torch.randn(T, B, H, device=case.device)
         self.gates_TBG = torch.empty(T, B, G, device=case.device)

@@ -1,17 +1,20 @@
-"""The six loops, each with the implementations that are timed in turn."""
+"""The loops, each with the implementations that are timed in turn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from charrnn.backbone.acceleration import eager_only
+from charrnn.backbone.gru import GRULayer, GRUNetwork
 from charrnn.backbone.lstm_autograd import prepare_cpu
-from charrnn.backbone.network import Backbone
+from charrnn.backbone.network import Backbone, Network
+from charrnn.backbone.rnn import RNNLayer, RNNNetwork
 from charrnn.benchmark import floors, peers
 from charrnn.benchmark.case import Case
 from charrnn.benchmark.measure import Entry, float32_products
@@ -54,6 +57,29 @@ def train_step(case: Case) -> Entries:
     return {name: steps_of(step, case) for name, step in steps.items()}
 
 
+def train_step_gru(case: Case) -> Entries:
+    """The same of GRU layers, scheme 1 only, and of torch's."""
+    return _train_step_of_cell(replace(case, gates=GRULayer.num_gates), GRUNetwork, nn.GRU)
+
+
+def train_step_rnn(case: Case) -> Entries:
+    """The same of tanh layers, scheme 1 only, and of torch's."""
+    return _train_step_of_cell(replace(case, gates=RNNLayer.num_gates), RNNNetwork, nn.RNN)
+
+
+def _train_step_of_cell(
+    case: Case, network: Callable[..., Network], layers: peers.Layers
+) -> Entries:
+    batch = random_batch(case)
+    peer = peers.TorchLayers(case, layers).to(case.device)
+    steps = {
+        "ours": our_step(Scheme1, case, batch, network),
+        "floor": floors.train_step(case),
+        f"nn.{layers.__name__}": _peer_step(peer, batch),
+    }
+    return {name: steps_of(step, case) for name, step in steps.items()}
+
+
 def steps_of(step: Callable[[], None], case: Case) -> Entry:
     """As many steps as are timed together on the case's device."""
     return _repeated(step, STEPS[case.device])
@@ -65,9 +91,12 @@ def random_batch(case: Case) -> Batch:
     return Batch(tokens_TB[:-1], tokens_TB[1:], number=0)
 
 
-def our_step(scheme_class: type[Scheme], case: Case, batch: Batch) -> Callable[[], None]:
+def our_step(
+    scheme_class: type[Scheme], case: Case, batch: Batch, network: Callable[..., Network] = Backbone
+) -> Callable[[], None]:
     """A training step of a scheme, without Lightning."""
-    scheme = scheme_class(our_backbone(case), _adam(), k1=case.k2, k2=case.k2).to(case.device)
+    backbone = our_backbone(case, network)
+    scheme = scheme_class(backbone, _adam(), k1=case.k2, k2=case.k2).to(case.device)
     return make_step(partial(scheme.training_step, batch), scheme.configure_optimizers())
 
 
@@ -89,12 +118,12 @@ def _eagerly(step: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
-def our_backbone(case: Case) -> Backbone:
-    """The network of a case."""
+def our_backbone(case: Case, network: Callable[..., Network] = Backbone) -> Network:
+    """The network of a case, of LSTM layers or of others."""
     if case.device == "cpu":
         prepare_cpu()
     sizes = case.vocabulary, case.num_layers, case.hidden_size, case.dense_size
-    return Backbone(*sizes).to(case.device)
+    return network(*sizes).to(case.device)
 
 
 def _peer_step(peer: peers.Peer, batch: Batch) -> Callable[[], None]:
@@ -177,6 +206,8 @@ def sampling_progressive(case: Case) -> Entries:
 
 LOOPS: dict[str, Callable[[Case], Entries]] = {
     "train-step": train_step,
+    "train-step-gru": train_step_gru,
+    "train-step-rnn": train_step_rnn,
     "eval-windowed": eval_windowed,
     "eval-progressive": eval_progressive,
     "sampling-windowed": sampling_windowed,

@@ -1,6 +1,6 @@
-"""The alternatives that a user has: torch's own LSTM, or a loop of cells under plain autograd.
+"""The alternatives that a user has: torch's own layers, or a loop of cells under plain autograd.
 
-Both read one-hot vectors, start from the zero state, and implement the paper's algorithms in the
+All read one-hot vectors, start from the zero state, and implement the paper's algorithms in the
 plainest way: a network and a few lines around it.
 """
 
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from charrnn.backbone.network import LEAKINESS
 from charrnn.benchmark.case import Case
+
+Layers = type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]
 
 
 class Peer(nn.Module):
@@ -36,15 +38,20 @@ class Peer(nn.Module):
         return self.recur(nn.functional.one_hot(tokens_TB, self.vocabulary).float(), state)
 
 
-class TorchLSTM(Peer):
-    """`torch.nn.LSTM`: no peepholes, no clipping, no learned start."""
+class TorchLayers(Peer):
+    """Recurrent layers of torch: no peepholes, no clipping, no learned start.
 
-    def __init__(self, case: Case) -> None:
+    Args:
+        case: their sizes.
+        layers: their class.
+    """
+
+    def __init__(self, case: Case, layers: Layers = nn.LSTM) -> None:
         super().__init__(case)
-        self.lstm = nn.LSTM(case.vocabulary, case.hidden_size, case.num_layers)
+        self.layers = layers(case.vocabulary, case.hidden_size, case.num_layers)
 
     def recur(self, x_TBV: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return self.lstm(x_TBV, state)
+        return self.layers(x_TBV, state)
 
 
 class AutogradLoop(Peer):
@@ -88,7 +95,7 @@ class PeepholeCell(nn.Module):
         return o * torch.tanh(c), c
 
 
-PEERS: dict[str, type[Peer]] = {"nn.LSTM": TorchLSTM, "autograd-loop": AutogradLoop}
+PEERS: dict[str, type[Peer]] = {"nn.LSTM": TorchLayers, "autograd-loop": AutogradLoop}
 
 
 def loss(peer: Peer, inputs_TB: Tensor, targets_TB: Tensor) -> Tensor:

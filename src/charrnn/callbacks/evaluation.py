@@ -97,7 +97,7 @@ class Evaluate(pl.Callback):
             row = Evaluation(
                 batches=batches,
                 train_sequences=batches * datamodule.batch_size,
-                epoch=(batches - 1) // datamodule.batches.per_epoch,
+                epoch=datamodule.batches.place(batches - 1)[0],
                 train_seconds=self.clock.seconds["training"],
                 train_cpu_seconds=self.clock.cpu_seconds["training"],
                 train_loss=loss,

@@ -23,11 +23,11 @@ class CharDataModule(pl.LightningDataModule):
         k1: tokens between the starts of successive training sequences.
         k2: tokens in a training sequence.
         batch_size: sequences in a batch.
-        order: `equidistant` (Eq. 8) or `shuffled`.
+        order: `equidistant` (Eq. 8), `shuffled` or `random-lengths`, see TrainBatches.
         rotation: number of tokens by which the train split rotates after each epoch; None draws it.
         test_size: tokens at the end of the rotated corpus that form the test split.
         offset: number of tokens by which the corpus is rotated before the split; None draws it.
-        seed: the data seed, for the offset, the rotations and the shuffling.
+        seed: the data seed, for the offset, the rotations, the shuffling and the lengths.
         val_size: tokens at the end of the train split that are set aside as the validation split.
             The paper has none: with 0, the default, nothing is set aside, and validation reads the
             test split. Then what is chosen by validation, such as when to stop, is chosen on the

@@ -8,7 +8,7 @@ from charrnn.errors import require
 
 # Each kind of draw has a stream of random numbers of its own, so that the draws from one data seed
 # do not depend on each other.
-OFFSET_STREAM, ROTATION_STREAM, SHUFFLE_STREAM = range(3)
+OFFSET_STREAM, ROTATION_STREAM, SHUFFLE_STREAM, LENGTH_STREAM = range(4)
 
 
 def split(

@@ -19,7 +19,7 @@ NOT_THE_CLASSES = {"trainer.matmul_precision"}
 """Fields of a group that its class does not take: torch does."""
 HYDRA = {"_target_", "_partial_", "_convert_", "_recursive_", "_args_"}
 """Keys of a group that are Hydra's."""
-CHOSEN_BY_NAME = {"experiment", "suspect", "start", "debug", "hparams_search"}
+CHOSEN_BY_NAME = {"experiment", "suspect", "start", "idiom", "debug", "hparams_search"}
 """Groups whose files set fields elsewhere, and that leave none of their own."""
 DERIVED = {"scheme_key": "s${scheme}", "model": "${schemes.${scheme_key}}"}
 """Fields that follow from `scheme`, and how."""

@@ -18,7 +18,7 @@ from charrnn.schema.kinds import Kind, choice, either, number, several, text, wh
 Peepholes = Literal["lasagne", "paper", "none"]
 ResetGate = Literal["after", "before"]
 Candidate = Literal["linear", "positive"]
-Order = Literal["equidistant", "shuffled"]
+Order = Literal["equidistant", "shuffled", "random-lengths"]
 Start = Literal["learned", "zero", "noise", "fitted-noise", "passed"]
 
 MIN_TEMPERATURE = 1e-3
@@ -53,6 +53,7 @@ FIELDS: Mapping[str, Kind] = {
     "k1": whole(1, "token"),
     "k2": whole(1, "token"),
     "k3": whole(1, "position", null=True),
+    "before": text("the name of a finished sweep"),
     "k1_share": text("a share of k2, such as 2/3"),
     "weighting": text("the name of a weighting"),
     "seed": seed,
@@ -76,6 +77,7 @@ FIELDS: Mapping[str, Kind] = {
     "output_dir": Kind("the path of a folder", lambda path: isinstance(path, str) and path != ""),
     "suspect": text("the name of a file in conf/suspect"),
     "start": text("the name of a file in conf/start"),
+    "idiom": text("the name of a file in conf/idiom"),
     # set by a sweep
     "job.number": count,
     "job.of": count,
@@ -166,6 +168,7 @@ FIELDS: Mapping[str, Kind] = {
     "model.reset": number("a share from 0 to 1", lambda x: 0 <= x <= 1),
     "model.recompute": flag,
     "model.restart": flag,
+    "model.clip_norm": number("a number above 0", lambda x: x > 0),
     # conf/launcher; a launcher's own declaration of its fields is in its package
     "launcher.n_jobs": at_once,
     "launcher.ray.remote.num_cpus": at_least_0,
@@ -179,8 +182,8 @@ FIELDS: Mapping[str, Kind] = {
     "launcher.mem_gb": number("a number above 0", lambda x: x > 0),
 }
 
-OPTIONAL = {"k1_share", "suspect", "start"}
-"""Fields of the top level that a file of an experiment, of a suspect or of a start adds."""
+OPTIONAL = {"before", "k1_share", "suspect", "start", "idiom"}
+"""Fields of the top level that files of the groups `experiment`, `suspect` and so on add."""
 WHOLE_SWEEP = {"jobs", "fail_fast", "plan", "draw", "output_dir", "corpora", "launcher", "name"}
 """Fields, or groups, that are read once for a sweep, and mean nothing in one of its runs."""
 

@@ -49,6 +49,8 @@ def in_one_sentence(words: Sequence[str] = ()) -> Iterator[None]:
 def sentence(error: Exception) -> CharRNNError:
     """What an error of Hydra's or OmegaConf's says, as an error of this project's."""
     message = str(error)
+    if isinstance(error.__cause__, CharRNNError):  # of one of our resolvers
+        return error.__cause__
     if isinstance(error, OverrideParseException):
         return _no_setting(error.override)
     if isinstance(error, MissingConfigException) and error.options:

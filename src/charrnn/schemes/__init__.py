@@ -1,1 +1,1 @@
-"""The four schemes, truncated BPTT, and the loss over positions (Sections 2, 3 and 5)."""
+"""The paper's schemes (Sections 2, 3 and 5), loops in wide use, and the loss over positions."""

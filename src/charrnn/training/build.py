@@ -62,8 +62,8 @@ def check_classes(cfg: DictConfig) -> None:
     require(fits, "evaluate_at", counts, f"a list of batch counts, {each}")
     order = build_datamodule(cfg).order
     orders = scheme_class(cfg).orders
-    why = f"in scheme {cfg.scheme}, which carries the state from batch to batch"
-    require(order in orders, "datamodule.order", order, f"{' or '.join(orders)} {why}")
+    wanted = f"{' or '.join(orders)} in scheme {cfg.scheme}"
+    require(order in orders, "datamodule.order", order, wanted)
     with torch.device("meta"):  # shapes without values
         backbone = build(cfg.backbone, vocabulary_size=2)
     if is_local(cfg) or cfg.job.of:  # otherwise another machine trains it
