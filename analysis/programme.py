@@ -48,7 +48,7 @@ PARTS = {
         "whether stability depends on the length of the corpus or on what is in it",
         (
             "experiment=readings name=length-or-content scale=laptop seed=0,1,2,3,4 scheme=1,4"
-            " k1=20,100 num_batches=800 data=masses,shakespeare data.first=266672,null",
+            " k1=20,100 num_batches=801 data=masses,shakespeare data.first=266672,null",
         ),
     ),
     4: Part(

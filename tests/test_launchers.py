@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import ray_cluster
 from hydra.core.utils import JobReturn, JobStatus
+from lost_gpu import ERROR
 from processes import run_command
 from ray_cluster import ADDRESS, Network, node_of
 from watching import end, finished, training, wait_until
@@ -129,3 +130,27 @@ def test_a_worker_that_dies_before_its_first_run_costs_that_run_only(before):
     assert isinstance(lost, JobReturn)
     assert lost.status is JobStatus.FAILED
     assert str(lost._return_value) == "its process ended (SIGKILL)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_where_a_process_has_lost_its_gpu_another_one_goes_on(tmp_path, start, jobs):
+    """After some errors every call of CUDA fails until the process ends, pretended here."""
+    given = "lost._target_=lost_gpu.LosesGPU", f"lost.file={tmp_path / 'lost'}", "lost.times=2"
+    settings = (f"+callbacks.{each}" for each in given)
+    sweep = start("-m", "k1=20,40,60", f"jobs={jobs}", "num_batches=6", *settings)
+    log = end(sweep)
+    assert sweep.returncode == 0, log
+    assert log.count("a new one goes on with the run (attempt 2 of 3)") >= 1
+    assert len(finished(tmp_path)) == 3
+
+
+@pytest.mark.slow
+def test_a_run_that_loses_the_gpu_each_time_fails_alone(tmp_path, start):
+    given = "lost._target_=lost_gpu.LosesGPU", f"lost.file={tmp_path / 'lost'}", "lost.times=3"
+    settings = (f"+callbacks.{each}" for each in given)
+    sweep = start("-m", "k1=20,40", "jobs=1", "num_batches=6", *settings)
+    log = end(sweep)
+    assert sweep.returncode == 1, log
+    assert f"failed: k1=20: RuntimeError: {ERROR}" in log
+    assert len(finished(tmp_path)) == 1

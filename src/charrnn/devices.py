@@ -78,6 +78,21 @@ def num_gpus() -> int:
     return torch.cuda.device_count()
 
 
+def has_lost_gpu() -> bool:
+    """Whether this process can no longer use a GPU, as after a kernel's access to foreign memory.
+
+    Nothing but a new process helps then.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
+
+
 def shares_gpus() -> bool:
     """Whether NVIDIA's multi-process service (MPS) runs here.
 

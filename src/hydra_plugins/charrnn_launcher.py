@@ -1,7 +1,8 @@
 """The project's Hydra launcher: runs on this machine, one after another or several at once.
 
 Joblib's launcher would do, except that its pool (loky) ends all workers when one of them dies,
-together with the hours of training in them. Here a worker that dies loses its own run only.
+together with the hours of training in them. Here a worker that dies loses its own run only. And
+where one can no longer use its GPU, another one goes on with its run.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from omegaconf import open_dict
 
 from charrnn.callbacks.reports import REPORTER, Report, in_words
 from charrnn.console import console, refuse
+from charrnn.devices import has_lost_gpu
 from charrnn.errors import CharRNNError
 from charrnn.stopping import STOP
 from charrnn.sweeps.resources import workers
+from charrnn.sweeps.workers import Job, LostGPU
 
 log = logging.getLogger(__name__)
 
@@ -53,49 +56,58 @@ class LocalLauncher(BasicLauncher):
         except CharRNNError as error:
             refuse(error)
         returns = [JobReturn() for _ in job_overrides]
-        numbered = deque(enumerate(job_overrides))
-        if jobs == 1:
-            while numbered and not self._gives_up(returns):
-                number, overrides = numbered.popleft()
-                (returns[number],) = super().launch([overrides], initial_job_idx + number)
-        else:
-            self._launch_in_workers(numbered, returns, jobs)
+        waiting = deque(Job(number, overrides) for number, overrides in enumerate(job_overrides))
+        here = jobs == 1
+        while here and waiting and not self._gives_up(returns):
+            job = waiting.popleft()
+            (end,) = super().launch([job.overrides], initial_job_idx + job.number)
+            here = not (end.status is JobStatus.FAILED and has_lost_gpu())
+            if here or not (again := job.once_more()):
+                returns[job.number] = end
+            else:
+                waiting.appendleft(again)
+        if waiting:
+            self._launch_in_workers(waiting, returns, jobs)
         return returns
 
     def _gives_up(self, returns: Sequence[JobReturn]) -> bool:
         assert self.config is not None
         return self.config.fail_fast and any(job.status is JobStatus.FAILED for job in returns)
 
-    def _launch_in_workers(
-        self, waiting: deque[tuple[int, Sequence[str]]], returns: list[JobReturn], jobs: int
-    ) -> None:
+    def _launch_in_workers(self, waiting: deque[Job], returns: list[JobReturn], jobs: int) -> None:
         assert self.config is not None
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         idle: list[Worker] = []
-        busy: dict[Connection, tuple[Worker, int]] = {}
+        busy: dict[Connection, tuple[Worker, Job]] = {}
         reports: dict[int, Report] = {}
         started = said = time.monotonic()
         try:
             while (waiting or busy) and not self._gives_up(returns):
                 STOP.check()
                 while waiting and len(busy) < jobs:
-                    number, overrides = waiting.popleft()
+                    job = waiting.popleft()
                     worker = idle.pop() if idle else Worker(self)
-                    busy[worker.connection] = worker, number
+                    busy[worker.connection] = worker, job
                     with suppress(BrokenPipeError):  # if it has just died, which `receive` says
-                        worker.connection.send((number, list(overrides)))
+                        worker.connection.send((job.number, list(job.overrides)))
                 for connection in wait(list(busy)):
                     assert isinstance(connection, Connection)
-                    worker, number = busy[connection]
+                    worker, job = busy[connection]
                     result = worker.receive()
                     if isinstance(result, Report):
-                        reports[number] = result
+                        reports[job.number] = result
                         continue
                     del busy[connection]
-                    reports.pop(number, None)
-                    returns[number] = result
-                    if worker.process.is_alive():
+                    reports.pop(job.number, None)
+                    if isinstance(result, LostGPU):
+                        worker.process.join()
+                        if again := job.once_more():
+                            waiting.appendleft(again)
+                            continue
+                        result = result.end
+                    elif worker.process.is_alive():
                         idle.append(worker)
+                    returns[job.number] = result
                     log.info("%d of %d runs finished", *_progress(returns))
                 now = time.monotonic()
                 if reports and now - said >= SAID_EVERY:
@@ -131,7 +143,7 @@ class Worker:
             signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
         theirs.close()
 
-    def receive(self) -> JobReturn | Report:
+    def receive(self) -> JobReturn | Report | LostGPU:
         """How far the worker's run is, or how it ended; a failure if the worker died."""
         try:
             return self.connection.recv()
@@ -172,6 +184,9 @@ def _work(
                 job_dir_key="hydra.sweep.dir",
                 job_subdir_key="hydra.sweep.subdir",
             )
+            if job.status is JobStatus.FAILED and has_lost_gpu():
+                connection.send(LostGPU(job))
+                return
             connection.send(job)
 
 

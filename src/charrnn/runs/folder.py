@@ -80,6 +80,13 @@ class RunFolder(RunFiles):
         mark = self.mark()
         return mark is not None and (mark["batches"] >= num_batches or STOPPED_EARLY in mark)
 
+    def evaluated_at(self) -> set[int]:
+        """The batch counts at which the finished result was evaluated; none if it is damaged."""
+        try:
+            return {*self.read_table()["batches"]} if self.is_finished else set()
+        except DamagedRun:
+            return set()
+
     def status(self, num_batches: int | None = None) -> RunStatus:
         """How far the run is. Only reads, and waits for nobody.
 

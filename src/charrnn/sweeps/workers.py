@@ -1,19 +1,64 @@
-"""The processes of this machine that train a sweep's runs, and how they are told to stop."""
+"""The processes of this machine that train a sweep: their jobs, and how they are stopped."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+from hydra.core.utils import JobReturn
 
 from charrnn.runs.lease import Leases
 from charrnn.sweeps.cells import Cell
 
+log = logging.getLogger(__name__)
+
 POLL = 0.05
 """Seconds between two looks at the leases."""
+ATTEMPTS = 3
+"""How often a run is tried whose process loses its GPU. It may not be its fault: where processes
+share a GPU by MPS, an error of one ends the others.
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of a sweep that waits to be trained.
+
+    Attributes:
+        number: among the sweep's jobs.
+        overrides: what sets it apart from the others.
+        attempts: how often it was tried.
+    """
+
+    number: int
+    overrides: Sequence[str]
+    attempts: int = 0
+
+    def once_more(self) -> Job | None:
+        """The job again, after its process has lost its GPU; None if that was the last attempt."""
+        attempts = self.attempts + 1
+        if attempts == ATTEMPTS:
+            return None
+        log.warning(
+            "That process cannot use its GPU any more: a new one goes on with the run "
+            "(attempt %d of %d).",
+            attempts + 1,
+            ATTEMPTS,
+        )
+        return Job(self.number, [*self.overrides, "retry_failed=true"], attempts)
+
+
+@dataclass(frozen=True)
+class LostGPU:
+    """What a worker sends last if it can no longer use its GPU: how its run ended."""
+
+    end: JobReturn
 
 
 def stop_workers(cells: Sequence[Cell]) -> None:

@@ -93,7 +93,9 @@ def fit(
     scheme = build_scheme(cfg, len(datamodule.tokens.vocabulary))
     scheme.logs_loss = False  # `LogTraining` does: Lightning would take 0.7 ms at every batch
     torch.manual_seed(cfg.seed)  # for dropout: initial weights have a generator of their own
-    counts, clock, procedures = evaluation_counts(cfg), Clock(), sampled_procedures(cfg)
+    # Training longer from the beginning, without a last checkpoint, leaves no shorter result out.
+    counts = {*evaluation_counts(cfg), *run.folder.evaluated_at()}
+    clock, procedures = Clock(), sampled_procedures(cfg)
     text = replace(run.text, length=cfg.sampling.log_length) if cfg.sampling.log_length else None
     callbacks = [
         Diagnose(counts, folder),
