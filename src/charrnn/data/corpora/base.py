@@ -17,7 +17,7 @@ from charrnn.data.cache import read_cached, write_cached
 from charrnn.data.corpora.tokens import Source, Tokens, hash_of
 from charrnn.data.vocabulary import CHARACTERS, Tokenization, tokenization_called
 from charrnn.errors import BadInput, reason, require, require_choice
-from charrnn.files import open_file
+from charrnn.files import read_file
 from charrnn.schema.fields import check_arguments
 
 LOOKED_AT = 100_000
@@ -166,11 +166,7 @@ class TextFile(Corpus):
         super().__post_init__()
         path_given(self.path, "a text file")
         require_choice("data.newlines", self.newlines, ("keep", "normalize"))
-        try:
-            "".encode(self.encoding)
-        except (LookupError, TypeError) as error:
-            wanted = "an encoding that Python knows, such as utf-8, utf-16, latin-1 or cp1252"
-            raise BadInput("data.encoding", self.encoding, wanted) from error
+        require_encoding("data.encoding", self.encoding)
 
     @property
     def tokenization(self) -> Tokenization:  # type: ignore[override]
@@ -188,7 +184,19 @@ class TextFile(Corpus):
         return Source("the user's text file", "unknown", path, encoding=", ".join(read_as) or None)
 
     def read(self, source: Source) -> str:
-        text = read_text(source.path, "data.path", self.encoding).removeprefix("\ufeff")
+        return self.text("data.path")
+
+    def text(self, field: str) -> str:
+        """The whole text.
+
+        Args:
+            field: how the user has named the file.
+
+        Raises:
+            BadInput: naming ``field``, if the file cannot be read or has another encoding.
+        """
+        path = path_given(self.path, "a text file")
+        text = read_text(path, field, self.encoding).removeprefix("\ufeff")
         if self.newlines == "normalize":
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text
@@ -209,6 +217,19 @@ def path_given(value: object, wanted: str) -> Path:
     return Path(str(value)).expanduser()
 
 
+def require_encoding(field: str, name: str) -> None:
+    """Refuse the name of an encoding that Python does not know.
+
+    Raises:
+        BadInput: naming ``field``.
+    """
+    try:
+        "".encode(name)
+    except (LookupError, TypeError) as error:
+        wanted = "an encoding that Python knows, such as utf-8, utf-16, latin-1 or cp1252"
+        raise BadInput(field, name, wanted) from error
+
+
 def read_text(path: Path, field: str, encoding: str = "utf-8") -> str:
     """A text file, exactly as it is.
 
@@ -216,8 +237,7 @@ def read_text(path: Path, field: str, encoding: str = "utf-8") -> str:
         BadInput: naming ``field``, if the file cannot be read or has another encoding.
     """
     try:
-        with open_file(path) as file:
-            content = file.read()
+        content = read_file(path)
         return content.decode(encoding)
     except UnicodeError as error:
         where = f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else "something"
@@ -232,8 +252,8 @@ def _likely(content: bytes, field: str) -> str:
     found = charset_normalizer.from_bytes(content[:LOOKED_AT]).best()
     if found is None:
         return ""
-    how = f"data.encoding={found.encoding}" if field == "data.path" else found.encoding
-    return f"; it looks like {how}"
+    how = "data.encoding=" if field == "data.path" else "--encoding "
+    return f"; it looks like {how}{found.encoding}"
 
 
 @functools.lru_cache(maxsize=8)
