@@ -115,6 +115,23 @@ def test_on_a_full_disk_a_run_says_so_and_goes_on_when_there_is_room(config, tmp
     assert_same(folder, prepare(whole).folder)
 
 
+def test_a_sweep_that_a_full_disk_ends_is_refused_and_none_of_its_runs_failed(
+    command, tmp_path, mount
+):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount(small, "-t", "tmpfs", "-o", "size=48k", "none")
+    words = ("-m", "scheme=1,2", f"output_dir={small}", "draw=false")
+    sweep = command(*words, *SETTINGS)
+    assert sweep.returncode == 2
+    last = sweep.stderr.splitlines()[-1]
+    assert last.startswith("error: the sweep cannot go on: "), sweep.stderr
+    assert last.endswith(" cannot be written: no space left on device.")
+    mount(small, "-o", "remount,size=10m")
+    again = command(*words, *SETTINGS)
+    assert (again.returncode, "failed" in again.stderr) == (0, False), again.stderr
+
+
 def test_a_read_only_folder_is_refused_by_name_or_read(config, tmp_path, mount):
     finished, unfinished = config("seed=1"), config("seed=2", *SETTINGS)
     train(finished)
