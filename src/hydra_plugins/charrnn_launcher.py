@@ -172,6 +172,8 @@ def _work(
                 job_dir_key="hydra.sweep.dir",
                 job_subdir_key="hydra.sweep.subdir",
             )
+            # Nobody reads them, and what a sweeper other than the project's adds cannot be sent.
+            job.cfg = job.hydra_cfg = None
             connection.send(job)
 
 
