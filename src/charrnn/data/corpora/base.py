@@ -197,6 +197,7 @@ class TextFile(Corpus):
         """
         path = path_given(self.path, "a text file")
         text = read_text(path, field, self.encoding).removeprefix("\ufeff")
+        require(text != "", field, path, "a text; this one is empty")
         if self.newlines == "normalize":
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text
@@ -244,7 +245,16 @@ def read_text(path: Path, field: str, encoding: str = "utf-8") -> str:
         wanted = f"a {encoding.upper()} text file ({where} is not{_likely(content, field)})"
         raise BadInput(field, path, wanted) from error
     except OSError as error:
-        raise BadInput(field, path, f"a readable text file ({reason(error)})") from error
+        raise BadInput(field, path, f"a readable text file ({_why(path, error)})") from error
+
+
+def _why(path: Path, error: OSError) -> str:
+    """Why a file cannot be read; where it was looked for, and how a number came to be its name."""
+    missing = isinstance(error, FileNotFoundError)
+    where = f" in {Path.cwd()}" if missing and not path.is_absolute() else ""
+    number = missing and path.name.isdecimal()
+    quote = "; a name such as 1_000 is a number unless it has quotes: '\"1_000\"'" if number else ""
+    return f"{reason(error)}{where}{quote}"
 
 
 def _likely(content: bytes, field: str) -> str:
