@@ -114,8 +114,12 @@ def _read(path: Path, run: TrainedRun, encoding: str | None) -> Tensor:
     if encoding is not None:
         require_encoding("--encoding", encoding)
     own = run.cfg.data
-    how = {"encoding": encoding or own.get("encoding", "utf-8")}
-    text = TextFile(str(path), newlines=own.get("newlines", "keep"), **how).text("--text")
+    text_file = TextFile(
+        str(path),
+        encoding=encoding or own.get("encoding", "utf-8"),
+        newlines=own.get("newlines", "keep"),
+    )
+    text = text_file.text("--text")
     tokens = run.vocabulary.encode(text, "--text", path)
     require(len(tokens) > run.k2, "--text", path, f"longer than k2={run.k2} tokens")
     return torch.from_numpy(tokens)
