@@ -60,6 +60,7 @@ class Command:
             then stops the process. What is written to others is lost.
         text: whether streams are read as text.
         environment: variables that replace this process's own.
+        folder: where it runs.
     """
 
     def __init__(
@@ -69,12 +70,13 @@ class Command:
         read: Sequence[str] = ("stdout", "stderr"),
         text: bool = True,
         environment: Mapping[str, str] | None = None,
+        folder: Path = ROOT,
     ) -> None:
         self.args = [program, *map(str, words)]
         environment = {**os.environ, **(environment or {})}
         pipes = {name: FORKS.Pipe(duplex=False) for name in read}
         theirs = {name: end for name, (_, end) in pipes.items()}
-        self._process = FORKS.Process(target=_be, args=(self.args, theirs, environment))
+        self._process = FORKS.Process(target=_be, args=(self.args, theirs, environment, folder))
         self._process.start()
         for end in theirs.values():
             end.close()
@@ -167,15 +169,20 @@ def _rest(stream: IO | None) -> str | bytes:
 
 
 def run_command(
-    program: str, words: Sequence[object], environment: Mapping[str, str] | None = None
+    program: str,
+    words: Sequence[object],
+    environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
     """Run a Python program to its end, as `Command` does."""
-    with Command(program, words, environment=environment) as command:
+    with Command(program, words, environment=environment, folder=folder) as command:
         out, err = command.communicate()
     return subprocess.CompletedProcess(command.args, command.returncode, out, err)
 
 
-def _be(args: list[str], pipes: dict[str, Connection], environment: dict[str, str]) -> None:
+def _be(
+    args: list[str], pipes: dict[str, Connection], environment: dict[str, str], folder: Path
+) -> None:
     """Become the program."""
     os.setsid()
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -188,7 +195,7 @@ def _be(args: list[str], pipes: dict[str, Connection], environment: dict[str, st
     heed_signals()
     os.environ.clear()
     os.environ.update(environment)
-    os.chdir(ROOT)
+    os.chdir(folder)
     sys.argv = list(args)
     program = args[0]
     try:

@@ -153,6 +153,19 @@ def test_a_plan_without_an_experiment_is_refused():
     assert result.stderr.startswith("error: charrnn plan needs the name of an experiment, such as")
 
 
+def test_a_plan_of_an_experiment_of_ones_own(text_file, tmp_path):
+    own = tmp_path / "my conf"
+    (own / "experiment").mkdir(parents=True)
+    lines = ["# @package _global_", "hydra: {mode: MULTIRUN, sweeper: {params: {k1: '20,40'}}}"]
+    lines += ["own: {width: 3}", "backbone: {hidden_size: '${own.width}'}"]
+    (own / "experiment" / "mine.yaml").write_text("\n".join(lines))
+    words = ["scale=smoke", "data=textfile", f"data.path={text_file}", "device=cpu"]
+    result = charrnn("plan", "mine", *words, "--config-dir", own)
+    assert result.returncode == 0, result.stderr
+    assert "2 cells, 2 distinct runs: 2 planned; 2 to train" in result.stdout
+    assert "multi-loss  1  3 " in result.stdout
+
+
 def test_the_status_of_runs_in_no_sweep(command, tmp_path):
     nothing = charrnn("status", "--runs", tmp_path / "runs")
     assert nothing.returncode == 2

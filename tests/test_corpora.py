@@ -419,11 +419,20 @@ def test_a_name_that_is_a_number_is_looked_for(corpus):
 
 def test_a_pipe_or_a_device_is_refused_rather_than_read_forever(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path in (str(tmp_path / "pipe"), "/dev/zero"):
+    endless = [path for path in ("/dev/zero", "/proc/kmsg") if Path(path).exists()]
+    for path in (str(tmp_path / "pipe"), *endless):
         with pytest.raises(BadInput, match=r"^data\.path=.*\(not a regular file\)"):
             TextFile(path).load()
         with pytest.raises(FetchError, match="found: not a regular file"):
             English(path).load()
+
+
+def test_a_text_that_no_memory_holds_is_refused(tmp_path):
+    path = tmp_path / "text.txt"
+    with path.open("wb") as file:
+        file.truncate(2**42)  # takes no space on the disk
+    with pytest.raises(BadInput, match=r"\(larger than this machine's memory\)\.$"):
+        TextFile(str(path)).load()
 
 
 def test_a_folder_of_midi_files_is_a_corpus(tmp_path):

@@ -225,6 +225,20 @@ def test_a_compiler_that_fails_is_reported_in_one_line(tmp_path, monkeypatch, ca
     assert "\n" not in message
 
 
+def test_a_compiler_that_hangs_is_not_waited_for(tmp_path, monkeypatch, caplog):
+    compiler = tmp_path / "slow"
+    compiler.write_text("#!/bin/sh\nexec sleep 1000\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(fused, "PATIENCE", 0.2)
+    assert not fused.is_available.__wrapped__()
+    assert caplog.messages == [
+        "the fused recurrence is not used, which only costs speed: "
+        f"the C++ compiler ({compiler}) has not ended after 0.2 seconds"
+    ]
+
+
 @needs_compiler
 def test_source_that_does_not_compile_is_reported_in_one_line(tmp_path, monkeypatch, caplog):
     source = tmp_path / "fused.cpp"

@@ -7,10 +7,13 @@ import importlib.util
 import json
 import re
 
+import processes
 import pytest
 import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
+from processes import Moment
+from test_resume import assert_same
 
 from charrnn.errors import CharRNNError
 from charrnn.runs.folder import RunFolder
@@ -170,6 +173,22 @@ def test_early_stopping_ends_a_run_which_is_then_finished(config):
     again = train(cfg)
     assert again.read_table().equals(table)
     assert all(torch.equal(weights[name], w) for name, w in again.read_weights().items())
+
+
+def test_early_stopping_goes_on_waiting_after_a_kill(config, tmp_path):
+    words = (*EVERY_BATCH, "callbacks=early_stopping", "callbacks.early_stopping.patience=3")
+    words += ("optimizer.lr=0", "checkpoint_share=1000")
+    whole = config(*words, f"output_dir={tmp_path / 'whole'}")
+    assert processes.run(whole) == 0
+    cfg = config(*words)
+    killed = processes.start(cfg, killed_at=Moment("os.replace", "/.evaluations.csv.", call=3))
+    killed.join()
+    assert killed.exitcode == -9
+    assert processes.run(cfg, tmp_path / "log") == 0
+    assert "resuming from batch 2." in (tmp_path / "log").read_text()
+    folder = prepare(cfg).folder
+    assert folder.status(6).batches == 4  # from the beginning it would have waited until 6
+    assert_same(folder, prepare(whole).folder)
 
 
 def test_a_run_that_a_callback_ends_between_evaluations_is_evaluated(config):

@@ -22,6 +22,9 @@ from charrnn.runs.state import RunState, RunStatus
 from charrnn.schemes.schemes_1_and_3 import Scheme1
 from charrnn.training.train_run import prepare, train
 
+UNREADABLE = Path("/sys/class/net/lo/speed")
+"""A file that is there, and gives an error when it is read."""
+
 
 @pytest.fixture
 def mount(tmp_path):
@@ -112,6 +115,23 @@ def test_on_a_full_disk_a_run_says_so_and_goes_on_when_there_is_room(config, tmp
     assert_same(folder, prepare(whole).folder)
 
 
+def test_a_sweep_that_a_full_disk_ends_is_refused_and_none_of_its_runs_failed(
+    command, tmp_path, mount
+):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount(small, "-t", "tmpfs", "-o", "size=48k", "none")
+    words = ("-m", "scheme=1,2", f"output_dir={small}", "draw=false")
+    sweep = command(*words, *SETTINGS)
+    assert sweep.returncode == 2
+    last = sweep.stderr.splitlines()[-1]
+    assert last.startswith("error: the sweep cannot go on: "), sweep.stderr
+    assert last.endswith(" cannot be written: no space left on device.")
+    mount(small, "-o", "remount,size=10m")
+    again = command(*words, *SETTINGS)
+    assert (again.returncode, "failed" in again.stderr) == (0, False), again.stderr
+
+
 def test_a_read_only_folder_is_refused_by_name_or_read(config, tmp_path, mount):
     finished, unfinished = config("seed=1"), config("seed=2", *SETTINGS)
     train(finished)
@@ -159,16 +179,16 @@ def test_a_half_written_mark_does_not_make_a_run_finished(config, caplog, conten
     )
 
 
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that gives an I/O error")
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="no file that cannot be read")
 @pytest.mark.parametrize("names", [["finished.json"], [NEWEST, BEFORE]])
 def test_what_cannot_be_read_at_the_moment_costs_nothing(config, names):
     cfg = config(*SETTINGS)
     folder = train(cfg) if names == ["finished.json"] else stopped(cfg, batches=10)
     for name in names:
         (folder.path / name).rename(folder.path / f"{name}-away")
-        (folder.path / name).symlink_to("/proc/self/mem")  # whose first byte is no memory
+        (folder.path / name).symlink_to(UNREADABLE)
     before = {path.name for path in folder.path.iterdir()}
-    expected = f"^{folder.path / names[0]} cannot be read: input/output error.$"
+    expected = f"^{folder.path / names[0]} cannot be read: invalid argument.$"
     for use in (train, lambda _: folder.status()):
         with pytest.raises(CannotRead, match=expected):
             use(cfg)

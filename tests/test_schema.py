@@ -22,6 +22,7 @@ from charrnn.training import limits
 from charrnn.training.build import check
 
 NUMBER = "it has to be a whole number, at least 1 token."
+FOLDER = "cannot be used: it has to be the path of a folder, such as ./runs."
 
 
 def said(function, *arguments) -> str:
@@ -48,7 +49,8 @@ def said(function, *arguments) -> str:
         ("~scale.dense_size", "backbone.dense_size=${scale.dense_size} cannot be used, because "),
         ("+num_batchs=5", "num_batchs is no field: did you mean num_batches?"),
         ("+lr=0.1", "lr is no field: did you mean optimizer.lr?"),
-        ("+cell=5", "cell is no field: charrnn help all lists the fields."),
+        ("+cell=5", "cell is no field: charrnn help all lists the fields; names of your own, for "),
+        ("own=5", "own=5 cannot be used: it has to be a group of names of your own."),
         ("+sampling.lenght=4", "sampling.lenght is no field: did you mean sampling.length?"),
         ("+job.nummer=4", "job.nummer is no field"),
         ("+scale.hidden_size.medium=4", "scale.hidden_size.medium is no field"),
@@ -60,10 +62,10 @@ def said(function, *arguments) -> str:
         ("keep_last=1", "keep_last=1 cannot be used: it has to be one of True, False."),
         ("plan=maybe", "plan=maybe cannot be used: it has to be one of True, False."),
         ("fail_fast=maybe", "fail_fast=maybe cannot be used: it has to be one of True, False."),
-        ("output_dir=null", "output_dir=null cannot be used: it has to be the path of a folder."),
-        ("output_dir=''", "output_dir='' cannot be used: it has to be the path of a folder."),
-        ("output_dir=[a]", "output_dir=['a'] cannot be used: it has to be the path of a folder."),
-        ("output_dir=2018", "output_dir=2018 cannot be used: it has to be the path of a folder."),
+        ("output_dir=null", f"output_dir=null {FOLDER}"),
+        ("output_dir=''", f"output_dir='' {FOLDER}"),
+        ("output_dir=[a]", f"output_dir=['a'] {FOLDER}"),
+        ("output_dir=2018", f"output_dir=2018 {FOLDER}"),
         ("data.path=[a]", "data.path=['a'] cannot be used: it has to be the path of "),
         ("initial_weights=[a]", "initial_weights=['a'] cannot be used: it has to be the path of "),
         ("evaluate_at=[true]", "evaluate_at=[True] cannot be used: it has to be log or dense, or "),
@@ -200,6 +202,16 @@ HYDRA = {"runtime": {"choices": {"launcher": "local"}}, "sweeper": {"params": No
             "launcher=slurm cannot be used: it has to be local in a single run; -m makes it a ",
         ),
         ("k1=20", {"sweeper": {"params": {"k1": "20,40"}}}, "hydra.sweeper.params={'k1': '20,40'}"),
+        (
+            "k1=20",
+            {"run": {"dir": "a"}},
+            "hydra.run.dir=a cannot be used: it has to be left as ",
+        ),
+        (
+            "k1=20",
+            {"output_subdir": "a"},
+            "hydra.output_subdir=a cannot be used: ",
+        ),
     ],
 )
 def test_what_has_no_effect_in_a_single_run_is_refused(config, override, hydra, sentence):
@@ -228,6 +240,13 @@ def test_what_a_sweep_reads_once_cannot_be_swept(config, override):
     assert same in said(check_same, [cell(), cell(override)], sweep)
     swept = said(check_same, [cell(), cell(params={"k1": "20,40"})], sweep)
     assert swept.startswith("hydra.sweeper.params.k1=20,40 cannot be used: it has to be the same")
+
+
+def test_names_of_ones_own_are_for_interpolations(config):
+    cfg = config("own={width:8}", "backbone.hidden_size=${own.width}", "columns=[own.width]")
+    check_fields(cfg)
+    assert cfg.backbone.hidden_size == 8
+    assert "own.heigth" in said(check_fields, config("k1=${own.heigth}"))
 
 
 def test_a_sweeps_own_fields_are_checked_before_its_cells(config):

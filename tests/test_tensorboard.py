@@ -23,7 +23,7 @@ from watching import wait_until
 
 from charrnn.backbone.acceleration import eager_only
 from charrnn.callbacks.state_size import state_size
-from charrnn.commands.tensorboard import serve
+from charrnn.commands.tensorboard import for_this_machine, serve
 from charrnn.errors import CharRNNError
 from charrnn.logger.tensorboard import TensorBoard
 from charrnn.runs.folder import RunFolder
@@ -304,3 +304,33 @@ def test_of_more_runs_than_tensorboard_selects_the_terminal_says_how_to_see_them
         v.page.get_by_text("Toggle All Runs").click()
         v.page.get_by_text("Matches (41)").first.wait_for()
         assert v.errors == []
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("127.0.0.1:6006", "200 OK"), ("localhost", "200 OK"), ("[::1]:1", "200 OK")),
+        *(("evil.example:6006", "403 Forbidden"), ("127.0.0.1.evil.example", "403 Forbidden")),
+        *(("", "403 Forbidden"), (None, "403 Forbidden")),
+    ],
+)
+def test_a_page_of_this_machine_answers_to_its_own_names_only(host, status):
+    def app(_, start_response):
+        start_response("200 OK", [])
+        return [b"runs"]
+
+    said = []
+    environ = {} if host is None else {"HTTP_HOST": host}
+    body = b"".join(for_this_machine(app)(environ, lambda first, _: said.append(first)))
+    assert said == [status]
+    assert (body == b"runs") is (status == "200 OK")
+
+
+@pytest.mark.parametrize(
+    ("words", "field"), [((0, "999.1.1.1"), "--host=999.1.1.1"), ((70_000,), "--port=70000")]
+)
+def test_an_address_that_there_is_not_is_refused(tmp_path, words, field):
+    (tmp_path / "tensorboard").mkdir()
+    port, host = (*words, "127.0.0.1")[:2]
+    with pytest.raises(CharRNNError, match=rf"^{field} cannot be used: it has to be a "):
+        serve(tmp_path, host, port)

@@ -60,3 +60,40 @@ def test_a_model_of_other_tokens_is_sampled_and_evaluated(config, charrnn, text_
     assert (status, written.startswith("the hat")) == (0, True), said
     status, table, said = charrnn("eval", "best", *runs, "--text", text_file)
     assert (status, f"bits per {tokens[:-1]}" in table) == (0, True), said
+
+
+def test_a_text_is_evaluated_in_its_own_encoding_or_the_runs(config, charrnn, tmp_path):
+    text = "naïve café\r\n" * 400
+    path, other = tmp_path / "naive.txt", tmp_path / "other.txt"
+    path.write_bytes(text.encode("latin-1"))
+    how = ["data.encoding=latin-1", "data.newlines=normalize", "k2=20"]
+    folder = train(config("data=textfile", f"data.path={path}", *how))
+    command = ["eval", "best", "--runs", folder.path.parent, "--text"]
+    status, own, said = charrnn(*command, path)
+    assert (status, "4400 tokens" in own) == (0, True), said
+    other.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert charrnn(*command, other, "--encoding", "utf-8")[1].replace("other", "naive") == own
+    other.write_bytes(text.encode("utf-16"))
+    status, _, said = charrnn(*command, other, "--encoding", "utf-8")
+    assert (status, said.endswith("looks like --encoding utf_16).\n")) == (2, True), said
+    status, _, said = charrnn(*command, other, "--encoding", "klingon")
+    assert (status, said.startswith("error: --encoding=klingon cannot be")) == (2, True), said
+    assert charrnn(*command[:-1], "--encoding", "utf-8")[0] == 2  # without --text
+
+
+def test_inspect_reads_and_proposes_encodings(charrnn, tmp_path):
+    (tmp_path / "text.txt").write_bytes((TEXT * 20).encode("utf-16"))
+    status, _, said = charrnn("data", "inspect", "text.txt")
+    assert (status, said.startswith("error: FILE=text.txt cannot be used: ")) == (2, True)
+    assert said.endswith("looks like --encoding utf_16).\n")
+    status, out, _ = charrnn("data", "inspect", "text.txt", "--encoding", "utf_16")
+    assert status == 0
+    assert out.startswith("text: 600 characters, 16 distinct; line ends: LF; utf_16.")
+
+
+def test_texts_of_gutenberg_may_be_older_than_utf_8(charrnn, tmp_path):
+    (tmp_path / "text.txt").write_bytes(TEXT.replace("—", "-").encode("latin-1"))
+    assert charrnn("data", "build", "gutenberg", "text.txt", "out.txt")[0] == 2
+    words = ("--encoding", "latin-1")
+    assert charrnn("data", "build", "gutenberg", *words, "text.txt", "out.txt")[0] == 0
+    assert (tmp_path / "out.txt").read_text() == TEXT.replace("—", "-")

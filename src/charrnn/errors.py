@@ -43,6 +43,10 @@ class CannotWrite(CharRNNError):
         super().__init__(f"{path} cannot be written: {reason(error)}.")
 
 
+class CannotGoOn(CharRNNError):
+    """A run of a sweep ended because something could not be written: no failure of the run's."""
+
+
 def reason(error: BaseException) -> str:
     """Why an operation failed, in words that can continue a sentence.
 

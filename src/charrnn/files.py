@@ -15,6 +15,8 @@ from charrnn.errors import BadInput, reason, require
 
 TEMPORARY = ".*." + 32 * "[0-9a-f]"
 """Glob pattern of the temporary files that a killed writer leaves behind."""
+MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+"""Bytes of memory of this machine."""
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -99,15 +101,28 @@ def write_output(path: Path, content: bytes | str, field: str) -> None:
 
 
 def open_file(path: Path) -> BufferedReader:
-    """Open a file for reading. Devices and pipes, which may never end, are an OSError."""
+    """Open a file for reading. Devices, pipes and the kernel's own files are an OSError."""
     # Look first: opening a pipe waits for someone to write to it.
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    found = path.stat()
+    plain = stat.S_ISREG(found.st_mode) and not _is_kernels(found)
+    if not plain and not stat.S_ISDIR(found.st_mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     return path.open("rb")
 
 
+def _is_kernels(found: os.stat_result) -> bool:
+    """Whether a file is in /proc, where some, such as kmsg, never end."""
+    with suppress(OSError):
+        return found.st_dev == os.stat("/proc/self").st_dev
+    return False
+
+
 def read_file(path: Path) -> bytes:
-    """The content of a file. Devices and pipes, which may never end, are an OSError."""
+    """The content of a file.
+
+    What may never end is an OSError, see `open_file`, as is what does not fit in memory.
+    """
     with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size > MEMORY:
+            raise OSError(errno.EFBIG, "Larger than this machine's memory", str(path))
         return file.read()

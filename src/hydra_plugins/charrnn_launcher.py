@@ -184,6 +184,8 @@ def _work(
                 job_dir_key="hydra.sweep.dir",
                 job_subdir_key="hydra.sweep.subdir",
             )
+            # Nobody reads them, and what a sweeper other than the project's adds cannot be sent.
+            job.cfg = job.hydra_cfg = None
             if job.status is JobStatus.FAILED and has_lost_gpu():
                 connection.send(LostGPU(job))
                 return

@@ -21,9 +21,10 @@ from omegaconf.errors import ConfigKeyError, ValidationError
 from charrnn.config import announce_scale, register_resolvers
 from charrnn.console import refuse, to_a_pipe
 from charrnn.data.fetching.packages import no_fetching
-from charrnn.errors import BadInput, CharRNNError, require
+from charrnn.errors import BadInput, CannotGoOn, CharRNNError, require
 from charrnn.schema.check import (
     check_arguments_of,
+    check_hydra,
     check_same,
     check_sweep,
     is_local,
@@ -82,6 +83,7 @@ class GridSweeper(BasicSweeper):
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # or Ray hides equal lines of different runs
         try:
             check_sweep(config)
+            check_hydra(config.hydra)
             _check_launcher(config)
             self.read_once = read_once(config)
             settle(config)
@@ -91,7 +93,10 @@ class GridSweeper(BasicSweeper):
         super().setup(config=config, **others)
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Train the runs that the sweep's cells need; exit with status 1 if one has no result."""
+        """Train the runs that the sweep's cells need; exit with status 1 if one has no result.
+
+        The status is 2 if that is not the fault of any run, but of a full disk, say.
+        """
         assert self.config is not None
         assert self.hydra_context is not None
         cfg, choices = self.config, self.config.hydra.runtime.choices
@@ -128,6 +133,8 @@ class GridSweeper(BasicSweeper):
         if failed:
             log.error("%d of %d cells have no result.", len(failed), len(cells))
         self._answer(name, scales, cells, chosen)
+        if failed and all(cell.cannot_go_on for cell in failed):
+            refuse(CannotGoOn(f"the sweep cannot go on: {failed[0].error}"))
         if failed:
             sys.exit(1)
         return []

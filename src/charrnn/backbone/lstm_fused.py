@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 SOURCE = Path(__file__).with_suffix(".cpp")
 PEEPHOLES = ("none", "paper", "lasagne")
 """In the order of lstm_fused.cpp's enumeration."""
+PATIENCE = 60
+"""Seconds that a C++ compiler may take for an empty file."""
 
 # None of these lets the compiler reorder a sum.
 FLAGS = ("-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
@@ -89,6 +91,20 @@ def library_path() -> Path:
     return platformdirs.user_cache_path("charrnn") / "fused" / key[:16] / "fused.so"
 
 
+def _require_an_end(compiler: str) -> None:
+    """Refuse a compiler that hangs, for which torch would wait without end.
+
+    Raises:
+        OSError: if nothing at all takes it longer than `PATIENCE`.
+    """
+    nothing = [compiler, "-x", "c++", "-fsyntax-only", os.devnull]
+    try:
+        subprocess.run(nothing, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        hangs = f"the C++ compiler ({compiler}) has not ended after {PATIENCE} seconds"
+        raise OSError(hangs) from error
+
+
 def _flags() -> list[str]:
     return [*FLAGS, *THREADS, *VECTOR_WIDTH.get(torch.backends.cpu.get_cpu_capability(), ())]
 
@@ -126,6 +142,7 @@ def _compile(library: Path) -> None:
     compiler = cpp_extension.get_cxx_compiler()
     if not shutil.which(compiler):
         raise OSError(f"there is no C++ compiler ({compiler})")
+    _require_an_end(compiler)
     log.info("compiling the fused recurrence, once for this machine")
     path = os.environ["PATH"]
     os.environ["PATH"] = os.pathsep.join([ninja.BIN_DIR, path])

@@ -14,6 +14,7 @@ SETTINGS = {
     "test-size": (11_100, "tokens in the test split"),
 }
 """What decides how a text is split, and how many batches an epoch has."""
+ENCODING = "utf-8, utf-16, latin-1, cp1252 or another that Python knows (default: utf-8)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, (default, unit) in SETTINGS.items():
         help_text = f"{unit} (default: {default}, as in the paper)"
         look.add_argument(f"--{name}", type=int, default=default, help=help_text)
+    look.add_argument("--encoding", default="utf-8", help=ENCODING)
     look.set_defaults(command=inspect)
     build = actions.add_parser("build", help="make a corpus from its sources")
     kinds = build.add_subparsers(required=True)
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     midi.set_defaults(command=build_midi)
     gutenberg = kinds.add_parser("gutenberg", help="texts of Project Gutenberg, without licences")
     gutenberg.add_argument("files", metavar="FILES", type=path_of, nargs="+")
+    gutenberg.add_argument("--encoding", default="utf-8", help=ENCODING)
     gutenberg.set_defaults(command=build_gutenberg)
     for kind in (midi, gutenberg):
         kind.add_argument("out", metavar="OUT", type=path_of)
@@ -50,17 +53,22 @@ def inspect(arguments: argparse.Namespace) -> None:
     """Print what a text is, as a run does when it starts, and a line for whatever is odd.
 
     Raises:
-        BadInput: if the file is not a UTF-8 text, or a number is out of its range.
+        BadInput: if the file is not a text in that encoding, or a number is out of its range.
     """
-    from charrnn.data.corpora.base import TextFile
+    from charrnn.data.corpora.base import TextFile, require_encoding
+    from charrnn.data.corpora.tokens import Tokens, hash_of
     from charrnn.data.inspection import oddities, short_splits, split_summary, summary
+    from charrnn.data.vocabulary import CHARACTERS
     from charrnn.datamodule.split import batches_per_epoch
 
     k1, k2, batch_size = arguments.k1, arguments.k2, arguments.batch_size
     for name, (_, unit) in SETTINGS.items():
         value = getattr(arguments, name.replace("-", "_"))
         require_whole(f"--{name}", value, 1, unit.partition(" ")[0].removesuffix("s"))
-    tokens = TextFile(str(arguments.file)).load()
+    require_encoding("--encoding", arguments.encoding)
+    corpus = TextFile(str(arguments.file), encoding=arguments.encoding)
+    text = corpus.text("FILE")
+    tokens = Tokens(corpus.name, *CHARACTERS.tokenize(text), hash_of(text), corpus.source())
     train = len(tokens.tokens) - arguments.test_size
     per_epoch = batches_per_epoch(max(train, 0), k1, k2, batch_size)
     if per_epoch:
@@ -85,4 +93,5 @@ def build_gutenberg(arguments: argparse.Namespace) -> None:
     """Write texts of Project Gutenberg as a corpus."""
     from charrnn.data.gutenberg import build_gutenberg as build
 
-    print(f"{build(arguments.files, arguments.out):,} characters: {arguments.out}")
+    number = build(arguments.files, arguments.out, arguments.encoding)
+    print(f"{number:,} characters: {arguments.out}")

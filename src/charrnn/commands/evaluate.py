@@ -12,7 +12,7 @@ from charrnn.commands import by_position
 from charrnn.commands.output import figure_and_table, path_of
 from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.console import print_table
-from charrnn.data.corpora.base import read_text
+from charrnn.data.corpora.base import TextFile, require_encoding
 from charrnn.errors import require
 
 if TYPE_CHECKING:
@@ -35,7 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = DESCRIPTION
     add_run_arguments(parser)
-    parser.add_argument("--text", type=path_of, help="UTF-8 file (default: the run's test split)")
+    parser.add_argument("--text", type=path_of, help="a file (default: the run's test split)")
+    parser.add_argument(
+        "--encoding",
+        help="of --text: utf-8, utf-16, latin-1, cp1252 or another that Python knows (default: "
+        "that of the run's own text)",
+    )
     parser.add_argument(
         "--by-position",
         action="store_true",
@@ -77,10 +82,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
     (reference,) = find_runs(arguments, number=1)
     run = reference.run
     if arguments.text is None:
+        require(arguments.encoding is None, "--encoding", arguments.encoding, "given with --text")
         tokens_N = run.datamodule().test_tokens
         what = f"test split of {run.identity['corpus']['name']}"
     else:
-        tokens_N = _read(arguments.text, run)
+        tokens_N = _read(arguments.text, run, arguments.encoding)
         what = str(arguments.text)
     tokens_N = tokens_N.to(run.backbone.output.weight.device)
     print(f"run: {run}")
@@ -101,10 +107,19 @@ def evaluate(arguments: argparse.Namespace) -> None:
         print(f"{procedure}: {words.format(k2=run.k2)}")
 
 
-def _read(path: Path, run: TrainedRun) -> Tensor:
+def _read(path: Path, run: TrainedRun, encoding: str | None) -> Tensor:
+    """The tokens of a text (N,), read as the run's own text was."""
     import torch
 
-    text = read_text(path, "--text")
+    if encoding is not None:
+        require_encoding("--encoding", encoding)
+    own = run.cfg.data
+    text_file = TextFile(
+        str(path),
+        encoding=encoding or own.get("encoding", "utf-8"),
+        newlines=own.get("newlines", "keep"),
+    )
+    text = text_file.text("--text")
     tokens = run.vocabulary.encode(text, "--text", path)
     require(len(tokens) > run.k2, "--text", path, f"longer than k2={run.k2} tokens")
     return torch.from_numpy(tokens)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from charrnn.errors import CharRNNError
+from charrnn.commands.output import path_of
+from charrnn.errors import CharRNNError, require
 
 DESCRIPTION = """\
 The runs that experiments need together, and the time that they take on this machine. Runs that
@@ -15,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = DESCRIPTION
     parser.add_argument("words", metavar="EXPERIMENT | FIELD=VALUE", nargs="+")
+    parser.add_argument(
+        "--config-dir", "-cd", type=path_of, metavar="DIR", help="a folder of yours beside conf/"
+    )
     parser.set_defaults(command=plan)
 
 
@@ -35,6 +39,9 @@ def plan(arguments: argparse.Namespace) -> None:
     from charrnn.sweeps.plan import print_plan
 
     overrides = [word for word in arguments.words if "=" in word]
+    if (own := arguments.config_dir) is not None:
+        require(own.is_dir(), "--config-dir", own, "an existing folder")
+        overrides.insert(0, f"hydra.searchpath=['file://{own.resolve()}']")
     with no_fetching():
         experiments = {name: cells_of(name, overrides) for name in names}
         for cells in experiments.values():

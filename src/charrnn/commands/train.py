@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from charrnn.config import announce_scale, build, conf_folder, register_resolvers
 from charrnn.console import refuse, to_a_pipe
-from charrnn.errors import CharRNNError
+from charrnn.errors import CannotGoOn, CannotWrite, CharRNNError
 from charrnn.runs.final import final_perplexities
 from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import recall, report_reuse
@@ -104,7 +104,8 @@ def job(cfg: DictConfig) -> float | None:
             traceback.print_exc()
             sys.exit(1)
         # The error may have to travel between machines, which not every class survives.
-        raise CharRNNError(describe(error)) from error
+        kind = CannotGoOn if isinstance(error, (OSError, CannotWrite)) else CharRNNError
+        raise kind(describe(error)) from error
 
 
 def _plan(cfg: DictConfig) -> None:

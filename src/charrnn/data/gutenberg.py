@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from charrnn.data.corpora.base import read_text
+from charrnn.data.corpora.base import read_text, require_encoding
 from charrnn.errors import BadInput
 from charrnn.files import require_writable, write_output
 
@@ -37,23 +37,25 @@ def strip_licence(text: str) -> str:
     return (body[: end.start()] if end else body).strip("\n") + "\n"
 
 
-def build_gutenberg(files: Sequence[Path], out: Path) -> int:
+def build_gutenberg(files: Sequence[Path], out: Path, encoding: str = "utf-8") -> int:
     """Join plain texts, in the given order and without their licences, into one corpus.
 
     Args:
         files: texts of Project Gutenberg.
-        out: the file to write.
+        out: the file to write, in UTF-8.
+        encoding: of the texts, by a name that Python knows.
 
     Returns:
         Characters written.
 
     Raises:
-        BadInput: if ``out`` cannot be written, a file cannot be read or is not UTF-8, or no text is
-            left. Nothing has been written then.
+        BadInput: if ``out`` cannot be written, a file cannot be read or has another encoding, or no
+            text is left. Nothing has been written then.
     """
+    require_encoding("--encoding", encoding)
     out = out.expanduser()
     require_writable(out, "OUT")
-    text = "\n".join(strip_licence(read_text(file, field="FILES")) for file in files)
+    text = "\n".join(strip_licence(read_text(file, "FILES", encoding)) for file in files)
     if not text.strip():
         raise BadInput("FILES", ", ".join(map(str, files)), "texts that are not empty")
     write_output(out, text, "OUT")

@@ -27,6 +27,14 @@ OWN = ("charrnn.", "hydra_plugins.", "torch.optim.")
 """Beginnings of targets whose arguments the table describes; others judge theirs themselves."""
 NAMES = {name.partition(".")[0] for name in FIELDS} | GROUPS.keys() | DERIVED.keys() | {"hydra"}
 """Names at the top of a configuration."""
+HYDRAS_FOLDERS = {
+    "run.dir": ".",
+    "sweep.dir": ".",
+    "sweep.subdir": ".",
+    "output_subdir": None,
+    "job.chdir": False,
+}
+"""Fields of Hydra's that would have it write beside the runs, and what they are instead."""
 LOCAL = (".LocalLauncher", ".JoblibLauncher")
 """Ends of the targets of launchers whose runs are trained on this machine."""
 ALWAYS = {
@@ -104,6 +112,21 @@ def is_local(cfg: DictConfig) -> bool:
     return str(cfg.launcher._target_).endswith(LOCAL)
 
 
+def check_hydra(hydra: Any) -> None:
+    """Refuse folders of Hydra's own: runs and their configurations go to `output_dir`.
+
+    Args:
+        hydra: Hydra's part of a configuration.
+
+    Raises:
+        BadInput: naming the field.
+    """
+    for name, fixed in HYDRAS_FOLDERS.items():
+        value = OmegaConf.select(hydra, name, default=fixed)
+        left = "left as it is; output_dir= names the folder of all runs"
+        require(value == fixed, f"hydra.{name}", value, left)
+
+
 def check_alone(cfg: DictConfig, hydra: Any) -> None:
     """Refuse fields of a sweep in a single run, where they have no effect.
 
@@ -121,6 +144,7 @@ def check_alone(cfg: DictConfig, hydra: Any) -> None:
         "launcher": (hydra.runtime.choices.launcher, ("local",)),
         "hydra.sweeper.params": (hydra.sweeper.get("params"), (None, {})),
     }
+    check_hydra(hydra)
     for name, (value, without) in has_no_effect.items():
         does = " or ".join(str(each) for each in without[:1] if each is not None) or "left out"
         require(value in without, name, value, f"{does} in a single run; -m makes it a sweep")

@@ -74,10 +74,14 @@ FIELDS: Mapping[str, Kind] = {
     "device": choice(*DEVICES),
     "fail_fast": flag,
     "plan": flag,
-    "output_dir": Kind("the path of a folder", lambda path: isinstance(path, str) and path != ""),
+    "output_dir": Kind(
+        "the path of a folder, such as ./runs",
+        lambda path: isinstance(path, str) and path != "",
+    ),
     "suspect": text("the name of a file in conf/suspect"),
     "start": text("the name of a file in conf/start"),
     "idiom": text("the name of a file in conf/idiom"),
+    "own": Kind("a group of names of your own", lambda group: isinstance(group, dict)),
     # set by a sweep
     "job.number": count,
     "job.of": count,

@@ -38,7 +38,10 @@ class UnknownField(CharRNNError):
         elif meant := " or ".join(nearest(name, names)):
             hint = f": did you mean {meant}?"
         else:
-            hint = ": charrnn help all lists the fields."
+            hint = (
+                ": charrnn help all lists the fields; names of your own, for interpolations, go "
+                "under own."
+            )
         super().__init__(f"{name} is no field{hint}")
 
 

@@ -20,6 +20,8 @@ UNKNOWN = re.compile(
 )
 AMBIGUOUS = re.compile(r"Ambiguous value for argument '(?P<word>.*)'")
 APPENDED = re.compile(r"An item is already at '(?P<name>[^']*)'")
+NO_SWEEP = re.compile(r"Sweep parameters '(?P<word>.*)' requires --multirun")
+INTERVAL = "does not support sweep type"
 NOT_FOUND = re.compile(r"Interpolation key '(?P<name>[^']*)'")
 SWEEPERS = ("optuna",)
 """Sweepers that an extra of the same name installs."""
@@ -63,6 +65,10 @@ def sentence(error: Exception) -> CharRNNError:
         return BadInput(group, option, _one_of(option, error.options))
     if found := AMBIGUOUS.search(message):
         return CharRNNError(f"{found['word']} has several values: -m trains all of them.")
+    if found := NO_SWEEP.search(message):
+        return _only_for_a_search(found["word"])
+    if INTERVAL in message:
+        return _only_for_a_search("an interval")
     if found := APPENDED.search(message):
         return CharRNNError(f"+{found['name']} is a field already: leave out the +.")
     if found := UNKNOWN.search(message):
@@ -83,6 +89,13 @@ def _one_of(option: str, known: Sequence[str]) -> str:
 
 def _no_setting(word: str) -> CharRNNError:
     return CharRNNError(f"{word} is no setting: write field=value, such as k1=20.")
+
+
+def _only_for_a_search(what: str) -> CharRNNError:
+    return CharRNNError(
+        f"{what} has no end of values: a search such as -m hydra/sweeper=optuna draws from it; "
+        "a sweep needs them one by one, such as 0.001,0.01."
+    )
 
 
 def _no_option(words: Sequence[str]) -> CharRNNError:

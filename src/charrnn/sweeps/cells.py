@@ -67,6 +67,7 @@ class Cell:
         folder: the folder of its run, which other cells may share; None before `locate`, and if
             the corpus is not available.
         error: why the cell has no result, in one sentence.
+        cannot_go_on: whether that is something outside of its run, such as a full disk.
         known: the sampling procedure of its scheme, if `recognise` has found its run.
         used_corpus: its corpus as its run splits it, if `locate` has read it.
     """
@@ -76,6 +77,7 @@ class Cell:
     label: str
     folder: RunFolder | None = None
     error: str | None = None
+    cannot_go_on: bool = False
     known: str | None = None
     used_corpus: UsedCorpus | None = None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from charrnn.errors import CharRNNError
+from charrnn.errors import CannotGoOn, CharRNNError
 from charrnn.runs.identity import digest_in
 from charrnn.runs.state import RESULTS, RunState, RunStatus
 from charrnn.sweeps.cells import Cell
@@ -127,15 +127,19 @@ def record_errors(
         returns: how these jobs ended, in the same order; empty if the launcher gave up.
     """
     reasons: dict[Path, str | None] = {}
+    outside = set()
     for cell, job in itertools.zip_longest(trained, returns):
         assert cell.folder is not None
         if job is not None and job.status is JobStatus.FAILED:
             reasons[cell.folder.path] = describe(job._return_value)
+            if isinstance(job._return_value, CannotGoOn):
+                outside.add(cell.folder.path)
         elif (status := _status(cell)).state is RunState.FAILED:
             reasons[cell.folder.path] = status.error
     for cell in cells:
         if cell.folder and cell.folder.path in reasons:
             cell.error = reasons[cell.folder.path]
+            cell.cannot_go_on = cell.folder.path in outside
 
 
 def give_up(cells: Sequence[Cell]) -> None:

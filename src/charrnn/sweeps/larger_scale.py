@@ -26,6 +26,8 @@ def again(more: Sequence[str], sweep: bool = False) -> str:
     words = [word for word in words if word.partition("=")[0] not in fields]
     flags = ["-m"] if sweep and not {"-m", "--multirun"} & {*words} else []
     start = f"python {shlex.quote(program)}" if program.endswith(".py") else "charrnn train"
+    if Path(program).name == "__main__.py":
+        start = "python -m charrnn train"
     return " ".join([start, shlex.join([*flags, *words, *more])])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from charrnn.backbone.initial_weights import load_arrays
 from charrnn.backbone.network import Network
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import BadInput, require
+from charrnn.errors import BadInput, reason, require
 from charrnn.files import open_file
 from charrnn.runs.files import WEIGHTS
 from charrnn.runs.folder import RunFolder
@@ -62,5 +62,6 @@ def _arrays(file: Path) -> dict[str, np.ndarray]:
         with open_file(file) as opened, np.load(opened, allow_pickle=False) as arrays:
             return dict(arrays)
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        what = f"a readable .npz file, or the {WEIGHTS} of a finished run ({error})"
+        why = f" ({reason(error)})" if isinstance(error, OSError) else ""
+        what = f"a readable .npz file, or the {WEIGHTS} of a finished run{why}"
         raise BadInput("initial_weights", file, what) from error

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from charrnn.errors import BadInput, require
+from charrnn.files import MEMORY
 
 COPIES = 4
 """Numbers kept for every weight: itself, its gradient and Adam's two averages."""
@@ -54,7 +55,7 @@ def memory() -> int:
     """The bytes that this process can have at most: of the GPU that trains, or of the machine."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_properties(0).total_memory
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limits = [MEMORY]
     for path in map(Path, CGROUPS):
         with suppress(OSError, ValueError):  # not there, or "max"
             limits.append(int(path.read_text()))

@@ -17,7 +17,7 @@ from charrnn.data.cache import read_cached, write_cached
 from charrnn.data.corpora.tokens import Source, Tokens, hash_of
 from charrnn.data.vocabulary import CHARACTERS, Tokenization, tokenization_called
 from charrnn.errors import BadInput, reason, require, require_choice
-from charrnn.files import open_file
+from charrnn.files import read_file
 from charrnn.schema.fields import check_arguments
 
 LOOKED_AT = 100_000
@@ -166,11 +166,7 @@ class TextFile(Corpus):
         super().__post_init__()
         path_given(self.path, "a text file")
         require_choice("data.newlines", self.newlines, ("keep", "normalize"))
-        try:
-            "".encode(self.encoding)
-        except (LookupError, TypeError) as error:
-            wanted = "an encoding that Python knows, such as utf-8, utf-16, latin-1 or cp1252"
-            raise BadInput("data.encoding", self.encoding, wanted) from error
+        require_encoding("data.encoding", self.encoding)
 
     @property
     def tokenization(self) -> Tokenization:  # type: ignore[override]
@@ -188,7 +184,20 @@ class TextFile(Corpus):
         return Source("the user's text file", "unknown", path, encoding=", ".join(read_as) or None)
 
     def read(self, source: Source) -> str:
-        text = read_text(source.path, "data.path", self.encoding).removeprefix("\ufeff")
+        return self.text("data.path")
+
+    def text(self, field: str) -> str:
+        """The whole text.
+
+        Args:
+            field: how the user has named the file.
+
+        Raises:
+            BadInput: naming ``field``, if the file cannot be read or has another encoding.
+        """
+        path = path_given(self.path, "a text file")
+        text = read_text(path, field, self.encoding).removeprefix("\ufeff")
+        require(text != "", field, path, "a text; this one is empty")
         if self.newlines == "normalize":
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text
@@ -209,6 +218,19 @@ def path_given(value: object, wanted: str) -> Path:
     return Path(str(value)).expanduser()
 
 
+def require_encoding(field: str, name: str) -> None:
+    """Refuse the name of an encoding that Python does not know.
+
+    Raises:
+        BadInput: naming ``field``.
+    """
+    try:
+        "".encode(name)
+    except (LookupError, TypeError) as error:
+        wanted = "an encoding that Python knows, such as utf-8, utf-16, latin-1 or cp1252"
+        raise BadInput(field, name, wanted) from error
+
+
 def read_text(path: Path, field: str, encoding: str = "utf-8") -> str:
     """A text file, exactly as it is.
 
@@ -216,15 +238,23 @@ def read_text(path: Path, field: str, encoding: str = "utf-8") -> str:
         BadInput: naming ``field``, if the file cannot be read or has another encoding.
     """
     try:
-        with open_file(path) as file:
-            content = file.read()
+        content = read_file(path)
         return content.decode(encoding)
     except UnicodeError as error:
         where = f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else "something"
         wanted = f"a {encoding.upper()} text file ({where} is not{_likely(content, field)})"
         raise BadInput(field, path, wanted) from error
     except OSError as error:
-        raise BadInput(field, path, f"a readable text file ({reason(error)})") from error
+        raise BadInput(field, path, f"a readable text file ({_why(path, error)})") from error
+
+
+def _why(path: Path, error: OSError) -> str:
+    """Why a file cannot be read; where it was looked for, and how a number came to be its name."""
+    missing = isinstance(error, FileNotFoundError)
+    where = f" in {Path.cwd()}" if missing and not path.is_absolute() else ""
+    number = missing and path.name.isdecimal()
+    quote = "; a name such as 1_000 is a number unless it has quotes: '\"1_000\"'" if number else ""
+    return f"{reason(error)}{where}{quote}"
 
 
 def _likely(content: bytes, field: str) -> str:
@@ -232,8 +262,8 @@ def _likely(content: bytes, field: str) -> str:
     found = charset_normalizer.from_bytes(content[:LOOKED_AT]).best()
     if found is None:
         return ""
-    how = f"data.encoding={found.encoding}" if field == "data.path" else found.encoding
-    return f"; it looks like {how}"
+    how = "data.encoding=" if field == "data.path" else "--encoding "
+    return f"; it looks like {how}{found.encoding}"
 
 
 @functools.lru_cache(maxsize=8)

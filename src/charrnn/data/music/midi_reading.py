@@ -23,7 +23,7 @@ from mido.midifiles.meta import add_meta_spec  # type: ignore[import-untyped]
 
 from charrnn.data.music.midi_chunks import plain
 from charrnn.errors import CharRNNError, reason, require
-from charrnn.files import require_writable, write_output
+from charrnn.files import read_file, require_writable, write_output
 
 SUFFIXES = frozenset({".mid", ".midi", ".kar", ".rmi"})
 """Of MIDI files: .kar ones have the words of a song too, and .rmi ones are in a RIFF container."""
@@ -146,7 +146,7 @@ def _parse(path: Path) -> MidiFile:
         # A link may lead out of the folder, or to a file that is read anyway; a pipe never ends.
         if os.path.islink(path) or not os.path.isfile(path):
             raise UnreadableMidi(path, "not a plain file")
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise UnreadableMidi(path, reason(error)) from error
     # mido does not limit the bytes of a number, and its time grows with their square.
