@@ -18,13 +18,15 @@ import pandas as pd
 from analysis.claims.catalogue import CLAIMS, judge_all, papers
 from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
-from analysis.curves import at, ends, gains_from_far_past, gaps, of_cells
+from analysis.curves import at, contrast, ends, gains_from_far_past, gaps, of_cells
 from analysis.markdown import markdown_row
 from analysis.reading_on import starts
 from analysis.reading_on.measure import of_reference
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
 from analysis.results import Results
+from analysis.statistics.intervals import students_interval
+from analysis.statistics.units import Unit, percent
 from charrnn.data.corpora.for_figures import STANDS_FOR
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES as READINGS
 from charrnn.files import write_atomically
@@ -71,6 +73,29 @@ def readings() -> Iterator[str]:
                     f", gap {apart.mean():+.2f} ({len(apart)})"
                 )
             yield markdown_row(f"{name}, forget bias {bias:g}", *cells)
+
+
+def wide() -> Iterator[str]:
+    """Both readings at the paper's width, the gap, and what bias 5 costs beside 0, by replicates."""
+    curves = reference_results()["wide", "laptop"].curves.assign(sweep="wide")
+    both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
+    gap = gaps(curves)
+    yield markdown_row(f"gamma 512, {_extent(curves)}", *READINGS, "gap", "progressive, over bias 0")
+    yield markdown_row(*["---"] * 5)
+    for corpus in gap.index.unique("corpus"):
+        for scheme in gap.index.unique("scheme"):
+            place = [("corpus", corpus), ("scheme", scheme)]
+            costs = contrast(_where(both[1], place), "forget_bias", 5.0, 0.0)
+            for bias in (5.0, 0.0):
+                here = [*place, ("forget_bias", bias)]
+                windowed, progressive, apart = (_where(one, here) for one in (*both, gap))
+                if len(apart):
+                    yield markdown_row(
+                        f"{corpus}, {TRAININGS[scheme]}, forget bias {bias:g}",
+                        *(f"{np.exp(one.mean()):.2f}" for one in (windowed, progressive)),
+                        _with_interval(apart, "{:+.3f}".format),
+                        _with_interval(costs, percent) if bias else "",
+                    )
 
 
 def shortest() -> Iterator[str]:
@@ -149,6 +174,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "starts-remembrance": lambda: by_start(starts.remembrance),
     "starts-rises": lambda: by_start(starts.rises_of_starts),
     "starts-readings": lambda: by_start(starts.readings_of_starts),
+    "wide-laptop": wide,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
     "verdicts-laptop": lambda: verdicts("laptop"),
@@ -211,6 +237,13 @@ def _by_corpus(
         yield markdown_row(
             name, *("{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*one, d=decimals) for one in three)
         )
+
+
+def _with_interval(replicates: pd.Series, unit: Unit) -> str:
+    """The mean over replicates, and Student's 95 % interval if there are enough of them."""
+    interval = students_interval(replicates.to_numpy())
+    around = f" ({unit(interval.low)} to {unit(interval.high)})" if interval else ""
+    return unit(replicates.mean()) + around
 
 
 def _lowest_and_end(values: pd.Series) -> str:
