@@ -75,12 +75,28 @@ def readings() -> Iterator[str]:
             yield markdown_row(f"{name}, forget bias {bias:g}", *cells)
 
 
+def early() -> Iterator[str]:
+    """The larger gamma of the paper over the smaller one, early in training, by corpus."""
+    curves = reference_results()["early", "laptop"].curves.assign(sweep="early")
+    ratios = contrast(ends(curves), "hidden_size", 512, 128)
+    corpora = [corpus for corpus in STANDS_FOR if corpus in ratios.index.unique("corpus")]
+    yield markdown_row(f"scheme 1, {_extent(curves)}", *corpora)
+    yield markdown_row(*["---"] * (len(corpora) + 1))
+    columns = []
+    for corpus in corpora:
+        own = at(ratios, "corpus", corpus)
+        columns.append(f"{percent(own.mean())} ({percent(own.min())} to {percent(own.max())})")
+    yield markdown_row("gamma 512 over gamma 128, mean (least to most)", *columns)
+
+
 def wide() -> Iterator[str]:
-    """Both readings at the paper's width, the gap, and what bias 5 costs beside 0, by replicates."""
+    """Both readings at the paper's width, the gap, and what bias 5 costs beside 0."""
     curves = reference_results()["wide", "laptop"].curves.assign(sweep="wide")
     both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
     gap = gaps(curves)
-    yield markdown_row(f"gamma 512, {_extent(curves)}", *READINGS, "gap", "progressive, over bias 0")
+    yield markdown_row(
+        f"gamma 512, {_extent(curves)}", *READINGS, "gap", "progressive, over bias 0"
+    )
     yield markdown_row(*["---"] * 5)
     for corpus in gap.index.unique("corpus"):
         for scheme in gap.index.unique("scheme"):
@@ -175,6 +191,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "starts-rises": lambda: by_start(starts.rises_of_starts),
     "starts-readings": lambda: by_start(starts.readings_of_starts),
     "wide-laptop": wide,
+    "early-laptop": early,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
     "verdicts-laptop": lambda: verdicts("laptop"),

@@ -166,6 +166,17 @@ def test_every_documented_field_is_in_the_table_and_the_other_way_round():
         ("launcher.qos=x", "launcher.qos is no field here: only launcher=slurm has it."),
         ("=5", "=5 is no setting: write field=value, such as k1=20."),
         ("k1", "k1 is no setting: write field=value, such as k1=20."),
+        ("a b=3", "a b=3 is no setting: write field=value, such as k1=20."),
+        (
+            "k1=choice(1,",
+            "k1=choice(1, cannot be read by Hydra: no viable alternative at input 'choice(1,' (its "
+            "grammar: https://hydra.cc/docs/1.2/advanced/override_grammar/basic).",
+        ),
+        (
+            "k1='abc",
+            "k1='abc cannot be read by Hydra (its grammar: "
+            "https://hydra.cc/docs/1.2/advanced/override_grammar/basic).",
+        ),
         ("k1=1,2", "k1=1,2 has several values: -m trains all of them."),
         ("+k1=5", "+k1 is a field already: leave out the +."),
         (
@@ -243,7 +254,7 @@ def test_what_a_sweep_reads_once_cannot_be_swept(config, override):
 
 
 def test_names_of_ones_own_are_for_interpolations(config):
-    cfg = config("own={width:8}", "backbone.hidden_size=${own.width}", "columns=[own.width]")
+    cfg = config("+own.width=8", "backbone.hidden_size=${own.width}", "columns=[own.width]")
     check_fields(cfg)
     assert cfg.backbone.hidden_size == 8
     assert "own.heigth" in said(check_fields, config("k1=${own.heigth}"))

@@ -133,7 +133,7 @@ class GridSweeper(BasicSweeper):
         if failed:
             log.error("%d of %d cells have no result.", len(failed), len(cells))
         self._answer(name, scales, cells, chosen)
-        if failed and all(cell.cannot_go_on for cell in failed):
+        if failed and all(cell.cannot_go_on for cell in [*failed, *chosen]):
             refuse(CannotGoOn(f"the sweep cannot go on: {failed[0].error}"))
         if failed:
             sys.exit(1)

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
+from charrnn import __version__
 from charrnn.backbone import lstm_fused
 from charrnn.backbone.acceleration import triton_works
 from charrnn.devices import Place
 
 PACKAGES = (
-    "charrnn",
     "torch",
     "pytorch-lightning",
     "hydra-core",
@@ -44,7 +44,8 @@ def provenance(corpus: dict[str, Any], place: Place) -> dict[str, Any]:
         "git_commit": _git_commit(),
         "corpus": corpus,
         "python": platform.python_version(),
-        "packages": {package: _version(package) for package in PACKAGES},
+        # This code, which need not be installed.
+        "packages": {"charrnn": __version__, **{name: _version(name) for name in PACKAGES}},
         "machine": machine() | place.describe(),
         "recurrence": _recurrence(place),
     }

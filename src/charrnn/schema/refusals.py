@@ -54,7 +54,7 @@ def sentence(error: Exception) -> CharRNNError:
     if isinstance(error.__cause__, CharRNNError):  # of one of our resolvers
         return error.__cause__
     if isinstance(error, OverrideParseException):
-        return _no_setting(error.override)
+        return _unread(error)
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         if option in SWEEPERS:
@@ -89,6 +89,18 @@ def _one_of(option: str, known: Sequence[str]) -> str:
 
 def _no_setting(word: str) -> CharRNNError:
     return CharRNNError(f"{word} is no setting: write field=value, such as k1=20.")
+
+
+def _unread(error: OverrideParseException) -> CharRNNError:
+    """Hydra's words on a value that it cannot read, with where its grammar is explained."""
+    word, (*said, where) = error.override, str(error).splitlines()
+    name, equals, _ = word.partition("=")
+    if not equals or not re.fullmatch(r"[\w.@/:~+-]+", name):
+        return _no_setting(word)
+    why = said[0].removeprefix("LexerNoViableAltException: ")
+    why = "" if why == word else f": {why}"
+    link = where.removeprefix("See ").removesuffix(" for details")
+    return CharRNNError(f"{word} cannot be read by Hydra{why} (its grammar: {link}).")
 
 
 def _only_for_a_search(what: str) -> CharRNNError:
