@@ -22,6 +22,7 @@ from analysis.curves import at, contrast, ends, gains_from_far_past, gaps, of_ce
 from analysis.markdown import markdown_row
 from analysis.reading_on import starts
 from analysis.reading_on.measure import of_reference
+from analysis.reading_on.post_training import against_control, with_before
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
 from analysis.results import Results
@@ -175,6 +176,14 @@ def by_start(table: Callable[[Results], Iterable[str]]) -> Iterable[str]:
     return table(of_reference(reference_results()["cells-starts", "laptop"]))
 
 
+def post_training() -> Iterable[str]:
+    """What further training with another start does, see analysis.reading_on.post_training."""
+    after, before = (
+        of_reference(reference_results()[name, "laptop"]) for name in ("post_training", "before")
+    )
+    return against_control(with_before(after, before))
+
+
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "fig9-paper": lambda: final_perplexities("fig9", "paper"),
     "far-past-paper": lambda: far_past("fig9", "paper"),
@@ -192,6 +201,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "starts-readings": lambda: by_start(starts.readings_of_starts),
     "wide-laptop": wide,
     "early-laptop": early,
+    "post-training": post_training,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
     "verdicts-laptop": lambda: verdicts("laptop"),

@@ -24,7 +24,7 @@ def with_before(after: Results, before: Results) -> Results:
         before: of the sweep that they got their initial weights from; its start becomes BEFORE.
     """
     cells, curves = (
-        pd.concat([one.assign(start=BEFORE), other], ignore_index=True)
+        pd.concat([one.copy().assign(start=BEFORE), other], ignore_index=True)
         for one, other in ((before.cells, after.cells), (before.curves, after.curves))
     )
     return Results(cells, curves)
