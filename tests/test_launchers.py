@@ -133,24 +133,18 @@ def test_a_worker_that_dies_before_its_first_run_costs_that_run_only(before):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_where_a_process_has_lost_its_gpu_another_one_goes_on(tmp_path, start, jobs):
-    """After some errors every call of CUDA fails until the process ends, pretended here."""
-    given = "lost._target_=lost_gpu.LosesGPU", f"lost.file={tmp_path / 'lost'}", "lost.times=2"
-    settings = (f"+callbacks.{each}" for each in given)
-    sweep = start("-m", "k1=20,40,60", f"jobs={jobs}", "num_batches=6", *settings)
-    log = end(sweep)
-    assert sweep.returncode == 0, log
-    assert log.count("a new one goes on with the run (attempt 2 of 3)") >= 1
-    assert len(finished(tmp_path)) == 3
+def test_a_new_process_goes_on_with_a_run_that_has_lost_its_gpu_but_not_for_ever(tmp_path, start):
+    """After some errors every call of CUDA fails until the process ends, pretended here.
 
-
-@pytest.mark.slow
-def test_a_run_that_loses_the_gpu_each_time_fails_alone(tmp_path, start):
-    given = "lost._target_=lost_gpu.LosesGPU", f"lost.file={tmp_path / 'lost'}", "lost.times=3"
+    The first run is tried in the sweep's own process and in two new ones, the second in two.
+    """
+    given = "lost._target_=lost_gpu.LosesGPU", f"lost.file={tmp_path / 'lost'}", "lost.times=4"
     settings = (f"+callbacks.{each}" for each in given)
     sweep = start("-m", "k1=20,40", "jobs=1", "num_batches=6", *settings)
     log = end(sweep)
     assert sweep.returncode == 1, log
     assert f"failed: k1=20: RuntimeError: {ERROR}" in log
-    assert len(finished(tmp_path)) == 1
+    assert (tmp_path / "lost").read_text() == 5 * "lost\n"
+    assert log.count("a new one goes on with the run (attempt 2 of 3)") == 2
+    (run,) = finished(tmp_path)
+    assert "k1-40" in run
