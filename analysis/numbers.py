@@ -36,6 +36,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TRAININGS = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
 """The training procedures, by a scheme that has each."""
+QUARTILES = "_q1", "_q3"
+"""Ends of the names of columns in the benchmark's tables."""
 BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
 
 
@@ -166,6 +168,31 @@ def speed() -> Iterator[str]:
     yield from _verdict_table("claim", [one for one in judged if TABLE4 in one.claim.needs])
 
 
+def other_cells() -> Iterator[str]:
+    """A training step of the GRU and the RNN over its products, and torch's over it."""
+    table = pd.read_csv(ROOT / "analysis" / "figures" / "benchmark-cells.csv")
+    table = table.set_index(["loop", "implementation", "case"])
+    cases = table.index.unique("case")
+    yield markdown_row(f"{table['machine'].iloc[0]}, one thread", *cases)
+    yield markdown_row(*["---"] * (len(cases) + 1))
+    for name in ("GRU", "RNN"):
+        loop = f"train-step-{name.lower()}"
+        for title, row, column in (
+            (f"{name}: our time / its products'", "ours", "ratio_to_floor"),
+            (f"{name}: the time of `nn.{name}` / ours", f"nn.{name}", "ratio_to_ours"),
+        ):
+            known = (table.loc[(loop, row, case)] for case in cases)
+            yield markdown_row(
+                title,
+                *(
+                    "{:.2f} ({:.2f} to {:.2f})".format(
+                        *(r[column + end] for end in ("", *QUARTILES))
+                    )
+                    for r in known
+                ),
+            )
+
+
 def reading_on() -> Iterator[str]:
     """What it costs to read on far beyond k2, see analysis.reading_on."""
     yield from in_words(costs(of_reference(reference_results()["readings", "laptop"])))
@@ -204,6 +231,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "post-training": post_training,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
+    "benchmark-cells": other_cells,
     "verdicts-laptop": lambda: verdicts("laptop"),
 }
 """The tables by their names."""
