@@ -39,6 +39,8 @@ FIGURES := fig7 fig8 fig9 fig10 fig11
 SWEEP = scale=$(SCALE) 'corpora="$(CORPORA)"' seed=$(SEEDS) jobs=$(JOBS) device=$(DEVICE) 'launcher=$(LAUNCHER)' $(MORE)
 # Which loops are timed, such as LOOPS=train-step, in how many alternating rounds at least, and where:
 # on the CPU unless DEVICE=gpu.
+LOOPS ?=
+ROUNDS ?=
 MEASURED = --device $(DEVICE:auto=cpu) $(LOOPS:%=--loops %) $(ROUNDS:%=--rounds %)
 # How many processes train at the same time.
 TOGETHER ?= 1,2,4

@@ -171,8 +171,7 @@ def speed() -> Iterator[str]:
 def other_cells() -> Iterator[str]:
     """A training step of the GRU and the RNN over its products, and torch's over it."""
     table = pd.read_csv(ROOT / "analysis" / "figures" / "benchmark-cells.csv")
-    table = table.set_index(["loop", "implementation", "case"])
-    cases = table.index.unique("case")
+    cases = [*table["case"].unique()]
     yield markdown_row(f"{table['machine'].iloc[0]}, one thread", *cases)
     yield markdown_row(*["---"] * (len(cases) + 1))
     for name in ("GRU", "RNN"):
@@ -181,14 +180,14 @@ def other_cells() -> Iterator[str]:
             (f"{name}: our time / its products'", "ours", "ratio_to_floor"),
             (f"{name}: the time of `nn.{name}` / ours", f"nn.{name}", "ratio_to_ours"),
         ):
-            known = (table.loc[(loop, row, case)] for case in cases)
+            known = table[(table["loop"] == loop) & (table["implementation"] == row)]
             yield markdown_row(
                 title,
                 *(
                     "{:.2f} ({:.2f} to {:.2f})".format(
                         *(r[column + end] for end in ("", *QUARTILES))
                     )
-                    for r in known
+                    for _, r in known.set_index("case").loc[cases].iterrows()
                 ),
             )
 
