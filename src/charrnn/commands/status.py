@@ -18,20 +18,29 @@ from charrnn.sweeps.status import print_status, state_in_words
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.description = "The cells of every sweep, then the runs that belong to no sweep."
+    parser.description = (
+        "The cells of every sweep, then the runs that belong to no sweep; or, if --runs names one "
+        "run's folder, those of that run."
+    )
     add_runs_argument(parser)
     parser.set_defaults(command=status)
 
 
 def status(arguments: argparse.Namespace) -> None:
-    """Print the state of every cell of every grid, and of every other run.
+    """Print the state of every cell of every grid, and of every other run; or of one run.
 
     Raises:
         CharRNNError: if there is neither a grid nor a run.
     """
     runs: Path = arguments.runs
-    grids = grids_below(runs)
-    others = _runs_below(runs) - {run for cells in grids.values() for run in cells["run"]}
+    known = _runs_below(runs)
+    if (runs / "config.yaml").exists():
+        known, runs = {runs.resolve().name}, runs.resolve().parent
+        grids = {grid: cells[cells["run"].isin(known)] for grid, cells in grids_below(runs).items()}
+        grids = {grid: cells for grid, cells in grids.items() if len(cells)}
+    else:
+        grids = grids_below(runs)
+    others = known - {run for cells in grids.values() for run in cells["run"]}
     if not grids and not others:
         raise CharRNNError(f"{runs} has no runs: train one first, or name their folder by --runs.")
     if grids:
