@@ -95,6 +95,7 @@ def test_a_sweep_of_nothing_and_one_without_results_are_drawn_too(sweep, tmp_pat
         assert draw_sweep(name, "smoke", tmp_path) == tmp_path / "figures" / f"{name}-smoke.png"
 
 
+@pytest.mark.slow
 def test_any_sweep_can_be_drawn_by_its_name_and_no_other_figure_is_touched(
     sweep, tmp_path, monkeypatch, capsys
 ):

@@ -112,6 +112,7 @@ def test_every_suspect_is_one_switch_and_the_carry_grid_is_complete():
     assert grid == [(scheme, bias) for scheme in (3, 4) for bias in (0, 1, 2, 5)]
 
 
+@pytest.mark.slow
 def test_the_verdict_is_drawn_from_runs(config, monkeypatch, capsys, tmp_path):
     def cell(scheme, **own):
         bias = own.get("forget_bias", 5.0)

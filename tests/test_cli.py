@@ -153,6 +153,7 @@ def test_a_plan_without_an_experiment_is_refused():
     assert result.stderr.startswith("error: charrnn plan needs the name of an experiment, such as")
 
 
+@pytest.mark.slow
 def test_a_plan_of_an_experiment_of_ones_own(text_file, tmp_path):
     own = tmp_path / "my conf"
     (own / "experiment").mkdir(parents=True)
@@ -166,6 +167,7 @@ def test_a_plan_of_an_experiment_of_ones_own(text_file, tmp_path):
     assert "multi-loss  1  3 " in result.stdout
 
 
+@pytest.mark.slow
 def test_the_status_of_runs_in_no_sweep(command, tmp_path):
     nothing = charrnn("status", "--runs", tmp_path / "runs")
     assert nothing.returncode == 2

@@ -212,6 +212,7 @@ def test_a_figure_that_fails_does_not_fail_the_sweep(command, tmp_path):
     assert "next:" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_in_the_table_and_can_be_tried_again(command, tmp_path):
     command("-m", "scheme=2", "k1=20", "num_batches=2", "draw=false")
     (run,) = (tmp_path / "runs").glob("*/finished.json")

@@ -217,6 +217,7 @@ def test_tensorboard_reads_a_resumed_run_without_gaps_and_repetitions(config):
     assert shown == pytest.approx(own.tolist(), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", [1, 4])
 def test_told_to_stop_a_run_keeps_its_last_batch_and_ends_with_the_same_bits(
     config, tmp_path, scheme

@@ -115,6 +115,7 @@ def test_on_a_full_disk_a_run_says_so_and_goes_on_when_there_is_room(config, tmp
     assert_same(folder, prepare(whole).folder)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_a_full_disk_ends_is_refused_and_none_of_its_runs_failed(
     command, tmp_path, mount
 ):

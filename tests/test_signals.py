@@ -42,6 +42,7 @@ def last_line(log) -> str:
     return log.read_text().splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "share"), [pytest.param(1, 0, marks=pytest.mark.long), (4, 1000)]
 )

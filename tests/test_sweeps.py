@@ -20,6 +20,7 @@ SERIAL_AND_PARALLEL = [1, pytest.param(2, marks=pytest.mark.long)]
 SIX = ("-m", "scheme=2,4", "k1=20,40,60")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", SERIAL_AND_PARALLEL)
 def test_a_sweep_that_is_killed_trains_only_what_was_missing(start, tmp_path, jobs):
     first = start(*SIX, f"jobs={jobs}")
@@ -39,6 +40,7 @@ def test_a_sweep_that_is_killed_trains_only_what_was_missing(start, tmp_path, jo
     assert {run: after[run] for run in before} == before
 
 
+@pytest.mark.slow
 def test_two_sweeps_started_together_train_each_run_once(start, tmp_path):
     sweeps = [start(*SIX, "jobs=1"), start(*SIX, "jobs=1")]
     logs = [end(sweep) for sweep in sweeps]
@@ -83,6 +85,7 @@ def test_the_first_failure_ends_the_sweep_if_asked_to(start, config, tmp_path, j
     assert not training(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_tried_again_on_demand_only(start, config, tmp_path):
     train(config("k1=20"))
     failed = prepare(config("k1=40")).folder.path
