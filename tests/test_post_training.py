@@ -21,7 +21,7 @@ def grid_of(cfg, runs):
     path = runs / "grids" / "before-smoke.csv"
     path.parent.mkdir(exist_ok=True)
     rows = [f"{one.k1},{one.k2},{one.seed},{folder.path.name}" for one, folder in cfg]
-    path.write_text("\n".join(["k1,k2,seed,run", *rows]))
+    path.write_text("\n".join(["k1,k2,seed,run", *rows, ""]))
 
 
 def test_every_cell_begins_with_the_weights_of_its_replicate(config, tmp_path):
@@ -49,6 +49,10 @@ def test_a_sweep_that_has_no_such_run_is_refused_in_one_sentence(config):
     grid_of([(config(), run)], run.path.parent)
     cfg = config("experiment=post_training", "scale.name=smoke", "seed=7")
     with pytest.raises(CharRNNError, match=r"csv has 0 runs with k1=20, k2=100, seed=7: take a "):
+        prepare(cfg)
+    grid = run.path.parent / "grids" / "before-smoke.csv"
+    grid.write_bytes(grid.read_bytes()[:-1])
+    with pytest.raises(CharRNNError, match=r"before-smoke\.csv is not the readable table of a "):
         prepare(cfg)
 
 

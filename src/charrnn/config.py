@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import math
 from fractions import Fraction
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from charrnn import devices
 from charrnn.errors import CharRNNError, require
 from charrnn.files import read_file
+from charrnn.seals import Damaged, unsealed_table
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -56,13 +55,14 @@ def weights_in(grid: str, _root_: DictConfig) -> str:
         grid: the sweep's table, `multirun/grids/NAME-SCALE.csv`. Other columns are not compared.
 
     Raises:
-        CharRNNError: if the table cannot be read, or has no such run, or several.
+        CharRNNError: if the table cannot be read or is damaged, or has no such run, or several.
     """
     wanted = {name: str(_root_[name]) for name in ("k1", "k2", "seed")}
     try:
-        rows = list(csv.DictReader(io.StringIO(read_file(Path(grid)).decode())))
-        runs = {row["run"] for row in rows if all(row[n] == v for n, v in wanted.items())}
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        table = unsealed_table(read_file(Path(grid)))
+        fits = (table[[*wanted]] == [*wanted.values()]).all(axis=1)
+        runs = {*table["run"][fits]}
+    except (OSError, Damaged, KeyError) as error:
         raise CharRNNError(f"{grid} is not the readable table of a sweep: {error}.") from error
     words = ", ".join(f"{name}={value}" for name, value in wanted.items())
     if len(runs) != 1:

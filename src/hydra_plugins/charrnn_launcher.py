@@ -57,15 +57,14 @@ class LocalLauncher(BasicLauncher):
             refuse(error)
         returns = [JobReturn() for _ in job_overrides]
         waiting = deque(Job(number, overrides) for number, overrides in enumerate(job_overrides))
-        here = jobs == 1
-        while here and waiting and not self._gives_up(returns):
+        while jobs == 1 and waiting and not self._gives_up(returns):
             job = waiting.popleft()
             (end,) = super().launch([job.overrides], initial_job_idx + job.number)
-            here = not (end.status is JobStatus.FAILED and has_lost_gpu())
-            if here or not (again := job.once_more()):
-                returns[job.number] = end
-            else:
+            lost = end.status is JobStatus.FAILED and has_lost_gpu()
+            if lost and (again := job.once_more()):  # this process can train no other run either
                 waiting.appendleft(again)
+                break
+            returns[job.number] = end
         if waiting:
             self._launch_in_workers(waiting, returns, jobs)
         return returns
