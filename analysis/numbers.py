@@ -19,7 +19,7 @@ from analysis.claims.catalogue import CLAIMS, judge_all, papers
 from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
 from analysis.curves import at, contrast, ends, gains_from_far_past, gaps, of_cells
-from analysis.markdown import markdown_row
+from analysis.markdown import markdown_head, markdown_row
 from analysis.reading_on import starts
 from analysis.reading_on.measure import of_reference
 from analysis.reading_on.post_training import against_control, with_before
@@ -61,8 +61,7 @@ def readings() -> Iterator[str]:
     curves = reference_results()["readings", "laptop"].curves.assign(sweep="readings")
     known = curves["corpus"].unique()
     corpora = [corpus for corpus in STANDS_FOR if corpus in known]
-    yield markdown_row(f"up to {_extent(curves)}", *corpora)
-    yield markdown_row(*["---"] * (len(corpora) + 1))
+    yield from markdown_head(f"up to {_extent(curves)}", *corpora)
     both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
     gap = gaps(curves)
     for bias in sorted(curves["forget_bias"].unique(), reverse=True):
@@ -83,8 +82,7 @@ def early() -> Iterator[str]:
     curves = reference_results()["early", "laptop"].curves.assign(sweep="early")
     ratios = contrast(ends(curves), "hidden_size", 512, 128)
     corpora = [corpus for corpus in STANDS_FOR if corpus in ratios.index.unique("corpus")]
-    yield markdown_row(f"scheme 1, {_extent(curves)}", *corpora)
-    yield markdown_row(*["---"] * (len(corpora) + 1))
+    yield from markdown_head(f"scheme 1, {_extent(curves)}", *corpora)
     columns = []
     for corpus in corpora:
         own = at(ratios, "corpus", corpus)
@@ -97,10 +95,9 @@ def wide() -> Iterator[str]:
     curves = reference_results()["wide", "laptop"].curves.assign(sweep="wide")
     both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
     gap = gaps(curves)
-    yield markdown_row(
+    yield from markdown_head(
         f"gamma 512, {_extent(curves)}", *READINGS, "gap", "progressive, over bias 0"
     )
-    yield markdown_row(*["---"] * 5)
     for corpus in gap.index.unique("corpus"):
         for scheme in gap.index.unique("scheme"):
             place = [("corpus", corpus), ("scheme", scheme)]
@@ -122,12 +119,11 @@ def shortest() -> Iterator[str]:
     known = reference_results()
     sweeps = (known[name, "long"].curves.assign(sweep=name) for name in ("shortest-3", "shortest"))
     curves = pd.concat(sweeps, ignore_index=True)
-    yield markdown_row(
+    yield from markdown_head(
         f"chorales, {_extent(curves)}",
         "perplexity of the last training batches",
         *(f"{reading}: lowest (at batch), largest after it, end" for reading in READINGS),
     )
-    yield markdown_row(*["---"] * 4)
     for (scheme, bias, k1), cell in curves.groupby(["scheme", "forget_bias", "k1"]):
         cell = cell.sort_values("batches")
         yield markdown_row(
@@ -154,8 +150,7 @@ def questions(experiment: str, scale: str) -> Iterator[str]:
     """The questions of our own that an experiment answers: the effect, as a whole and in parts."""
     evidence = read_evidence(Path("multirun"), scale, "reference")
     asked = [one for one in CLAIMS if one.ours and experiment in one.needs]
-    yield markdown_row("question", "answer", "effect", "in each part")
-    yield markdown_row(*["---"] * 4)
+    yield from markdown_head("question", "answer", "effect", "in each part")
     for one in judge_together(asked, evidence):
         parts = "; ".join(f"{part}: {effect}" for part, effect in one.parts.items())
         answer = f"{one.outcome} ({one.conditions})" if one.effect else one.outcome
@@ -172,8 +167,7 @@ def other_cells() -> Iterator[str]:
     """A training step of the GRU and the RNN over its products, and torch's over it."""
     table = pd.read_csv(ROOT / "analysis" / "figures" / "benchmark-cells.csv")
     cases = [*table["case"].unique()]
-    yield markdown_row(f"{table['machine'].iloc[0]}, one thread", *cases)
-    yield markdown_row(*["---"] * (len(cases) + 1))
+    yield from markdown_head(f"{table['machine'].iloc[0]}, one thread", *cases)
     for name in ("GRU", "RNN"):
         loop = f"train-step-{name.lower()}"
         for title, row, column in (
@@ -267,8 +261,7 @@ def main() -> None:
 
 
 def _verdict_table(heading: str, judged: Iterable[Verdict]) -> Iterator[str]:
-    yield markdown_row("claim", heading, "verdict", "effect", "why; conditions")
-    yield markdown_row(*["---"] * 5)
+    yield from markdown_head("claim", heading, "verdict", "effect", "why; conditions")
     for one in judged:
         why = "; ".join(filter(None, (one.reason, one.conditions)))
         yield markdown_row(
@@ -282,8 +275,7 @@ def _by_corpus(
     """A row per scheme, a column per corpus: the geometric mean of the cells, and their range."""
     known = values.index.unique("corpus")
     corpora = [corpus for corpus in STANDS_FOR if corpus in known]
-    yield markdown_row(heading, *corpora)
-    yield markdown_row(*["---"] * (len(corpora) + 1))
+    yield from markdown_head(heading, *corpora)
     for scheme, name in schemes.items():
         own = at(values, "scheme", scheme)
         cells = (at(own, "corpus", corpus) for corpus in corpora)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.markdown import markdown_row
+from analysis.markdown import markdown_head, markdown_row
 from analysis.reading_on.starts import BASELINE
 from analysis.reading_on.summary import factor, near_and_far
 from analysis.results import Results
@@ -42,10 +42,9 @@ def against_control(results: Results) -> Iterator[str]:
     table = near_and_far(results)
     control = table[table["start"] == BASELINE].set_index("seed")
     over = {end: table[end] - table["seed"].map(control[end]) for end in ("near", "far")}
-    yield markdown_row(
+    yield from markdown_head(
         "`start=`", "at k2", "far beyond it", "far / at k2", "at k2 / control", "far / control"
     )
-    yield markdown_row(*["---"] * 6)
     for start, own in table.groupby("start", sort=False):
         near, far = (np.exp(own[end].mean()) for end in ("near", "far"))
         cost = factor(own["far"] - own["near"], own["seed"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.instability.definition import rises
-from analysis.markdown import markdown_row
+from analysis.markdown import markdown_head, markdown_row
 from analysis.reading_on.measure import by_bin
 from analysis.reading_on.summary import AT_K2, factor, near_and_far
 from analysis.results import Results
@@ -91,8 +91,7 @@ def _range(values: list[float]) -> str:
 def _table(runs: pd.DataFrame, words: Callable[[pd.DataFrame], str]) -> Iterator[str]:
     """A row per start and a column per cell, of what `words` says of the replicates there."""
     cells = list(runs["backbone"].unique())
-    yield markdown_row("`start=`", *cells)
-    yield markdown_row(*["---"] * (len(cells) + 1))
+    yield from markdown_head("`start=`", *cells)
     for start, of_start in runs.groupby("start", sort=False):
         own = (of_start[of_start["backbone"] == cell] for cell in cells)
         yield markdown_row(f"`{start}`", *(words(one) if len(one) else "" for one in own))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.drawing.names import derive, in_order
-from analysis.markdown import markdown_row
+from analysis.markdown import markdown_head, markdown_row
 from analysis.reading_on.figure import kinds
 from analysis.reading_on.measure import MIDDLES, by_bin
 from analysis.results import Results
@@ -85,10 +85,9 @@ def in_words(table: pd.DataFrame) -> Iterator[str]:
     columns = [
         str(name) for name in table if name not in ("runs", "perplexity", "cost", "low", "high")
     ]
-    yield markdown_row(
+    yield from markdown_head(
         *(name.replace("_", " ") for name in columns), "perplexity at k2", "far beyond it"
     )
-    yield markdown_row(*["---"] * (len(columns) + 2))
     for row in table.to_dict("records"):
         values = [f"{row[name]:g}" if name == "forget_bias" else str(row[name]) for name in columns]
         cost = f"{Factor(row['cost'], row['low'], row['high'])}, {row['runs']} runs"
