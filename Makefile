@@ -128,7 +128,7 @@ tensorboard: $(INSTALLED) ## show the runs in a browser (BIND=, PORT=)
 test: $(FOR_TESTS) ## run the linters and the fast tests, in a few minutes
 	$(style)
 	@failed=0; types=$$(mktemp); $(BIN)/mypy > $$types 2>&1 & mypy=$$!; \
-	  $(BIN)/python -m pytest -n 3 -m "not slow and not long and not gpu"; tests=$$?; \
+	  $(BIN)/python -m pytest -n 2 -m "not slow and not long and not gpu"; tests=$$?; \
 	  wait $$mypy || failed=1; cat $$types; rm $$types; exit $$((tests || failed))
 
 test-long: $(FOR_TESTS) ## run the longest tests, before a release: more kills, corpora read twice, real costs

@@ -91,10 +91,15 @@ def test_one_failing_run_leaves_the_others_running(command, tmp_path, text_file)
     assert any("k1-80" in run for run in runs(tmp_path))
 
 
-def test_a_corpus_that_cannot_be_fetched_costs_its_cells_only(command, tmp_path, monkeypatch):
+def test_a_corpus_that_cannot_be_fetched_costs_its_cells_only(
+    command, text_file, tmp_path, monkeypatch
+):
     monkeypatch.setenv("CHARRNN_DATA", "/proc/nowhere")  # nothing can be written there
-    words = ["-m", "data=stdlib,shakespeare", "scale=smoke", "k1=20", "sampling.length=0"]
-    result = command(*words, defaults=False)
+    own = tmp_path / "conf" / "data" / "own_text.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(f"defaults: [textfile]\npath: {text_file}\n")
+    words = ["-m", "data=own_text,shakespeare", "scale=smoke", "k1=20", "sampling.length=0"]
+    result = command(f"--config-dir={tmp_path / 'conf'}", *words, defaults=False)
     assert result.returncode == 1
     assert "1 of 2 cells have no result." in result.stderr
     assert "set the environment variable CHARRNN_DATA to another folder" in result.stderr

@@ -120,6 +120,7 @@ class Reader(HTMLParser):
         self.text += data
 
 
+@pytest.mark.slow
 def test_every_claim_figure_and_run_is_there_and_every_link_leads_somewhere(runs, page):
     reader = Reader(page.read_text(encoding="utf-8"))
     assert len(reader.ids) == len(set(reader.ids))
@@ -141,6 +142,7 @@ def test_every_claim_figure_and_run_is_there_and_every_link_leads_somewhere(runs
         assert words in reader.text
 
 
+@pytest.mark.slow
 def test_text_of_runs_is_text(page):
     html = page.read_text(encoding="utf-8")
     assert HOSTILE not in html

@@ -144,6 +144,7 @@ def cell(cfg) -> Cell:
     return Cell([], cfg, "", prepare(cfg).folder)
 
 
+@pytest.mark.slow
 def test_a_plan_counts_what_figures_share_and_writes_nothing(tmp_path):
     """At smoke scale, 2 values of k1 and of k2: Figure 9 has 32 cells and, since scheme 3 is
     scheme 1, 24 runs; Figure 11 has 24 cells, of 3 x 6 runs the 3 with k1 = k2 = 100 shared."""
