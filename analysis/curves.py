@@ -6,7 +6,7 @@ All of them are logarithms of perplexities, whose means and differences are rati
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,17 @@ Cells = pd.Series
 """A number per cell, or per pair of cells, indexed by those columns of KEY that it has."""
 
 
-def of_cells(curves: pd.DataFrame, measure: Callable[[Curve], float]) -> Cells:
-    """Measure each cell's curve."""
-    key = [*KEY, *(name for name in VARIED if name in curves)]
+def of_cells(
+    curves: pd.DataFrame, measure: Callable[[Curve], float], apart: Sequence[str] = ()
+) -> Cells:
+    """Measure each cell's curve.
+
+    Args:
+        curves: of all cells.
+        measure: a number for a curve.
+        apart: further columns that tell cells apart, where there are such.
+    """
+    key = [*KEY, *(name for name in (*VARIED, *apart) if name in curves)]
     values = {cell: measure(curve) for cell, curve in curves.groupby(key, sort=False)}
     index = pd.MultiIndex.from_arrays([*zip(*values, strict=True)] or [()] * len(key), names=key)
     return pd.Series(list(values.values()), index, dtype=float)

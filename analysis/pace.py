@@ -32,6 +32,8 @@ such columns. `source` tells the user's machine from that of the reference resul
 
 MEASURED = ("training", "num_layers", "hidden_size", "k2")
 """Columns that tell the configurations in a table of paces apart."""
+MACHINE = ("processor", "gpu")
+"""Columns of the reference results that tell machines apart."""
 PACE = "pace"
 """Column of the curves with the pace that was measured on purpose."""
 OWN = ("k3", "settings", "source")
@@ -103,8 +105,11 @@ def seconds_per_batch(curves: pd.DataFrame) -> pd.Series:
 
 
 def log_paces(curves: pd.DataFrame) -> Cells:
-    """Logarithm of each cell's own seconds per batch, see `seconds_per_batch`."""
-    return of_cells(curves, lambda curve: math.log(_median_pace(curve)))
+    """Logarithm of each cell's own seconds per batch, see `seconds_per_batch`.
+
+    Those of one machine are not compared with those of another: MACHINE is in the index.
+    """
+    return of_cells(curves, lambda curve: math.log(_median_pace(curve)), apart=MACHINE)
 
 
 def _median_pace(curve: pd.DataFrame) -> float:

@@ -336,6 +336,28 @@ def test_what_failed_is_left_out_and_named():
     assert verdict.reason == "left out: failed: music scheme 2 seed=0"
 
 
+def test_a_corpus_that_one_replicate_has_alone_is_in_neither_the_effect_nor_what_it_covers():
+    ends = {1: 8, 2: 12, 3: 9, 4: 10}
+    replicated = schemes(ends, ["english"])
+    alone = told("scheme-1-best", *replicated)
+    # Scheme 1 is the worst there: in seed 0 it would pull the mean to the other side.
+    opposed = {1: 60, 2: 12, 3: 9, 4: 10}
+    verdict = told("scheme-1-best", *replicated, *schemes(opposed, ["music"], seed=0))
+    assert (verdict.outcome, verdict.effect) == (Outcome.BORNE_OUT, alone.effect)
+    assert verdict.extent == alone.extent == "on english; k1=20; 3 replicates"
+    assert verdict.reason == "left out: not in every replicate: music scheme 1, 2, 3, 4 seed=0"
+    assert verdict.runs == alone.runs
+
+
+def test_the_pace_of_one_machine_is_not_compared_with_that_of_another():
+    slow, other, fast = (
+        cell(8.0, scheme=n, seconds=seconds, gpu=gpu)
+        for n, seconds, gpu in ((1, 11.0, "none"), (4, 10.0, "none"), (4, 1.0, "H100"))
+    )
+    assert told("no-learned-start", slow, other).outcome is Outcome.BORNE_OUT
+    assert told("no-learned-start", slow, fast).effect == ""
+
+
 def test_without_any_run_nothing_is_decided(tmp_path: Path):
     verdicts = judge_all(read_evidence(tmp_path, "laptop"))
     assert len(verdicts) == len(CLAIMS)

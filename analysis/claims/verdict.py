@@ -11,7 +11,8 @@ import pandas as pd
 from analysis.claims.claim import Claim
 from analysis.claims.evidence import TABLE4, Evidence
 from analysis.claims.finding import Finding
-from analysis.results import PENDING, STATES, name_cells
+from analysis.curves import KEY, VARIED
+from analysis.results import CELL, PENDING, STATES, Results, name_cells
 from analysis.statistics.intervals import ALPHA, Chance, holm
 from charrnn.data.corpora.for_figures import stands_for
 from charrnn.runs.state import RESULTS
@@ -76,18 +77,20 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     """Judge a claim by the evidence, as if it were the only one; `judge_together` allows for all.
 
     While cells are pending, nothing is decided, but the effect so far is given. Cells that failed,
-    or whose corpus is not available, are left out and named.
+    whose corpus is not available, or that some replicate of their sweep lacks, are left out and
+    named: a mean over other cells in each replicate would take their difference for chance.
     """
     if missing := evidence.missing(claim.needs):
         return Verdict(claim, Outcome.UNDECIDED, reason=to_train(missing, evidence.scale))
     if TABLE4 in claim.needs and evidence.table4 is not None:
         return _judge_table4(claim, evidence.table4, f"figures/{TABLE4}-{evidence.scale}.csv")
     results = evidence.select(claim.needs)
-    cells, curves = results.cells, results.curves
-    if cells.empty:
+    if results.cells.empty:
         wanted = "; ".join(f"{name} ({where or 'any cell'})" for name, where in claim.needs.items())
         reason = f"no cell with the experiment's own settings is of these: {wanted}"
         return Verdict(claim, Outcome.UNDECIDED, reason=reason)
+    single = _lacks_replicates(results.cells)
+    cells, curves = results.cells[~single], _curves_of(results, ~single)
     pending = cells["state"].isin(PENDING)
     finding = claim.test(curves) if len(curves) else None
     if finding is None or not finding.effect:
@@ -100,7 +103,11 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     if outcome is Outcome.UNDECIDED and not doubts:
         doubts = [finding.doubt]
     left_out = ~cells["state"].isin((*PENDING, *RESULTS))
-    named = [f"left out: {_named(cells, left_out)}"] if left_out.any() else []
+    named = [_named(cells, left_out)] if left_out.any() else []
+    if single.any():
+        shown = results.cells[[name for name in (*CELL, *VARIED) if name in results.cells]]
+        named.append(f"not in every replicate: {name_cells(shown, single)}")
+    named = [f"left out: {'; '.join(named)}"] if named else []
     return Verdict(
         claim,
         outcome,
@@ -135,6 +142,22 @@ def false_verdicts(verdicts: Sequence[Verdict]) -> str:
         " expected to look borne out or consistent by chance; that any of those contradicted or at"
         f" odds is so by chance has a probability of at most {ALPHA:.1%} (Holm)."
     )
+
+
+def _lacks_replicates(cells: pd.DataFrame) -> pd.Series[bool]:
+    """Which of the finished cells some replicate of their sweep has no cell for."""
+    alike = [name for name in (*KEY, *VARIED) if name != "seed" and name in cells]
+    seeds = cells.groupby(alike, dropna=False)["seed"].transform("nunique")
+    of_sweep = cells.groupby("sweep")["seed"].transform("nunique")
+    return cells["state"].isin(RESULTS) & (seeds < of_sweep)
+
+
+def _curves_of(results: Results, chosen: pd.Series[bool]) -> pd.DataFrame:
+    """The curves of the chosen cells."""
+    key = ["sweep", "run", "scheme", "num_batches"]  # a cell is a run as read by one scheme, so far
+    key = [name for name in key if name in results.curves and name in results.cells]
+    wanted = pd.MultiIndex.from_frame(results.cells.loc[chosen, key])
+    return results.curves[pd.MultiIndex.from_frame(results.curves[key]).isin(wanted)]
 
 
 def _outcome(finding: Finding, unmet: Sequence[str]) -> Outcome:
