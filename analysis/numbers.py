@@ -302,13 +302,19 @@ def _lowest_and_end(values: pd.Series) -> str:
 
 def _extent(curves: pd.DataFrame) -> str:
     """How long the cells were trained, with which k1 and how many replicates."""
-    batches = sorted(set(of_cells(curves, lambda curve: curve["batches"].max()).astype(int)))
+    batches = of_cells(curves, lambda curve: curve["batches"].max()).astype(int)
     strides = ", ".join(map(str, sorted(curves["k1"].unique())))
-    seeds = curves["seed"].nunique()
+    alike = [name for name in batches.index.names if name != "seed"]
+    seeds = batches.groupby(level=alike).size()
     return (
-        f"{' to '.join(f'{n:,}' for n in dict.fromkeys((batches[0], batches[-1])))} batches,"
-        f" k1 = {strides}, {seeds} replicate{'s' * (seeds > 1)}"
+        f"{_range(batches)} batches, k1 = {strides},"
+        f" {_range(seeds)} replicate{'s' * int(seeds.max() > 1)}"
     )
+
+
+def _range(values: pd.Series) -> str:
+    """From the lowest to the highest, or the one value."""
+    return " to ".join(f"{one:,}" for one in dict.fromkeys((values.min(), values.max())))
 
 
 def _where(values: pd.Series, place: Iterable[tuple[str, object]]) -> pd.Series:
