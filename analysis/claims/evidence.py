@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.far_past import with_far_past
-from analysis.pace import with_measured_paces
+from analysis.pace import MACHINE, with_measured_paces
 from analysis.reference.source import SOURCES, has_sweep, own_sweeps, read_sweep
 from analysis.reference.table import REFERENCE, reference_results
 from analysis.results import Results, read_measured
@@ -126,7 +126,12 @@ def _where(results: Results, sweep: str, condition: str) -> Results:
     key = ["run", "scheme", "num_batches"]  # a cell is a run as read by one scheme, so far
     key = [name for name in key if name in cells]
     chosen, known = (pd.MultiIndex.from_frame(t[key]) for t in (cells, results.curves))
-    return Results(cells, results.curves[known.isin(chosen)].assign(sweep=sweep))
+    curves = results.curves[known.isin(chosen)].assign(sweep=sweep)
+    machines = cells.drop_duplicates("run").set_index("run")
+    for name in MACHINE:  # claims on time compare the runs of one machine
+        if name in machines:
+            curves[name] = curves["run"].map(machines[name])
+    return Results(cells, curves)
 
 
 def _of_one_length(cells: pd.DataFrame) -> pd.DataFrame:

@@ -93,21 +93,16 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
     cells, curves = results.cells[~single], _curves_of(results, ~single)
     pending = cells["state"].isin(PENDING)
     finding = claim.test(curves) if len(curves) else None
+    named = _left_out(results.cells, single)
     if finding is None or not finding.effect:
         reason = finding.doubt if finding else "no cell has a result"
         reason = _pending(cells, pending) if pending.any() else reason
-        return Verdict(claim, Outcome.UNDECIDED, reason=reason)
+        return Verdict(claim, Outcome.UNDECIDED, reason="; ".join([reason, *named]))
     doubts = list(_doubts(cells, curves, pending))
     unmet = claim.about.unmet(curves)
     outcome = Outcome.UNDECIDED if doubts else _outcome(finding, unmet)
     if outcome is Outcome.UNDECIDED and not doubts:
         doubts = [finding.doubt]
-    left_out = ~cells["state"].isin((*PENDING, *RESULTS))
-    named = [_named(cells, left_out)] if left_out.any() else []
-    if single.any():
-        shown = results.cells[[name for name in (*CELL, *VARIED) if name in results.cells]]
-        named.append(f"not in every replicate: {name_cells(shown, single)}")
-    named = [f"left out: {'; '.join(named)}"] if named else []
     return Verdict(
         claim,
         outcome,
@@ -150,6 +145,16 @@ def _lacks_replicates(cells: pd.DataFrame) -> pd.Series[bool]:
     seeds = cells.groupby(alike, dropna=False)["seed"].transform("nunique")
     of_sweep = cells.groupby("sweep")["seed"].transform("nunique")
     return cells["state"].isin(RESULTS) & (seeds < of_sweep)
+
+
+def _left_out(cells: pd.DataFrame, single: pd.Series[bool]) -> list[str]:
+    """A note of the cells without a result, and of the ``single`` ones; none if there are none."""
+    without = ~cells["state"].isin((*PENDING, *RESULTS))
+    named = [_named(cells, without)] if without.any() else []
+    if single.any():
+        shown = cells[[name for name in (*CELL, *VARIED) if name in cells]]
+        named.append(f"not in every replicate: {name_cells(shown, single)}")
+    return [f"left out: {'; '.join(named)}"] if named else []
 
 
 def _curves_of(results: Results, chosen: pd.Series[bool]) -> pd.DataFrame:

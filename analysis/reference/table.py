@@ -14,7 +14,6 @@ import pandas as pd
 
 from analysis.baselines import with_baselines
 from analysis.far_past import with_far_past
-from analysis.pace import MACHINE
 from analysis.results import BASELINES, FAR_PAST, Results, read_results
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
@@ -112,8 +111,7 @@ def _results(rows: pd.DataFrame) -> Results:
         table[name] = table[name].astype(int)
     of_cell = [name for name in table if name not in EVALUATED]
     cells = table[of_cell].drop_duplicates(ignore_index=True)
-    of_runs = [name for name in ORIGIN if name not in MACHINE]  # the pace of a run goes by these
-    return Results(cells, table.drop(columns=["state", *of_runs]))
+    return Results(cells, table.drop(columns=["state", *ORIGIN]))
 
 
 def _origin(run: RunFolder) -> dict[str, object]:
