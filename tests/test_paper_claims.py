@@ -241,7 +241,7 @@ def test_what_failed_does_not_change_what_is_meant_by_large_and_small():
     lost[1]["state"] = "failed"
     verdict = told("gamma-overfits", *lost)
     assert verdict.outcome is Outcome.UNDECIDED
-    assert verdict.reason == "no cell has a result"
+    assert verdict.reason == "no cell has a result; left out: failed: seed=0, 1, 2"
     failed = schemes({1: None}, k1=100, state="failed")
     strides = [*schemes({1: 8}), *schemes({1: 7.9}, k1=60), *failed]
     assert outcome("k1-small", *strides) is Outcome.UNDECIDED
