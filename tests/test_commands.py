@@ -26,6 +26,7 @@ from omegaconf import OmegaConf
 from processes import DEADLINE, Command
 
 from charrnn.api.results import results
+from charrnn.cli import interruptible, refusing
 from charrnn.commands.compare import draw
 from charrnn.commands.trained_run import open_run
 from charrnn.commands.which_run import Reference
@@ -211,9 +212,17 @@ def test_ctrl_c_while_all_is_imported_is_no_traceback():
                 break
         process.send_signal(signal.SIGINT)
         _, complaints = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 130
+    said = b"\n".join(x for x in complaints.splitlines() if not x.startswith(b"import time:"))
+    assert process.returncode == 130, said.decode()
     assert b"Traceback" not in complaints
     assert b" charrnn.commands.trained_run\n" not in complaints  # imports had not finished
+
+
+def test_ctrl_c_that_an_extension_module_hides_is_ctrl_c(capsys):
+    with pytest.raises(SystemExit) as end, interruptible(), refusing():
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "ended by SIGINT.\n"
 
 
 def test_a_terminal_is_sent_no_control_characters_of_a_corpus(

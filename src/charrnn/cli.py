@@ -111,7 +111,10 @@ def refusing() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CharRNNError, OSError) as error:
         refuse(error)
-    except Exception:
+    except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            # An extension module that Ctrl-C meets while it is imported makes an ImportError of it.
+            raise error.__cause__ from None
         import traceback
 
         traceback.print_exc()
