@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from processes import run_command
 
 from charrnn.training.train_run import train
 
@@ -122,8 +121,9 @@ def test_the_first_line_of_a_run_comes_before_anything_slow(tmp_path):
 def test_a_finished_run_is_reused_without_what_training_takes(imported, text_file, tmp_path):
     asked = ["data=textfile", f"data.path={text_file}", "scale=smoke", "num_batches=1", "jobs=1"]
     asked += ["sampling.length=0", f"output_dir={tmp_path / 'runs'}"]
-    words = ["-m", "scheme=1,3,4", *asked]
-    trained = run_command("src/train.py", words)
-    assert trained.returncode == 0, trained.stderr
-    assert imported(ROOT / "src" / "train.py", *words) == (0, {"hydra"})
+    sweep = (ROOT / "src" / "train.py", "-m", "scheme=1,3,4", *asked)
+    status, slow = imported(*sweep)
+    assert status == 0
+    assert {"torch", "pytorch_lightning"} <= slow
+    assert imported(*sweep) == (0, {"hydra"})
     assert imported(ROOT / "src" / "train.py", "scheme=4", *asked) == (0, {"hydra"})

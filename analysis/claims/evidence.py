@@ -123,15 +123,20 @@ def _where(results: Results, sweep: str, condition: str) -> Results:
     cells = _of_one_length(cells)
     if condition and len(cells):
         cells = cells.query(condition)
-    key = ["run", "scheme", "num_batches"]  # a cell is a run as read by one scheme, so far
-    key = [name for name in key if name in cells]
-    chosen, known = (pd.MultiIndex.from_frame(t[key]) for t in (cells, results.curves))
-    curves = results.curves[known.isin(chosen)].assign(sweep=sweep)
+    curves = curves_of(cells, results.curves).assign(sweep=sweep)
     machines = cells.drop_duplicates("run").set_index("run")
     for name in MACHINE:  # claims on time compare the runs of one machine
         if name in machines:
             curves[name] = curves["run"].map(machines[name])
     return Results(cells, curves)
+
+
+def curves_of(cells: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """The curves of these cells; a cell is a run as read by one scheme, so far."""
+    key = ["sweep", "run", "scheme", "num_batches"]
+    key = [name for name in key if name in cells and name in curves]
+    chosen, known = (pd.MultiIndex.from_frame(table[key]) for table in (cells, curves))
+    return curves[known.isin(chosen)]
 
 
 def _of_one_length(cells: pd.DataFrame) -> pd.DataFrame:

@@ -9,10 +9,10 @@ from enum import StrEnum
 import pandas as pd
 
 from analysis.claims.claim import Claim
-from analysis.claims.evidence import TABLE4, Evidence
+from analysis.claims.evidence import TABLE4, Evidence, curves_of
 from analysis.claims.finding import Finding
 from analysis.curves import KEY, VARIED
-from analysis.results import CELL, PENDING, STATES, Results, name_cells
+from analysis.results import CELL, PENDING, STATES, name_cells
 from analysis.statistics.intervals import ALPHA, Chance, holm
 from charrnn.data.corpora.for_figures import stands_for
 from charrnn.runs.state import RESULTS
@@ -90,7 +90,8 @@ def judge(claim: Claim, evidence: Evidence) -> Verdict:
         reason = f"no cell with the experiment's own settings is of these: {wanted}"
         return Verdict(claim, Outcome.UNDECIDED, reason=reason)
     single = _lacks_replicates(results.cells)
-    cells, curves = results.cells[~single], _curves_of(results, ~single)
+    cells = results.cells[~single]
+    curves = curves_of(cells, results.curves)
     pending = cells["state"].isin(PENDING)
     finding = claim.test(curves) if len(curves) else None
     named = _left_out(results.cells, single)
@@ -155,14 +156,6 @@ def _left_out(cells: pd.DataFrame, single: pd.Series[bool]) -> list[str]:
         shown = cells[[name for name in (*CELL, *VARIED) if name in cells]]
         named.append(f"not in every replicate: {name_cells(shown, single)}")
     return [f"left out: {'; '.join(named)}"] if named else []
-
-
-def _curves_of(results: Results, chosen: pd.Series[bool]) -> pd.DataFrame:
-    """The curves of the chosen cells."""
-    key = ["sweep", "run", "scheme", "num_batches"]  # a cell is a run as read by one scheme, so far
-    key = [name for name in key if name in results.curves and name in results.cells]
-    wanted = pd.MultiIndex.from_frame(results.cells.loc[chosen, key])
-    return results.curves[pd.MultiIndex.from_frame(results.curves[key]).isin(wanted)]
 
 
 def _outcome(finding: Finding, unmet: Sequence[str]) -> Outcome:
