@@ -28,6 +28,9 @@ PORT = 6006
 # Where the benchmarks write their tables.
 OUT ?= multirun/benchmark
 
+# Modules are compiled once, not by each of the many processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := $(VENV)/bin
 # The marks of what is installed: what running needs, an extra of pyproject.toml, and a launcher's.
 BASE := $(VENV)/.installed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import pickle
@@ -37,6 +38,16 @@ torch.set_num_threads(1)
 MEMORY = Path("/dev/shm")
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * 2**30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+# What is imported, and collected, stays: nobody looks for garbage in it again and again.
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 # Files whose tests share a fixture that takes long.
@@ -82,38 +93,52 @@ def log():
     root.setLevel(level)
 
 
-@pytest.fixture
-def text_file(tmp_path) -> Path:
-    """20,000 characters, seven of them distinct."""
-    path = tmp_path / "text.txt"
+def write_text(folder: Path) -> Path:
+    """20,000 characters, nine of them distinct."""
+    path = folder / "text.txt"
     path.write_text("the seat of the hat\n" * 1000)
     return path
 
 
-@pytest.fixture
-def config(tmp_path, text_file):
-    """Composes a configuration on the small text, at smoke scale unless told otherwise.
+def small_config(folder: Path, *overrides: str) -> DictConfig:
+    """A configuration on the small text of a folder, at smoke scale unless told otherwise.
 
     As sweeps do, it reads the files once for all configurations that choose the same ones.
     """
+    defaults = [
+        f"output_dir={folder / 'runs'}",
+        "scale=smoke",
+        "sampling.length=5",
+        "sampling.log_length=3",
+    ]
+    if not any(override.startswith("data=") for override in overrides):
+        defaults += ["data=textfile", f"data.path={folder / 'text.txt'}"]
+    parsed = OverridesParser.create().parse_overrides([*defaults, *overrides])
+    groups = (each.input_line for each in parsed if is_group(each.key_or_group))
+    cfg = pickle.loads(composed(tuple(groups)))  # six times as fast as a deep copy
+    values = [each for each in parsed if not is_group(each.key_or_group)]
+    ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
+    return cfg
 
-    def make(*overrides: str) -> DictConfig:
-        defaults = [
-            f"output_dir={tmp_path / 'runs'}",
-            "scale=smoke",
-            "sampling.length=5",
-            "sampling.log_length=3",
-        ]
-        if not any(override.startswith("data=") for override in overrides):
-            defaults += ["data=textfile", f"data.path={text_file}"]
-        parsed = OverridesParser.create().parse_overrides([*defaults, *overrides])
-        groups = (each.input_line for each in parsed if is_group(each.key_or_group))
-        cfg = pickle.loads(composed(tuple(groups)))  # six times as fast as a deep copy
-        values = [each for each in parsed if not is_group(each.key_or_group)]
-        ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
-        return cfg
 
-    return make
+@pytest.fixture
+def text_file(tmp_path) -> Path:
+    """The small text."""
+    return write_text(tmp_path)
+
+
+@pytest.fixture
+def config(tmp_path, text_file):
+    """Composes configurations on the small text in the test's folder."""
+    return functools.partial(small_config, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_config(tmp_path_factory):
+    """The same in a folder of the tests of a file, for runs that they only read, or copy."""
+    folder = tmp_path_factory.mktemp("shared")
+    write_text(folder)
+    return functools.partial(small_config, folder)
 
 
 @pytest.fixture
@@ -128,7 +153,8 @@ def command(tmp_path, text_file):
         values = [word for word in overrides if not word.startswith("-")]
         words = [f"output_dir={tmp_path / 'runs'}", "jobs=1"]
         if defaults:
-            words += ["data=textfile", f"data.path={text_file}", "scale=smoke", "sampling.length=5"]
+            words += ["data=textfile", f"data.path={text_file}", "scale=smoke"]
+            words += ["sampling.length=5", "sampling.log_length=3"]
         return processes.run_command("src/train.py", [*flags, *words, *values])
 
     return run

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import sys
 
@@ -38,6 +39,18 @@ from charrnn.evaluation.perplexity import windowed_perplexity
 from charrnn.runs.folder import RunFolder
 from charrnn.sampling.samplers import SAMPLERS, STREAMS, Choice
 from charrnn.training.train_run import train
+
+
+@pytest.fixture(scope="module")
+def small(shared_config):
+    """A finished run, for tests that change nothing."""
+    return train(shared_config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+
+
+@pytest.fixture(scope="module")
+def longer(shared_config):
+    """One of ten batches."""
+    return train(shared_config("num_batches=10", "k2=5", "k1=5"))
 
 
 def values(out: str) -> dict[str, float]:
@@ -101,9 +114,8 @@ def test_a_run_is_used_without_its_corpus(config, charrnn, text_file):
 
 
 @pytest.mark.parametrize("procedure", ["windowed", "rolling", "progressive"])
-def test_samples_are_those_of_the_algorithms(config, charrnn, procedure):
-    folder = train(config("num_batches=10", "k2=5", "k1=5"))
-    run = open_run(folder)
+def test_samples_are_those_of_the_algorithms(longer, charrnn, procedure):
+    run = open_run(longer)
     vocabulary = run.vocabulary
     prompt = torch.from_numpy(vocabulary.encode("the seat of", "x"))
     texts = []
@@ -114,13 +126,12 @@ def test_samples_are_those_of_the_algorithms(config, charrnn, procedure):
         texts.append("the seat of" + vocabulary.decode(np.array(list(itertools.islice(draws, 9)))))
     words = ["--prompt", "the seat of", "--procedure", procedure, "--length", 9]
     words += ["--num-samples", 2, "--seed", 3, "--temperature", 0.8, "--top-k", 4]
-    status, out, _ = charrnn("sample", folder.path, *words)
+    status, out, _ = charrnn("sample", longer.path, *words)
     assert status == 0
     assert out == f"{texts[0]}\n\n--- seed 4\n{texts[1]}\n"
 
 
-def test_characters_appear_as_they_are_written(config, charrnn, monkeypatch):
-    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+def test_characters_appear_as_they_are_written(small, charrnn, monkeypatch):
     arrived, seen = io.BytesIO(), []
     rolling = STREAMS["rolling"]
 
@@ -133,7 +144,7 @@ def test_characters_appear_as_they_are_written(config, charrnn, monkeypatch):
     # As on a pipe: nothing arrives before it is flushed, or much has been written.
     stdout = io.TextIOWrapper(io.BufferedWriter(arrived))
     monkeypatch.setattr(sys, "stdout", stdout)
-    assert charrnn("sample", folder.path, "--prompt", "the", "--length", 5)[0] == 0
+    assert charrnn("sample", small.path, "--prompt", "the", "--length", 5)[0] == 0
     assert seen == [0, 4, 5, 6, 7]  # before the first is drawn, nothing; the prompt with it
     assert len(arrived.getvalue()) == 3 + 5 + 1
 
@@ -171,13 +182,12 @@ def test_a_prompt_shorter_than_k2_is_said_to_be_read_as_it_is(config, charrnn, c
         assert [text for text in caplog.messages if "read as it is" in text] == expected
 
 
-def test_a_narrow_terminal_cuts_no_number(config, charrnn, monkeypatch, capsys):
-    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
-    _, wide, _ = charrnn("eval", folder.path)
+def test_a_narrow_terminal_cuts_no_number(small, charrnn, monkeypatch, capsys):
+    _, wide, _ = charrnn("eval", small.path)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     for name, value in {"COLUMNS": "20", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
-    narrow = re.sub(r"\x1b\[[\d;]*m", "", charrnn("eval", folder.path)[1])  # without bold type
+    narrow = re.sub(r"\x1b\[[\d;]*m", "", charrnn("eval", small.path)[1])  # without bold type
     assert len(values(narrow)) == 2
     assert narrow.split() == wide.split()
 
@@ -290,9 +300,8 @@ def test_text_is_written_to_a_file_too(config, charrnn, tmp_path, text_file):
         (["--prompt", "bcdfgijklmnq"], "'l', 'm', 'n', and 1 more."),
     ],
 )
-def test_what_cannot_be_sampled_is_refused(config, charrnn, words, message):
-    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
-    status, out, err = charrnn("sample", folder.path, *words)
+def test_what_cannot_be_sampled_is_refused(small, charrnn, words, message):
+    status, out, err = charrnn("sample", small.path, *words)
     assert (status, out) == (2, "")
     assert message in err
 
@@ -443,9 +452,9 @@ WRITES = (
     ],
 )
 def test_nothing_in_a_folder_from_elsewhere_is_called(
-    config, charrnn, caplog, tmp_path, field, text, named
+    small, charrnn, caplog, tmp_path, field, text, named
 ):
-    folder = train(config("num_batches=1", "backbone.hidden_size=2", "evaluate_at=[]"))
+    folder = RunFolder(shutil.copytree(small.path, tmp_path / "runs" / small.path.name))
     tamper(folder, evil=WRITES)
     assert charrnn("sample", folder.path, "--length", 1)[0] == 0  # what no part uses is let be
     tamper(folder, **{field: text})

@@ -72,7 +72,7 @@ def test_a_cut_corpus_gives_another_run(config):
 
 
 def test_a_sweep_over_lengths_says_which_is_which(command, tmp_path):
-    result = command("-m", "data.first=null,9000", "num_batches=1")
+    result = command("-m", "data.first=null,9000", "num_batches=1", "draw=false")
     assert result.returncode == 0, result.stderr
     found = {
         json.loads(path.read_text())["corpus"]["name"]: path.parent.name

@@ -166,7 +166,7 @@ def test_two_texts_of_one_name_are_announced_with_their_files_and_told_apart(com
 def test_a_sweep_says_it_once_per_corpus(command, text_file, tmp_path):
     (tmp_path / "other.txt").write_text("what a hat\r\n" * 2000)
     files = f"data.path={text_file},{tmp_path / 'other.txt'}"
-    result = command("-m", "k1=20,100", files)
+    result = command("-m", "k1=20,100", files, "draw=false")
     assert result.returncode == 0, result.stderr
     text = f"text: 20,000 characters, 9 distinct; line ends: LF; ASCII; {SMOKE}"
     said = [line for line in result.stderr.splitlines() if " distinct; " in line or "CRLF" in line]

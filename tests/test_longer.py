@@ -31,6 +31,19 @@ ENDS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def whole(shared_config):
+    """A run of nine batches, trained at once."""
+    return train(shared_config(*SETTINGS, "num_batches=9"))
+
+
+@pytest.fixture(scope="module")
+def shorter(tmp_path_factory, shared_config):
+    """The folder of a run of four batches, to be copied."""
+    folder = tmp_path_factory.mktemp("shorter")
+    return train(shared_config(*SETTINGS, "num_batches=4", f"output_dir={folder}")).path
+
+
 @pytest.mark.parametrize("scheme", [1, 4])
 def test_a_run_continued_twice_has_the_bits_of_one_trained_at_once(config, tmp_path, scheme):
     settings = (*SETTINGS, f"scheme={scheme}", "checkpoint_share=0")
@@ -90,10 +103,10 @@ def test_a_kill_while_a_run_is_continued_loses_neither_the_result_nor_the_way_on
 
 
 @pytest.mark.parametrize("moment", ENDS, ids=range(len(ENDS)))
-def test_a_kill_while_the_longer_result_replaces_the_shorter_one(config, tmp_path, moment):
-    whole = train(config(*SETTINGS, "num_batches=9", f"output_dir={tmp_path / 'whole'}"))
-    folder = train(config(*SETTINGS, "num_batches=4"))
+def test_a_kill_while_the_longer_result_replaces_the_shorter_one(config, whole, shorter, moment):
     long = config(*SETTINGS, "num_batches=9")
+    folder = prepare(long).folder
+    shutil.copytree(shorter, folder.path)
     moment = moment._replace(text=moment.text.replace("*", str(folder.path)))
     process = processes.start(long, killed_at=moment)
     process.join()
@@ -141,10 +154,7 @@ def test_of_an_unfinished_run_no_batch_is_thrown_away(config):
     assert max(batches_in(path) for path in folder.path.glob("checkpoint*.pt")) == kept
 
 
-def test_without_its_last_checkpoint_a_run_is_continued_from_the_beginning(
-    config, tmp_path, caplog
-):
-    whole = train(config(*SETTINGS, "num_batches=9", f"output_dir={tmp_path / 'whole'}"))
+def test_without_its_last_checkpoint_a_run_is_continued_from_the_beginning(config, whole, caplog):
     folder = train(config(*SETTINGS, "num_batches=4", "keep_last=false"))
     assert not list(folder.path.glob("checkpoint*"))
     train(config(*SETTINGS, "num_batches=9"))
@@ -190,7 +200,7 @@ def test_a_copy_of_a_longer_result_is_read_wherever_its_files_are(config, tmp_pa
 def test_a_sweep_over_lengths_trains_one_run_and_reads_the_shorter_ones_off_it(
     command, config, tmp_path
 ):
-    done = command("-m", "num_batches=2,6,4", "evaluate_at=[1]")
+    done = command("-m", "num_batches=2,6,4", "evaluate_at=[1]", "draw=false")
     assert done.returncode == 0, done.stderr
     assert "3 cells, 1 distinct runs, 1 of them to train" in done.stderr
     (folder,) = [RunFolder(path.parent) for path in (tmp_path / "runs").glob("*/finished.json")]

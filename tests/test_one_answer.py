@@ -29,12 +29,18 @@ COMMON = ("config.yaml", "weights.pt", "evaluations.csv", "finished.json")
 SMALL = ("num_batches=2", "backbone.hidden_size=2", "evaluate_at=[]", "sampling.length=0")
 
 
+@pytest.fixture(scope="module")
+def trained(shared_config):
+    """Two finished runs."""
+    return [train(shared_config(*SMALL, f"k1={k1}")).path for k1 in (20, 40)]
+
+
 @pytest.fixture
-def runs(config, tmp_path):
-    """Two finished runs, and the grid of a sweep that has both."""
+def runs(trained, config, tmp_path):
+    """A copy of them, and the grid of a sweep that has both."""
     cells = [cell(config(*SMALL, f"k1={k1}")) for k1 in (20, 40)]
-    for each in cells:
-        train(each.cfg)
+    for path, each in zip(trained, cells, strict=True):
+        shutil.copytree(path, each.folder.path)
     write_grid(cells, tmp_path / "runs" / "grids" / "sweep-smoke.csv")
     return [each.folder for each in cells]
 

@@ -15,10 +15,17 @@ def finished(config):
     return train(config(*words)), words
 
 
+@pytest.fixture(scope="module")
+def shared(shared_config):
+    """The same, for tests that change nothing."""
+    words = ("scheme=1", "evaluate_at=[1,2]", "num_batches=3")
+    return train(shared_config(*words)), words
+
+
 @pytest.mark.parametrize("word", ["jobs=3", "fail_fast=true", "launcher=slurm", "corpora=stdlib"])
-def test_how_runs_are_trained_has_no_part_in_the_question(config, finished, word):
-    folder, words = finished
-    found, procedure = recall(config(*words, word))
+def test_how_runs_are_trained_has_no_part_in_the_question(shared_config, shared, word):
+    folder, words = shared
+    found, procedure = recall(shared_config(*words, word))
     assert (found.path, procedure) == (folder.path, "windowed")
 
 
@@ -26,9 +33,9 @@ def test_how_runs_are_trained_has_no_part_in_the_question(config, finished, word
     "word",
     ["scheme=3", "k1=30", "seed=1", "num_batches=4", "num_batches=2", "log_every=0", "threads=0"],
 )
-def test_another_question_is_answered_in_the_long_way(config, finished, word):
-    _, words = finished
-    assert recall(config(*words, word)) is None
+def test_another_question_is_answered_in_the_long_way(shared_config, shared, word):
+    _, words = shared
+    assert recall(shared_config(*words, word)) is None
 
 
 @pytest.mark.parametrize("name", ["evaluations.csv", "config.yaml", "identity.json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,24 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("charrnn.k2_times", k2_times, replace=True)
     OmegaConf.register_new_resolver("charrnn.tokens_for_batches", tokens_for_batches, replace=True)
     OmegaConf.register_new_resolver("charrnn.weights_in", weights_in, replace=True)
+
+
+def resolve(cfg: DictConfig) -> None:
+    """Replace every interpolation by the value that it stands for.
+
+    OmegaConf parses an interpolation anew whenever somebody reads it, hundreds of times in a run.
+    What has no value stays as it is, for `check_fields` to say so; and so does Hydra's own part,
+    which only Hydra can resolve.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for name in [str(key) for key in cfg if key != "hydra"]:
+        with suppress(OmegaConfBaseException):
+            if OmegaConf.is_interpolation(cfg, name):
+                cfg[name] = cfg[name]
+            if OmegaConf.is_config(cfg[name]):
+                OmegaConf.resolve(cfg[name])
 
 
 def announce_scale(name: str, choice: str) -> None:

@@ -175,7 +175,7 @@ def read_once(cfg: DictConfig) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, node in nodes.items():
         if OmegaConf.is_dict(node):
-            inner = OmegaConf.to_container(node)
+            inner = OmegaConf.to_container(node, resolve=name in WHOLE_SWEEP)
             assert isinstance(inner, dict)
             found |= {f"{name}.{key!s}": value for key, value in inner.items()}
         else:

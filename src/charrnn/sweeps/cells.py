@@ -20,7 +20,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from charrnn.config import OF_A_GPU, build, conf_folder, register_resolvers
+from charrnn.config import OF_A_GPU, build, conf_folder, register_resolvers, resolve
 from charrnn.data.corpora.base import load_once
 from charrnn.data.corpora.for_figures import choose
 from charrnn.data.corpora.labels import labels
@@ -158,6 +158,7 @@ def expand(loader: ConfigLoader, cfg: DictConfig, arguments: Sequence[str]) -> l
     with in_one_sentence(arguments):
         cells = _expand(loader, cfg, arguments)
     for cell in cells:
+        resolve(cell.cfg)
         check_fields(cell.cfg)
     return cells
 

@@ -39,12 +39,14 @@ class Prepared:
     """A run whose configuration and corpus have been checked.
 
     Attributes:
+        cfg: the configuration, with its interpolations resolved.
         datamodule: set up.
         text: how the model writes at the end.
         folder: the run's folder, which may not exist yet.
         identity: what the run is.
     """
 
+    cfg: DictConfig
     datamodule: CharDataModule
     text: Text
     folder: RunFolder
@@ -67,7 +69,6 @@ class Trained:
 
 
 def fit(
-    cfg: DictConfig,
     run: Prepared,
     folder: RunFolder,
     checkpoint: Path | None,
@@ -77,8 +78,7 @@ def fit(
     """Train and evaluate, from the beginning or from a checkpoint, and write the weights.
 
     Args:
-        cfg: the configuration.
-        run: the run that it describes.
+        run: what is trained.
         folder: the folder to write to, under this process's lease.
         checkpoint: the checkpoint to resume from; None to start from the beginning.
         progress: shows how far the run is.
@@ -88,7 +88,7 @@ def fit(
         Stopped: if a signal has come, and what was trained is kept.
     """
     _quieten_lightning()
-    datamodule = run.datamodule
+    cfg, datamodule = run.cfg, run.datamodule
     datamodule.endless = True  # Lightning sees one epoch, and a run resumes in the middle of it
     scheme = build_scheme(cfg, len(datamodule.tokens.vocabulary))
     scheme.logs_loss = False  # `LogTraining` does: Lightning would take 0.7 ms at every batch
@@ -108,7 +108,7 @@ def fit(
     of_a_run = {
         "folders": event_folders(cfg, run.identity, run.folder.name, procedures),
         "corpus": _chart_name(run),
-        "hyperparameters": {name: _hyperparameters(cfg, run, name) for name in procedures},
+        "hyperparameters": {name: _hyperparameters(run, name) for name in procedures},
         "batch_size": datamodule.batch_size,
         "resumed_at": batches_in(checkpoint) * datamodule.batch_size if checkpoint else None,
     }
@@ -141,11 +141,12 @@ def _chart_name(run: Prepared) -> str:
     return label(tokens.name, tokens.sha256) if is_users else tokens.name
 
 
-def _hyperparameters(cfg: DictConfig, run: Prepared, procedure: str) -> dict[str, Any]:
+def _hyperparameters(run: Prepared, procedure: str) -> dict[str, Any]:
     """The columns of TensorBoard's table of runs, for a run read by one sampling procedure.
 
     TensorBoard sorts them by name, and shows the first five without scrolling.
     """
+    cfg = run.cfg
     return {
         "corpus": _chart_name(run),
         "k1": cfg.k1,

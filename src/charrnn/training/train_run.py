@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 import traceback
@@ -12,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from charrnn import devices
 from charrnn.callbacks.progress import RunProgress
-from charrnn.config import build
+from charrnn.config import build, resolve
 from charrnn.console import duration
 from charrnn.datamodule.announcement import UsedCorpus, announce
 from charrnn.devices import Place
@@ -54,12 +55,14 @@ def prepare(cfg: DictConfig) -> Prepared:
         BadInput: if the configuration, or a file that it names, cannot be used.
         FetchError: if the corpus cannot be fetched.
     """
+    cfg = copy.deepcopy(cfg)  # the caller's keeps its interpolations
+    resolve(cfg)
     check(cfg)
     return prepare_checked(cfg)
 
 
 def prepare_checked(cfg: DictConfig) -> Prepared:
-    """The same, of a configuration that `check` has seen.
+    """The same, of a configuration that `check` has seen and whose interpolations are resolved.
 
     Raises:
         BadInput: if a file that the configuration names cannot be used.
@@ -75,7 +78,7 @@ def prepare_checked(cfg: DictConfig) -> Prepared:
         prompt_N = torch.from_numpy(encoded)
     text = Text(prompt_N, cfg.k2, build(cfg.sampling.choice), cfg.sampling.length, vocabulary)
     folder, identity = locate_run(cfg, datamodule.tokens)
-    return Prepared(datamodule, text, folder, identity)
+    return Prepared(cfg, datamodule, text, folder, identity)
 
 
 def train(cfg: DictConfig) -> RunFolder:
@@ -99,7 +102,8 @@ def train(cfg: DictConfig) -> RunFolder:
 
 def _prepare_and_train(cfg: DictConfig) -> RunFolder:
     run = prepare(cfg)
-    _require_the_same(cfg, run)
+    cfg = run.cfg
+    _require_the_same(run)
     if cfg.threads is not None:
         torch.set_num_threads(cfg.threads)
     title = f"scheme {cfg.scheme}, {run.datamodule.corpus.title}, k1={cfg.k1}"
@@ -125,30 +129,31 @@ def _prepare_and_train(cfg: DictConfig) -> RunFolder:
         if error and cfg.job.of and not cfg.retry_failed:
             raise CharRNNError(f"failed before: {error} (retry_failed=true tries it again)")
         with STOP.remembering(), devices.taken(cfg.device, Path(cfg.output_dir)) as place:
-            _train(cfg, run, title, place)
+            _train(run, title, place)
         run.folder.tidy(cfg.keep_last)
     note(cfg, scheme_class(cfg).sampling_procedure, run.folder)
     return run.folder
 
 
-def _require_the_same(cfg: DictConfig, run: Prepared) -> None:
+def _require_the_same(run: Prepared) -> None:
     """Refuse a sweep's run if a file that it is made of was changed since the sweep started.
 
     Raises:
         CharRNNError: saying which.
     """
-    tokens, again = run.datamodule.tokens, "start the sweep again once it stops changing"
-    if cfg.job.corpus not in (None, tokens.sha256):
+    job, tokens = run.cfg.job, run.datamodule.tokens
+    again = "start the sweep again once it stops changing"
+    if job.corpus not in (None, tokens.sha256):
         what = f"the text of {tokens.name} ({tokens.source.path})"
         raise CharRNNError(f"{what} was changed after the sweep had started; {again}.")
-    if cfg.job.run not in (None, digest_in(run.folder.name)):
+    if job.run not in (None, digest_in(run.folder.name)):
         what = f"a file that {run.folder.name} is made of, such as initial_weights,"
         raise CharRNNError(f"{what} was changed after the sweep had started; {again}.")
 
 
-def _train(cfg: DictConfig, run: Prepared, title: str, place: Place) -> None:
+def _train(run: Prepared, title: str, place: Place) -> None:
     """Train a leased run, from its beginning or a checkpoint, until it is marked as finished."""
-    started = time.perf_counter()
+    cfg, started = run.cfg, time.perf_counter()
     number = f"run {cfg.job.number} of {cfg.job.of}: " if cfg.job.of > 1 else ""
     log.info("%s%s, on %s: %s", number, title, place, run.folder.path)
     if cfg.job.of == 0:  # a sweep has said so for all of its runs
@@ -166,8 +171,8 @@ def _train(cfg: DictConfig, run: Prepared, title: str, place: Place) -> None:
         log.info("resuming from batch %d.", batches_in(checkpoint))
     progress = RunProgress(title, cfg.num_batches, cfg.job.number, cfg.job.of)
     try:
-        trained = fit(cfg, run, folder, checkpoint, progress, place)
-        _write_samples(cfg, run, folder, trained.scheme)
+        trained = fit(run, folder, checkpoint, progress, place)
+        _write_samples(run, folder, trained.scheme)
         seconds = {name: round(value, 3) for name, value in trained.seconds.items()}
         stopped = {STOPPED_EARLY: True} if trained.stopped_early else {}
         folder.finish({"seconds": seconds, **stopped})
@@ -189,7 +194,7 @@ def _train(cfg: DictConfig, run: Prepared, title: str, place: Place) -> None:
     log.info("%s: finished in %s%s", title, duration(spent), left)
 
 
-def _write_samples(cfg: DictConfig, run: Prepared, folder: RunFolder, scheme: Scheme) -> None:
+def _write_samples(run: Prepared, folder: RunFolder, scheme: Scheme) -> None:
     """Let the trained model write a text by every sampling procedure of its schemes.
 
     Raises:
@@ -198,7 +203,7 @@ def _write_samples(cfg: DictConfig, run: Prepared, folder: RunFolder, scheme: Sc
     if run.text.length == 0:
         return
     backbone = scheme.backbone.eval()
-    for procedure in sampled_procedures(cfg):
+    for procedure in sampled_procedures(run.cfg):
         try:
             written = run.text.write(backbone, procedure, after_each=STOP.check)
             folder.write_sample(procedure, written)
