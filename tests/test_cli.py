@@ -134,6 +134,7 @@ def test_the_flags_of_hydra_go_on_to_hydra(command):
     assert "Hydra" in charrnn("train", "--hydra-help").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [("optimizer=r", ["optimizer=rmsprop"]), ("backbone.forget", ["backbone.forget_bias="])],

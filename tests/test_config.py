@@ -61,6 +61,16 @@ def test_every_experiment_trains_at_smoke_scale(config, experiment, text_file):
     assert folder.is_finished
 
 
+def test_a_run_reads_a_resolved_configuration_and_leaves_the_callers_as_it_is(config):
+    cfg = config("k2=60", "k1=${charrnn.k2_times:1/3}", "scheme=2")
+    before = OmegaConf.to_container(cfg)
+    resolved = OmegaConf.to_container(prepare(cfg).cfg)
+    assert OmegaConf.to_container(cfg) == before
+    assert resolved == OmegaConf.to_container(cfg, resolve=True)
+    assert (resolved["k1"], resolved["datamodule"]["k1"]) == (20, 20)
+    assert resolved["model"]["_target_"] == "charrnn.schemes.scheme_2.Scheme2"
+
+
 def test_authors_code_is_their_experiment(config):
     cfg = config("experiment=authors_code")
     assert (cfg.k1, cfg.k2, cfg.precision) == (15, 25, 64)

@@ -166,6 +166,7 @@ def test_the_scheme_has_a_loss_on_half_of_a_sequence(text_file):
     assert 0 < scheme.training_step(next(iter(data.train_dataloader()))).item() < math.inf
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Lightning's advice
 def test_the_loop_of_ones_own_trains_validates_and_loads(text_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

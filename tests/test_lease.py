@@ -115,7 +115,10 @@ def test_a_claim_of_a_user_whose_processes_are_hidden_is_not_dead(tmp_path):
     assert said == "waits\n"
 
 
-@pytest.mark.parametrize("content", [{"host": "elsewhere", "kernel": "another"}, None])
+@pytest.mark.parametrize(
+    "content",
+    [pytest.param({"host": "elsewhere", "kernel": "another"}, marks=pytest.mark.slow), None],
+)
 def test_a_claim_from_elsewhere_is_dead_when_its_heartbeat_stops(tmp_path, monkeypatch, content):
     """Whatever the other machine's clock shows; and also if it died before it wrote who it is."""
     monkeypatch.setattr(lease, "STALE", 2.0)
@@ -164,6 +167,7 @@ def contents(folder: RunFolder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.path.iterdir() if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the heartbeat tells")
 @pytest.mark.parametrize("finished", [pytest.param(True, marks=pytest.mark.long), False])
 def test_a_process_that_stood_still_leaves_the_run_to_who_took_it_over(

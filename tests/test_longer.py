@@ -69,6 +69,7 @@ def test_a_run_continued_twice_has_the_bits_of_one_trained_at_once(config, tmp_p
     assert not (folder.path / "longer").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [4, pytest.param(12, marks=pytest.mark.long)])
 def test_a_kill_while_a_run_is_continued_loses_neither_the_result_nor_the_way_on(
     config, tmp_path, most

@@ -244,6 +244,7 @@ def test_told_to_stop_a_run_keeps_its_last_batch_and_ends_with_the_same_bits(
     assert_same(folder, prepare(whole).folder)
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_after_a_kill(config, command, tmp_path, text_file):
     settings = (*SETTINGS, "scheme=4", "num_batches=60")
     whole = config(*settings, f"output_dir={tmp_path / 'whole'}")

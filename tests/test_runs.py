@@ -95,6 +95,7 @@ def test_in_a_sweep_a_run_that_failed_meanwhile_is_tried_again_on_demand_only(co
     assert train(config("job.of=1", "retry_failed=true")).is_finished
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_a_run_says_so_and_goes_on_when_there_is_room(config, tmp_path, mount):
     whole = config(*SETTINGS, f"output_dir={tmp_path / 'whole'}")
     assert processes.run(whole) == 0

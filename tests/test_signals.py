@@ -134,7 +134,11 @@ def test_the_command_ends_with_one_line_and_the_status_that_a_shell_expects(
     assert "Traceback" not in log
 
 
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGHUP], ids=lambda sent: sent.name)
+@pytest.mark.parametrize(
+    "second",
+    [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
+    ids=lambda sent: sent.name,
+)
 def test_a_second_signal_ends_a_run_at_once_and_nothing_is_half_written(
     config, tmp_path, text_file, second
 ):
