@@ -36,6 +36,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TRAININGS = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
 """The training procedures, by a scheme that has each."""
+STEPS = {"LSTM": "train-step", "GRU": "train-step-gru", "RNN": "train-step-rnn"}
+"""The benchmark's loops that time a training step of a cell."""
 QUARTILES = "_q1", "_q3"
 """Ends of the names of columns in the benchmark's tables."""
 BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
@@ -163,13 +165,12 @@ def speed() -> Iterator[str]:
     yield from _verdict_table("claim", [one for one in judged if TABLE4 in one.claim.needs])
 
 
-def other_cells() -> Iterator[str]:
-    """A training step of the GRU and the RNN over its products, and torch's over it."""
+def training_step() -> Iterator[str]:
+    """A training step of each cell that torch has, over its products, and torch's over it."""
     table = pd.read_csv(ROOT / "analysis" / "figures" / "benchmark-cells.csv")
     cases = [*table["case"].unique()]
     yield from markdown_head(f"{table['machine'].iloc[0]}, one thread", *cases)
-    for name in ("GRU", "RNN"):
-        loop = f"train-step-{name.lower()}"
+    for name, loop in STEPS.items():
         for title, row, column in (
             (f"{name}: our time / its products'", "ours", "ratio_to_floor"),
             (f"{name}: the time of `nn.{name}` / ours", f"nn.{name}", "ratio_to_ours"),
@@ -224,7 +225,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "post-training": post_training,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
-    "benchmark-cells": other_cells,
+    "benchmark-cells": training_step,
     "verdicts-laptop": lambda: verdicts("laptop"),
 }
 """The tables by their names."""

@@ -159,6 +159,16 @@ def test_a_plan_counts_what_figures_share_and_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_list_of_corpora_without_its_own_quotes_is_no_sweep_of_plans(charrnn):
+    words = ["plan", "fig9", "scale=smoke", "scheme=1", "k1=20"]
+    status, out, err = charrnn(*words, "corpora=stdlib,shakespeare")
+    assert (status, out) == (2, "")
+    assert "corpora=stdlib cannot be used: it has to be the same in all cells" in " ".join(
+        err.split()
+    )
+    assert """'corpora="shakespeare,chorales"'""" in err
+
+
 def test_the_plan_of_a_sweep_on_the_command_line(start, config, tmp_path):
     train(config("k1=20"))
     before = sorted(tmp_path.rglob("*"))

@@ -161,11 +161,13 @@ def check_same(cells: Sequence[DictConfig], sweep: Mapping[str, Any]) -> None:
         BadInput: naming the field.
     """
     same = "the same in all cells of a sweep, which reads it once: give a command for each"
+    quoted = f"{same}, or quote the list twice, such as 'corpora=\"shakespeare,chorales\"'"
     for cell in cells:
         own = read_once(cell)
         for name in {**sweep, **own}:
             value = own.get(name, "null")
-            require(value == sweep.get(name, "null"), name, value, same)
+            wanted = quoted if name == "corpora" else same
+            require(value == sweep.get(name, "null"), name, value, wanted)
 
 
 def read_once(cfg: DictConfig) -> dict[str, Any]:

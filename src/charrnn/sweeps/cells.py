@@ -31,7 +31,7 @@ from charrnn.runs.folder import RunFolder
 from charrnn.runs.reuse import note, recall
 from charrnn.runs.sealed import DamagedRun
 from charrnn.runs.state import RESULTS
-from charrnn.schema.check import check_fields
+from charrnn.schema.check import check_fields, check_same, read_once
 from charrnn.schema.refusals import in_one_sentence
 from charrnn.sweeps.resources import device_of
 
@@ -237,8 +237,8 @@ def cells_of(experiment: str, words: Sequence[str]) -> list[Cell]:
         words: further overrides, as on the command line.
 
     Raises:
-        CharRNNError: if a word is not an override that the configuration takes, or the corpora
-            cannot be chosen.
+        CharRNNError: if a word is not an override that the configuration takes, the corpora cannot
+            be chosen, or something is swept that a sweep reads once.
     """
     register_resolvers()
     arguments = [f"experiment={experiment}", *words]
@@ -246,7 +246,9 @@ def cells_of(experiment: str, words: Sequence[str]) -> list[Cell]:
         loader = GlobalHydra.instance().config_loader()
         with in_one_sentence(arguments):
             sweep = loader.load_configuration("train", arguments, run_mode=RunMode.MULTIRUN)
-        return expand(loader, sweep, sweep.hydra.overrides.task)
+        cells = expand(loader, sweep, sweep.hydra.overrides.task)
+        check_same([cell.cfg for cell in cells], read_once(sweep))
+    return cells
 
 
 def compose_cells(experiment: str, words: Sequence[str]) -> list[DictConfig]:
