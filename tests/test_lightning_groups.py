@@ -48,6 +48,7 @@ def test_what_a_run_decides_itself_is_refused_with_a_reason(config, name):
         ("trainer.matmul_precision=low", r"trainer.matmul_precision=low .*highest, high, medium"),
         ("trainer.profiler=fast", r"trainer.profiler=fast .*simple, advanced, pytorch, or null"),
         ("+trainer.bennchmark=true", r"trainer.bennchmark is no field: .* trainer.benchmark\?"),
+        ("trainer.max_epoch=5", r"trainer.max_epoch is no field: did you mean trainer.max_epochs "),
         ("+trainer.gradient_clip_algorithm=some", r"Lightning's Trainer cannot be made: "),
         ("callbacks=early", r"callbacks=early .*early_stopping"),
         ("+callbacks.x._target_=pytorch_lightning.callbacks.ModelCheckpoint", "own checkpoints"),

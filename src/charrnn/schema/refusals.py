@@ -13,6 +13,7 @@ from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from charrnn.config import conf_folder
 from charrnn.errors import BadInput, CharRNNError
 from charrnn.help import GROUPS, options_of
+from charrnn.schema.lightning import DECIDED
 from charrnn.schema.names import UnknownField
 
 UNKNOWN = re.compile(
@@ -25,6 +26,8 @@ INTERVAL = "does not support sweep type"
 NOT_FOUND = re.compile(r"Interpolation key '(?P<name>[^']*)'")
 SWEEPERS = ("optuna",)
 """Sweepers that an extra of the same name installs."""
+TRAINERS = [f"trainer.{name}" for name in DECIDED]
+"""Fields of Lightning's that no file of the configuration has, and that say what to do instead."""
 NO_NAME = "Config group override must be a string"
 
 
@@ -72,7 +75,7 @@ def sentence(error: Exception) -> CharRNNError:
     if found := APPENDED.search(message):
         return CharRNNError(f"+{found['name']} is a field already: leave out the +.")
     if found := UNKNOWN.search(message):
-        return UnknownField(found["one"] or found["other"])
+        return UnknownField(found["one"] or found["other"], TRAINERS)
     if isinstance(error, InterpolationKeyError) and (found := NOT_FOUND.search(message)):
         field, name = error.full_key or "a field", found["name"]
         return CharRNNError(f"{field}=${{{name}}} cannot be used, because {UnknownField(name)}")
