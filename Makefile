@@ -28,7 +28,7 @@ PORT = 6006
 # Where the benchmarks write their tables.
 OUT ?= multirun/benchmark
 
-# Modules are compiled once, not by each of the many processes.
+# Many processes import the same modules: Python may keep them compiled, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := $(VENV)/bin

@@ -40,7 +40,7 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * 2**30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
-# What is imported, and collected, stays: nobody looks for garbage in it again and again.
+# What is imported and collected is never freed, so the garbage collector need not look at it again.
 gc.disable()
 
 

@@ -162,6 +162,7 @@ def test_a_sweep_ends_with_its_table_its_figure_and_what_comes_next(command, tmp
     words = "-m", "scheme=1,2,3", "seed=0,1", "name=mine", "num_batches=2"
     first = command(*words)
     assert first.returncode == 0, first.stderr
+    assert "Warning" not in first.stderr
     runs = tmp_path / "runs"
     figures = {path.name for path in (runs / "figures").iterdir()}
     assert figures == {f"mine-smoke.{suffix}" for suffix in ("png", "svg", "csv")}

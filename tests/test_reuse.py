@@ -7,19 +7,19 @@ import pytest
 from charrnn.runs.reuse import NOTES, recall
 from charrnn.training.train_run import train
 
+ASKED = ("scheme=1", "evaluate_at=[1,2]", "num_batches=3")
+
 
 @pytest.fixture
 def finished(config):
     """A finished run of scheme 1, and what it was asked for with."""
-    words = ("scheme=1", "evaluate_at=[1,2]", "num_batches=3")
-    return train(config(*words)), words
+    return train(config(*ASKED)), ASKED
 
 
 @pytest.fixture(scope="module")
 def shared(shared_config):
     """The same, for tests that change nothing."""
-    words = ("scheme=1", "evaluate_at=[1,2]", "num_batches=3")
-    return train(shared_config(*words)), words
+    return train(shared_config(*ASKED)), ASKED
 
 
 @pytest.mark.parametrize("word", ["jobs=3", "fail_fast=true", "launcher=slurm", "corpora=stdlib"])

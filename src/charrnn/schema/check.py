@@ -161,7 +161,8 @@ def check_same(cells: Sequence[DictConfig], sweep: Mapping[str, Any]) -> None:
         BadInput: naming the field.
     """
     same = "the same in all cells of a sweep, which reads it once: give a command for each"
-    quoted = f"{same}, or quote the list twice, such as 'corpora=\"shakespeare,chorales\"'"
+    example = """'corpora="shakespeare,chorales"'"""
+    quoted = f"{same}, or put the list in both kinds of quotes, such as {example}"
     for cell in cells:
         own = read_once(cell)
         for name in {**sweep, **own}:
