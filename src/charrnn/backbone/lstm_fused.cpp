@@ -1,7 +1,7 @@
-// The recurrent layer's passes on a CPU: those of eager.py, with all elementwise work of a time step
-// in one loop. The matrix products are torch's.
+// The recurrent layer's passes on a CPU: those of lstm_eager.py, with all elementwise work of a time
+// step in one loop. The matrix products are torch's.
 //
-// Names and shapes are those of recurrence.py: T time steps, B sequences, I inputs, H hidden
+// Names and shapes are those of lstm_autograd.py: T time steps, B sequences, I inputs, H hidden
 // units, G = 4H gate units in the order i, f, g, o.
 //
 // Arrays with G columns are held for only a few steps at a time, so that they stay in the cache:
@@ -115,7 +115,7 @@ INLINE Real tanh(Real x) {
 // Threads divide the hidden units among them, not the sequences, so that sums over sequences always
 // have the same order and results do not depend on the number of threads.
 
-enum class Peepholes : int64_t { none, paper, lasagne };  // numbered as in fused.py
+enum class Peepholes : int64_t { none, paper, lasagne };  // numbered as in lstm_fused.py
 
 // Hidden units that a thread works on at a time. Shorter rows defeat prefetching: with 64, the
 // elementwise work took twice as long.
@@ -186,12 +186,20 @@ struct StepBack {
   Gates<const Real> gates_BH;
   const Real *c_BH, *new_c_BH, *peep_3H;
   const Real *dh_out_BH, *dc_out_BH;  // from the uses of the step's results; null if there are none
-  const Real* dh_BH;                  // through the next step
-  Real* dc_BH;                        // likewise; overwritten with the gradient for the previous step
+  Real* dh_BH;                        // through the next step; overwritten with the sum of both
+  Real* dc_BH;                        // likewise; overwritten with that for the previous step
   Real *dz_BG, *dpeep_3H;
   Inputs<Real> dtable;  // null if there is no table
   Real clip;
 };
+
+// A loop of its own: in the long loop of `go_back`, the question whether there is such a row would
+// become a masked load, from address 0 if there is none, which takes hundreds of cycles.
+template <typename Real>
+INLINE void add_to(Real* sum, const Real* row, int64_t begin, int64_t end) {
+#pragma GCC ivdep
+  for (int64_t j = begin; j < end; ++j) sum[j] += row[j];
+}
 
 template <typename Real, Peepholes peepholes>
 void go_back(const StepBack<Real>& s, int64_t B, int64_t H, int64_t begin, int64_t end) {
@@ -204,17 +212,16 @@ void go_back(const StepBack<Real>& s, int64_t B, int64_t H, int64_t begin, int64
   for (int64_t b = 0; b < B; ++b) {
     const auto gates = s.gates_BH;
     const auto dz = packed(s.dz_BG + b * 4 * H, H);
-    const Real *c = s.c_BH + b * H, *new_c = s.new_c_BH + b * H, *dh_in = s.dh_BH + b * H;
-    const Real* dh_out = s.dh_out_BH ? s.dh_out_BH + b * H : nullptr;
-    const Real* dc_out = s.dc_out_BH ? s.dc_out_BH + b * H : nullptr;
-    Real* dc_in = s.dc_BH + b * H;
+    const Real *c = s.c_BH + b * H, *new_c = s.new_c_BH + b * H;
+    Real *dh_in = s.dh_BH + b * H, *dc_in = s.dc_BH + b * H;
+    if (s.dh_out_BH) add_to(dh_in, s.dh_out_BH + b * H, begin, end);
+    if (s.dc_out_BH) add_to(dc_in, s.dc_out_BH + b * H, begin, end);
 #pragma GCC ivdep
     for (int64_t j = begin; j < end; ++j) {
       const Real i = gates.i[b * H + j], f = gates.f[b * H + j];
       const Real g = gates.g[b * H + j], o = gates.o[b * H + j];
-      Real dh = dh_in[j], dc = dc_in[j];
-      if (dh_out) dh += dh_out[j];
-      if (dc_out) dc += dc_out[j];
+      const Real dh = dh_in[j];
+      Real dc = dc_in[j];
 
       // h = o tanh(c)
       const Real tanh_c = tanh(new_c[j]);
