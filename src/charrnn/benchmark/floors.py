@@ -14,12 +14,13 @@ in which Python launches them would be measured, and not the products.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Concatenate, ParamSpec
 
 import torch
 from torch import Tensor
 
+from charrnn.backbone.network import rows_at_a_time
 from charrnn.benchmark.case import Case
 from charrnn.evaluation.perplexity import STEPS
 
@@ -89,8 +90,15 @@ class _Forward:
 
     def readout(self) -> None:
         """The two dense layers."""
-        torch.mm(self.scored_NH, self.weights.dense, out=self.dense_ND)
-        torch.mm(self.dense_ND, self.weights.output, out=self.logits_NV)
+        for h_NH, dense_ND, logits_NV in self.parts(self.scored_NH, self.dense_ND, self.logits_NV):
+            torch.mm(h_NH, self.weights.dense, out=dense_ND)
+            torch.mm(dense_ND, self.weights.output, out=logits_NV)
+
+    def parts(self, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+        """The rows that the network's dense layers take at a time, of each tensor."""
+        rows, dense_size = self.dense_ND.shape
+        most = rows_at_a_time(rows, dense_size, self.dense_ND)
+        return zip(*(tensor.split(most) for tensor in tensors), strict=True)
 
     def __call__(self) -> None:
         self.recur()
@@ -103,25 +111,29 @@ def train_step(case: Case) -> Products:
 
     Every layer: at every step (B, H) x (H, G) and (B, G) x (G, H), and once (H, TB) x (TB, G) for
     the recurrent weights' gradient. Layers above the first: once (TB, H) x (H, G) for their input,
-    and (TB, G) x (G, H) and (H, TB) x (TB, G) for its gradients. Dense layers: once (TB, H) x
-    (H, D) and (TB, D) x (D, V), and for each of these the two products of its gradients.
+    and (TB, G) x (G, H) and (H, TB) x (TB, G) for its gradients. Dense layers: (TB, H) x (H, D) and
+    (TB, D) x (D, V), and for each of these the two products of its gradients; a part of the TB rows
+    at a time where the network does so, see charrnn.backbone.network.rows_at_a_time.
     """
     T, B = case.k2, case.batch
     weights = _Weights(case)
     forward = _Forward(case, weights, T, B, T * B)
     hidden_NH, gates_NG = forward.hidden_TBH.flatten(0, 1), forward.gates_TBG.flatten(0, 1)
     dh_BH, dhidden_NH = torch.empty_like(forward.hidden_TBH[0]), torch.empty_like(hidden_NH)
-    ddense_ND = torch.empty_like(forward.dense_ND)
+    ddense_ND = torch.empty_like(forward.dense_ND)  # of a part at a time, if there are several
     dW_HG = torch.empty_like(weights.hid[0])
     dW_HD, dW_DV = torch.empty_like(weights.dense), torch.empty_like(weights.output)
 
     def products() -> None:
         forward.recur()
         forward.readout()
-        torch.mm(forward.dense_ND.t(), forward.logits_NV, out=dW_DV)
-        torch.mm(forward.logits_NV, weights.output.t(), out=ddense_ND)
-        torch.mm(forward.scored_NH.t(), ddense_ND, out=dW_HD)
-        torch.mm(ddense_ND, weights.dense.t(), out=dhidden_NH)
+        scored = forward.scored_NH, forward.dense_ND, forward.logits_NV, dhidden_NH
+        for h_NH, dense_ND, logits_NV, dh_NH in forward.parts(*scored):
+            ddense = ddense_ND[: len(h_NH)]
+            torch.mm(dense_ND.t(), logits_NV, out=dW_DV)
+            torch.mm(logits_NV, weights.output.t(), out=ddense)
+            torch.mm(h_NH.t(), ddense, out=dW_HD)
+            torch.mm(ddense, weights.dense.t(), out=dh_NH)
         for layer, W_hid_HG in enumerate(weights.hid):
             for dz_BG in forward.gates_TBG:
                 torch.mm(dz_BG, W_hid_HG.t(), out=dh_BH)
