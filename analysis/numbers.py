@@ -1,7 +1,7 @@
 """The numbers in README.md and docs/, made from the reference results: `make numbers`.
 
 A table stands between two comments, `<!-- numbers: NAME -->` and `<!-- end of numbers -->`, and is
-written anew by the function of that name here. Everything else on a page is left as it is.
+written anew by the function of that name in TABLES. Everything else on a page is left as it is.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from analysis.reading_on.post_training import against_control, with_before
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
 from analysis.results import Results
+from analysis.speed.tables import TABLES as SPEED
 from analysis.statistics.intervals import students_interval
 from analysis.statistics.units import Unit, percent
 from charrnn.data.corpora.for_figures import STANDS_FOR
@@ -36,10 +37,6 @@ ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TRAININGS = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
 """The training procedures, by a scheme that has each."""
-STEPS = {"LSTM": "train-step", "GRU": "train-step-gru", "RNN": "train-step-rnn"}
-"""The benchmark's loops that time a training step of a cell."""
-QUARTILES = "_q1", "_q3"
-"""Ends of the names of columns in the benchmark's tables."""
 BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
 
 
@@ -162,29 +159,7 @@ def questions(experiment: str, scale: str) -> Iterator[str]:
 def speed() -> Iterator[str]:
     """The verdicts on Table 4, which was measured at the paper's sizes."""
     judged = judge_all(read_evidence(Path("multirun"), "paper", "reference"))
-    yield from _verdict_table("claim", [one for one in judged if TABLE4 in one.claim.needs])
-
-
-def training_step() -> Iterator[str]:
-    """A training step of each cell that torch has, over its products, and torch's over it."""
-    table = pd.read_csv(ROOT / "analysis" / "figures" / "benchmark-cells.csv")
-    cases = [*table["case"].unique()]
-    yield from markdown_head(f"{table['machine'].iloc[0]}, one thread", *cases)
-    for name, loop in STEPS.items():
-        for title, row, column in (
-            (f"{name}: our time / its products'", "ours", "ratio_to_floor"),
-            (f"{name}: the time of `nn.{name}` / ours", f"nn.{name}", "ratio_to_ours"),
-        ):
-            known = table[(table["loop"] == loop) & (table["implementation"] == row)]
-            yield markdown_row(
-                title,
-                *(
-                    "{:.2f} ({:.2f} to {:.2f})".format(
-                        *(r[column + end] for end in ("", *QUARTILES))
-                    )
-                    for _, r in known.set_index("case").loc[cases].iterrows()
-                ),
-            )
+    yield from _verdict_table("statement", [one for one in judged if TABLE4 in one.claim.needs])
 
 
 def reading_on() -> Iterator[str]:
@@ -225,7 +200,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "post-training": post_training,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
-    "benchmark-cells": training_step,
+    **SPEED,
     "verdicts-laptop": lambda: verdicts("laptop"),
 }
 """The tables by their names."""
