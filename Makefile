@@ -66,7 +66,7 @@ setup: $(INSTALLED) ## create the environment in .venv, and install what running
 reproduce-fig7 reproduce-fig8 reproduce-fig9 reproduce-fig10 reproduce-fig11: reproduce-%: $(INSTALLED) ## train the missing runs of a figure and draw it (SCALE=, CORPORA=, SEEDS=, JOBS=, DEVICE=, LAUNCHER=, MORE=)
 	@failed=0; $(call train-and-draw,$*); exit $$failed
 
-reproduce-table4: $(INSTALLED) ## measure the speed of the schemes and compare it with the paper's (SCALE=, CORPORA=, DEVICE=)
+reproduce-table4: $(INSTALLED) ## measure the speed of the schemes and compare it with the paper's (SCALE=, CORPORA=, DEVICE=, MORE=)
 	@$(measure)
 
 reproduce-all: $(INSTALLED) ## the table and all figures; a failing run does not stop the others
@@ -96,7 +96,7 @@ plan-all: $(INSTALLED) ## the same for all figures together; shared runs count o
 status: $(INSTALLED) ## show the state of every cell of every grid
 	@$(BIN)/charrnn status
 
-measure = $(BIN)/python -m analysis.speed.table4 scale=$(SCALE) 'corpora="$(CORPORA)"' device=$(DEVICE)
+measure = $(BIN)/python -m analysis.speed.table4 scale=$(SCALE) 'corpora="$(CORPORA)"' device=$(DEVICE) $(MORE)
 
 # A sweep exits with 1 if some of its runs failed: the others are drawn. Any other status ends it all.
 # The figure is drawn once, after the sweep, of the corpora that were asked for.
