@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 
 CELL = ("corpus", "scheme", "num_layers", "hidden_size", "k2", "k1", "seed")
 """Columns that tell the cells of a sweep apart; name_cells joins values of the last ones first."""
-BESIDE = ("procedure", "stands_for", "scale", "num_batches", "run", "state")
+OF_MACHINE = ("processor", "cores", "gpu", "threads", "system")
+ORIGIN = ("version", "commit", "trained_on", "python", "torch", *OF_MACHINE)
+"""Columns that say where a reference result comes from: the project's version and commit, the date,
+the versions of Python and torch, and the machine. Empty where it was not kept."""
+BESIDE = ("procedure", "stands_for", "scale", "num_batches", "run", "state", *ORIGIN)
 """Columns that never tell cells apart; any other column is one that the sweep itself varies."""
 BASELINES = ("unigram", "ngram")
 """Columns of the curves that analysis.baselines adds: perplexities that need no network."""

@@ -18,7 +18,7 @@ from analysis.drawing.lines import arrange
 from analysis.drawing.perplexity_curves import draw
 from analysis.pace import seconds_per_batch
 from analysis.report.plotly_figures import interactive
-from analysis.results import Results
+from analysis.results import Results, name_cells
 
 GAP, READINGS = OF_ANY_SWEEP["reading-gap"], FIGURES["readings"]
 
@@ -208,6 +208,15 @@ def test_ratios_pair_cells_that_differ_in_one_column_alone():
     steps = profiles.get_lines()[0]
     share = np.interp([1.4, 2, 3.1], steps.get_xdata(), steps.get_ydata())
     assert share == pytest.approx([0, 0.5, 1])
+
+
+def test_cells_of_different_days_and_machines_are_paired():
+    known = results(
+        {"scheme": 1, "windowed": [80.0, 10.0], "trained_on": "2026-01-01", "gpu": "none"},
+        {"scheme": 2, "windowed": [80.0, 15.0], "trained_on": "2026-01-02", "gpu": "H100"},
+    )
+    assert name_cells(known.cells, known.cells["scheme"] == 2) == "scheme 2"
+    assert ratios(READINGS.select(known), "scheme", 1)["ratio"].tolist() == [1.5]
 
 
 def test_architectures_are_compared_over_cells_that_agree_in_all_else():

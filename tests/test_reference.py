@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from analysis.reference.source import has_sweep, read_sweep
-from analysis.reference.table import ORIGIN, TABLE, gather, reference_results, write_reference
-from analysis.results import read_results
+from analysis.reference.table import TABLE, gather, reference_results, write_reference
+from analysis.results import ORIGIN, read_results
 from helpers import evaluation
 
 from charrnn.errors import BadInput, CharRNNError

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.baselines import with_baselines
 from analysis.far_past import with_far_past
-from analysis.results import BASELINES, FAR_PAST, Results, read_results
+from analysis.results import BASELINES, FAR_PAST, OF_MACHINE, ORIGIN, Results, read_results
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 from charrnn.files import write_atomically
@@ -32,10 +32,6 @@ EVALUATED = (
     FAR_PAST,
 )
 """The columns of numbers, see analysis.results.Results, analysis.baselines and .far_past."""
-OF_MACHINE = ("processor", "cores", "gpu", "threads", "system")
-ORIGIN = ("version", "commit", "trained_on", "python", "torch", *OF_MACHINE)
-"""Columns that say where a run comes from: the project's version and commit, the date, the versions
-of Python and torch, and the machine. Empty where it was not kept."""
 
 
 def reference_results(path: Path = TABLE) -> Mapping[tuple[str, str], Results]:

@@ -14,7 +14,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from analysis.claims.evidence import Evidence
-from analysis.reference.table import OF_MACHINE, ORIGIN
+from analysis.results import OF_MACHINE, ORIGIN
 from charrnn.data.vocabulary import TOKENIZATIONS
 from charrnn.files import read_file
 from charrnn.runs.identity import Identity, variant
