@@ -14,7 +14,7 @@ from analysis.drawing.canvas import ratio_ticks
 from analysis.drawing.caption import caption
 from analysis.drawing.catalogue import FIGURES, OF_ANY_SWEEP
 from analysis.drawing.colours import BLUE, GREEN, YELLOW
-from analysis.drawing.lines import arrange
+from analysis.drawing.lines import arrange, over_seeds
 from analysis.drawing.perplexity_curves import draw
 from analysis.pace import seconds_per_batch
 from analysis.report.plotly_figures import interactive
@@ -74,6 +74,23 @@ def test_each_run_is_drawn_read_in_both_ways_one_panel_per_bias():
     expected = [(BLUE, "-", 10), (BLUE, "--", 20), (GREEN, "-", 30), (GREEN, "--", 15)]
     assert ends(with_bias) == sorted(expected)
     assert ends(without) == sorted([(BLUE, "-", 9), (BLUE, "--", 9), (YELLOW, "-", 6)])
+
+
+def test_a_line_leaves_out_what_only_some_of_its_replicates_were_evaluated_at():
+    """One was first trained to batch 5, and another ended after 10."""
+    curves = pd.concat(
+        [
+            results(
+                {"seed": 0, "windowed": [80.0, 40.0, 20.0, 5.0]}, batches=(1, 5, 10, 20)
+            ).curves,
+            results({"seed": 1, "windowed": [80.0, 5.0, 20.0]}, batches=(1, 10, 20)).curves,
+            results({"seed": 2, "windowed": [80.0, 10.0]}, batches=(1, 10)).curves,
+        ]
+    )
+    lines = over_seeds(curves, "train_sequences")
+    assert lines["batches"].tolist() == [1, 10, 20]
+    assert lines["mean"].tolist() == pytest.approx([80, 10, 10])  # 20 * 5 * 10, and 5 * 20
+    assert lines["num_seeds"].tolist() == [3, 3, 2]
 
 
 def test_the_gap_is_the_logarithm_of_the_ratio_of_both_readings():

@@ -105,6 +105,9 @@ def shown(curves: pd.DataFrame, figure: Figure) -> pd.DataFrame:
 def over_seeds(curves: pd.DataFrame, x: str, value: str = "perplexity") -> pd.DataFrame:
     """One row per batch count of each line: the cells that differ in their seed alone.
 
+    A replicate may have been evaluated at moments of its own, such as the end of a shorter
+    training. These are left out: the line would jump there to the mean of a few.
+
     Args:
         curves: see Results; a perplexity of NaN counts as infinite.
         x: column of the x axis.
@@ -137,7 +140,9 @@ def over_seeds(curves: pd.DataFrame, x: str, value: str = "perplexity") -> pd.Da
     )
     if geometric:
         table[["mean", "lowest", "highest"]] = np.exp(table[["mean", "lowest", "highest"]])
-    return table
+    last = known.groupby(["line", "seed"])["batches"].max().groupby("line").agg(np.array)
+    reached = [sum(last[n] >= at) for n, at in zip(table["line"], table["batches"], strict=True)]
+    return table[table["num_seeds"] == reached].reset_index(drop=True)
 
 
 def _value(figure: Figure) -> str:
