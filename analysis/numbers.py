@@ -18,7 +18,8 @@ import pandas as pd
 from analysis.claims.catalogue import CLAIMS, judge_all, papers
 from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
-from analysis.curves import at, contrast, ends, gains_from_far_past, gaps, of_cells
+from analysis.curves import at, contrast, ends, gains_from_far_past
+from analysis.instability.tables import TABLES as INSTABILITY
 from analysis.markdown import markdown_head, markdown_row
 from analysis.reading_on import starts
 from analysis.reading_on.measure import of_reference
@@ -27,16 +28,13 @@ from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
 from analysis.results import Results
 from analysis.speed.tables import TABLES as SPEED
-from analysis.statistics.intervals import students_interval
-from analysis.statistics.units import Unit, percent
+from analysis.statistics.units import percent
+from analysis.table_parts import TRAININGS, extent
 from charrnn.data.corpora.for_figures import STANDS_FOR
-from charrnn.evaluation.procedures import SAMPLING_PROCEDURES as READINGS
 from charrnn.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-TRAININGS = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
-"""The training procedures, by a scheme that has each."""
 BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
 
 
@@ -45,35 +43,14 @@ def final_perplexities(experiment: str, scale: str) -> Iterator[str]:
     curves = reference_results()[experiment, scale].curves.assign(sweep=experiment)
     values = ends(curves).map(np.exp)
     schemes = {scheme: f"scheme {scheme}" for scheme in sorted(values.index.unique("scheme"))}
-    yield from _by_corpus(f"`scale={scale}`, {_extent(curves)}", values, schemes, decimals=1)
+    yield from _by_corpus(f"`scale={scale}`, {extent(curves)}", values, schemes, decimals=1)
 
 
 def far_past(experiment: str, scale: str) -> Iterator[str]:
     """By which factor the true far past lowers perplexity: geometric mean, and range over cells."""
     curves = reference_results()[experiment, scale].curves.assign(sweep=experiment)
     gains = gains_from_far_past(curves).map(np.exp)
-    yield from _by_corpus(f"`scale={scale}`, {_extent(curves)}", gains, TRAININGS, decimals=2)
-
-
-def readings() -> Iterator[str]:
-    """Perplexity at the end, windowed / progressive; the gap; in brackets the number of cells."""
-    curves = reference_results()["readings", "laptop"].curves.assign(sweep="readings")
-    known = curves["corpus"].unique()
-    corpora = [corpus for corpus in STANDS_FOR if corpus in known]
-    yield from markdown_head(f"up to {_extent(curves)}", *corpora)
-    both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
-    gap = gaps(curves)
-    for bias in sorted(curves["forget_bias"].unique(), reverse=True):
-        for scheme, name in TRAININGS.items():
-            cells = []
-            for corpus in corpora:
-                place = [("forget_bias", bias), ("scheme", scheme), ("corpus", corpus)]
-                windowed, progressive, apart = (_where(one, place) for one in (*both, gap))
-                cells.append(
-                    f"{np.exp(windowed.mean()):.1f} / {np.exp(progressive.mean()):.1f}"
-                    f", gap {apart.mean():+.2f} ({len(apart)})"
-                )
-            yield markdown_row(f"{name}, forget bias {bias:g}", *cells)
+    yield from _by_corpus(f"`scale={scale}`, {extent(curves)}", gains, TRAININGS, decimals=2)
 
 
 def early() -> Iterator[str]:
@@ -81,55 +58,12 @@ def early() -> Iterator[str]:
     curves = reference_results()["early", "laptop"].curves.assign(sweep="early")
     ratios = contrast(ends(curves), "hidden_size", 512, 128)
     corpora = [corpus for corpus in STANDS_FOR if corpus in ratios.index.unique("corpus")]
-    yield from markdown_head(f"scheme 1, {_extent(curves)}", *corpora)
+    yield from markdown_head(f"scheme 1, {extent(curves)}", *corpora)
     columns = []
     for corpus in corpora:
         own = at(ratios, "corpus", corpus)
         columns.append(f"{percent(own.mean())} ({percent(own.min())} to {percent(own.max())})")
     yield markdown_row("gamma 512 over gamma 128, mean (least to most)", *columns)
-
-
-def wide() -> Iterator[str]:
-    """Both readings at the paper's width, the gap, and what bias 5 costs beside 0."""
-    curves = reference_results()["wide", "laptop"].curves.assign(sweep="wide")
-    both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
-    gap = gaps(curves)
-    yield from markdown_head(
-        f"gamma 512, {_extent(curves)}", *READINGS, "gap", "progressive, over bias 0"
-    )
-    for corpus in gap.index.unique("corpus"):
-        for scheme in gap.index.unique("scheme"):
-            place = [("corpus", corpus), ("scheme", scheme)]
-            costs = contrast(_where(both[1], place), "forget_bias", 5.0, 0.0)
-            for bias in (5.0, 0.0):
-                here = [*place, ("forget_bias", bias)]
-                windowed, progressive, apart = (_where(one, here) for one in (*both, gap))
-                if len(apart):
-                    yield markdown_row(
-                        f"{corpus}, {TRAININGS[scheme]}, forget bias {bias:g}",
-                        *(f"{np.exp(one.mean()):.2f}" for one in (windowed, progressive)),
-                        _with_interval(apart, "{:+.3f}".format),
-                        _with_interval(costs, percent) if bias else "",
-                    )
-
-
-def shortest() -> Iterator[str]:
-    """Schemes 3 and 4 with k2 = 20 at the paper's size: both readings, at their lowest and ends."""
-    known = reference_results()
-    sweeps = (known[name, "long"].curves.assign(sweep=name) for name in ("shortest-3", "shortest"))
-    curves = pd.concat(sweeps, ignore_index=True)
-    yield from markdown_head(
-        f"chorales, {_extent(curves)}",
-        "perplexity of the last training batches",
-        *(f"{reading}: lowest (at batch), largest after it, end" for reading in READINGS),
-    )
-    for (scheme, bias, k1), cell in curves.groupby(["scheme", "forget_bias", "k1"]):
-        cell = cell.sort_values("batches")
-        yield markdown_row(
-            f"scheme {scheme}, forget bias {bias:g}, k1 = {k1}",
-            f"{np.exp(cell['train_loss'].iloc[-1]):.1f}",
-            *(_lowest_and_end(cell.set_index("batches")[reading]) for reading in READINGS),
-        )
 
 
 def verdicts(scale: str, any_effect: bool = False) -> Iterator[str]:
@@ -164,7 +98,7 @@ def speed() -> Iterator[str]:
 
 def reading_on() -> Iterator[str]:
     """What it costs to read on far beyond k2, see analysis.reading_on."""
-    yield from in_words(costs(of_reference(reference_results()["readings", "laptop"])))
+    yield from in_words(costs(of_reference(reference_results()["readings-401", "laptop"])))
 
 
 def by_start(table: Callable[[Results], Iterable[str]]) -> Iterable[str]:
@@ -183,10 +117,8 @@ def post_training() -> Iterable[str]:
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "fig9-paper": lambda: final_perplexities("fig9", "paper"),
     "far-past-paper": lambda: far_past("fig9", "paper"),
-    "shortest": shortest,
     "verdicts-paper": lambda: verdicts("paper", any_effect=True),
     "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
-    "readings-laptop": readings,
     "reading-on-laptop": reading_on,
     "starts-costs": lambda: by_start(starts.costs_of_starts),
     "starts-near": lambda: by_start(lambda results: starts.against_no_start(results, "near")),
@@ -195,12 +127,12 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "starts-remembrance": lambda: by_start(starts.remembrance),
     "starts-rises": lambda: by_start(starts.rises_of_starts),
     "starts-readings": lambda: by_start(starts.readings_of_starts),
-    "wide-laptop": wide,
     "early-laptop": early,
     "post-training": post_training,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
     **SPEED,
+    **INSTABILITY,
     "verdicts-laptop": lambda: verdicts("laptop"),
 }
 """The tables by their names."""
@@ -259,44 +191,6 @@ def _by_corpus(
         yield markdown_row(
             name, *("{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*one, d=decimals) for one in three)
         )
-
-
-def _with_interval(replicates: pd.Series, unit: Unit) -> str:
-    """The mean over replicates, and Student's 95 % interval if there are enough of them."""
-    interval = students_interval(replicates.to_numpy())
-    around = f" ({unit(interval.low)} to {unit(interval.high)})" if interval else ""
-    return unit(replicates.mean()) + around
-
-
-def _lowest_and_end(values: pd.Series) -> str:
-    """Perplexities by batch: the lowest and where it is, the largest that follows, and the last."""
-    at_batch = int(values.index.to_numpy()[np.nanargmin(values)])
-    after = values.loc[at_batch:]
-    largest = f"{after.max():,.0f}" if after.max() < 1e6 else f"{after.max():.0e}"
-    return f"{after.iloc[0]:.1f} ({at_batch:,}), {largest}, {after.iloc[-1]:,.0f}"
-
-
-def _extent(curves: pd.DataFrame) -> str:
-    """How long the cells were trained, with which k1 and how many replicates."""
-    batches = of_cells(curves, lambda curve: curve["batches"].max()).astype(int)
-    strides = ", ".join(map(str, sorted(curves["k1"].unique())))
-    alike = [name for name in batches.index.names if name != "seed"]
-    seeds = batches.groupby(level=alike).size()
-    return (
-        f"{_range(batches)} batches, k1 = {strides},"
-        f" {_range(seeds)} replicate{'s' * int(seeds.max() > 1)}"
-    )
-
-
-def _range(values: pd.Series) -> str:
-    """From the lowest to the highest, or the one value."""
-    return " to ".join(f"{one:,}" for one in dict.fromkeys((values.min(), values.max())))
-
-
-def _where(values: pd.Series, place: Iterable[tuple[str, object]]) -> pd.Series:
-    for column, value in place:
-        values = at(values, column, value)
-    return values
 
 
 if __name__ == "__main__":

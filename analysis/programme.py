@@ -124,6 +124,13 @@ PARTS = {
             " backbone=lstm,gru,rnn,mingru,minlstm columns=[backbone,start]",
         ),
     ),
+    15: Part(
+        "what a new epoch, which starts from the zero state, does to scheme 4",
+        (
+            "experiment=suspects name=restarts scale=laptop seed=0,1,2,3,4,5 data=linux61 k1=100"
+            " scheme=4 suspect=none,no_restart,bias_0 num_batches=2150",
+        ),
+    ),
 }
 """By number, in the order in which they are worth their time."""
 

@@ -1,0 +1,47 @@
+"""What the tables of analysis.numbers have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from analysis.curves import at, of_cells
+from analysis.statistics.intervals import students_interval
+from analysis.statistics.units import Unit
+
+TRAININGS = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
+"""The training procedures, by a scheme that has each."""
+
+
+def extent(curves: pd.DataFrame) -> str:
+    """How long the cells were trained, with which k1 and how many replicates."""
+    batches = of_cells(curves, lambda curve: curve["batches"].max()).astype(int)
+    strides = ", ".join(map(str, sorted(curves["k1"].unique())))
+    alike = [name for name in batches.index.names if name != "seed"]
+    seeds = batches.groupby(level=alike).size()
+    return (
+        f"{_range(batches)} batches, k1 = {strides},"
+        f" {_range(seeds)} replicate{'s' * int(seeds.max() > 1)}"
+    )
+
+
+def _range(values: pd.Series) -> str:
+    """From the lowest to the highest, or the one value."""
+    return " to ".join(f"{one:,}" for one in dict.fromkeys((values.min(), values.max())))
+
+
+def with_interval(replicates: pd.Series, unit: Unit) -> str:
+    """The mean over replicates, and Student's 95 % interval if there are enough of them."""
+    if replicates.empty:
+        return "not trained"
+    interval = students_interval(replicates.to_numpy())
+    around = f" ({unit(interval.low)} to {unit(interval.high)})" if interval else ""
+    return unit(replicates.mean()) + around
+
+
+def where(values: pd.Series, place: Iterable[tuple[str, object]]) -> pd.Series:
+    """The values of cells in a place: columns, and a value in each."""
+    for column, value in place:
+        values = at(values, column, value)
+    return values
