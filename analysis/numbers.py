@@ -29,8 +29,7 @@ from analysis.reference.table import reference_results
 from analysis.results import Results
 from analysis.speed.tables import TABLES as SPEED
 from analysis.statistics.units import percent
-from analysis.table_parts import TRAININGS, extent
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from analysis.table_parts import TRAININGS, corpora_of, extent
 from charrnn.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +56,7 @@ def early() -> Iterator[str]:
     """The larger gamma of the paper over the smaller one, early in training, by corpus."""
     curves = reference_results()["early", "laptop"].curves.assign(sweep="early")
     ratios = contrast(ends(curves), "hidden_size", 512, 128)
-    corpora = [corpus for corpus in STANDS_FOR if corpus in ratios.index.unique("corpus")]
+    corpora = corpora_of(ratios.index.unique("corpus"))
     yield from markdown_head(f"scheme 1, {extent(curves)}", *corpora)
     columns = []
     for corpus in corpora:
@@ -181,8 +180,7 @@ def _by_corpus(
     heading: str, values: pd.Series, schemes: Mapping[int, str], decimals: int
 ) -> Iterator[str]:
     """A row per scheme, a column per corpus: the geometric mean of the cells, and their range."""
-    known = values.index.unique("corpus")
-    corpora = [corpus for corpus in STANDS_FOR if corpus in known]
+    corpora = corpora_of(values.index.unique("corpus"))
     yield from markdown_head(heading, *corpora)
     for scheme, name in schemes.items():
         own = at(values, "scheme", scheme)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
 from analysis.curves import at, of_cells
 from analysis.statistics.intervals import students_interval
 from analysis.statistics.units import Unit
+from charrnn.data.corpora.for_figures import STANDS_FOR
 
 TRAININGS = {1: "multi-loss", 2: "single-loss", 4: "conditional"}
 """The training procedures, by a scheme that has each."""
+
+
+def corpora_of(known: Collection[object]) -> list[str]:
+    """The known corpora in the order in which tables show them."""
+    return [corpus for corpus in STANDS_FOR if corpus in known]
 
 
 def extent(curves: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.curves import Curve, log_perplexity
 from analysis.markdown import markdown_head, markdown_row
-from analysis.statistics.intervals import students_interval
+from analysis.table_parts import with_interval
 
 ARMS = {
     "none": "scheme 4",
@@ -69,8 +69,4 @@ def _by_replicate(curves: pd.DataFrame, reading: str = "progressive") -> pd.Data
 def _factors(own: pd.DataFrame) -> Iterator[str]:
     """Geometric means over replicates, with Student's 95 % interval if there are enough."""
     for moment in ("after", "end"):
-        change = own[moment] - own["before"]
-        interval = students_interval(change.to_numpy())
-        low_and_high = np.exp([interval.low, interval.high]) if interval else ()
-        around = " ({:.2f} to {:.2f})".format(*low_and_high) if interval else ""
-        yield f"{np.exp(change.mean()):.2f}{around}"
+        yield with_interval(own[moment] - own["before"], lambda change: f"{np.exp(change):.2f}")

@@ -12,8 +12,7 @@ from analysis.instability.restarts import restarts
 from analysis.markdown import markdown_head, markdown_row
 from analysis.reference.table import reference_results
 from analysis.statistics.units import percent
-from analysis.table_parts import TRAININGS, extent, where, with_interval
-from charrnn.data.corpora.for_figures import STANDS_FOR
+from analysis.table_parts import TRAININGS, corpora_of, extent, where, with_interval
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES as READINGS
 
 BIASES = (5.0, 0.0)
@@ -23,8 +22,7 @@ BIASES = (5.0, 0.0)
 def readings(sweep: str = "readings") -> Iterator[str]:
     """Perplexity at the end, windowed / progressive; the gap; in brackets the number of cells."""
     curves = reference_results()[sweep, "laptop"].curves.assign(sweep=sweep)
-    known = curves["corpus"].unique()
-    corpora = [corpus for corpus in STANDS_FOR if corpus in known]
+    corpora = corpora_of(curves["corpus"].unique())
     yield from markdown_head(f"up to {extent(curves)}", *corpora)
     both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
     gap = gaps(curves)
@@ -49,8 +47,7 @@ def schemes_by_bias() -> Iterator[str]:
     windowed, progressive = (ends(curves.assign(perplexity=curves[one])) for one in READINGS)
     scheme_1 = at(windowed, "scheme", 1)
     over = {3: at(progressive, "scheme", 1) - scheme_1, 4: at(progressive, "scheme", 4) - scheme_1}
-    known = curves["corpus"].unique()
-    corpora = [corpus for corpus in STANDS_FOR if corpus in known]
+    corpora = corpora_of(curves["corpus"].unique())
     yield from markdown_head(f"up to {extent(curves)}", *corpora, "all of them")
     for bias in BIASES:
         for scheme, apart in over.items():
