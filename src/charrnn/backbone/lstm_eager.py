@@ -31,6 +31,9 @@ def forward(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """All hidden and cell states, each (T + 1, B, H), and tensors that only `backward` needs."""
     T, B, H = *x.shape[:2], len(W_hid_HG)
+    if not for_backward and (one_kernel := _one_kernel(h_BH)):
+        sums_TBG = _input_sums(x, W_in_IG, bias_G)
+        return *one_kernel.read(sums_TBG, (h_BH, c_BH), W_hid_HG, W_peep_3H, peepholes), []
     h, c = (state.new_empty(T + 1, B, H) for state in (h_BH, c_BH))
     h[0], c[0] = h_BH, c_BH
     if not for_backward:
@@ -45,10 +48,7 @@ def forward(
             before, after = (h[t], c[t]), (h[t + 1], c[t + 1])
             _step_(z_BG, before, after, tanh_c_BH, W_hid_HG, W_peep_3H, peepholes)
         return h, c, []
-    if x.is_floating_point():
-        gates_TBG = nn.functional.linear(x, W_in_IG.t(), bias_G)
-    else:
-        gates_TBG = nn.functional.embedding(x, W_in_IG + bias_G)
+    gates_TBG = _input_sums(x, W_in_IG, bias_G)
     tanh_c_TBH = c.new_empty(T, B, H)
     for t in range(T):
         before, after = (h[t], c[t]), (h[t + 1], c[t + 1])
@@ -136,6 +136,25 @@ def _step_(
     h_BH, c_BH = before
     z_BG.addmm_(h_BH, W_hid_HG)
     _elementwise(z_BG).activate_(z_BG, c_BH, *after, tanh_c_BH, W_peep_3H, peepholes)
+
+
+def _input_sums(x: Tensor, W_in_IG: Tensor, bias_G: Tensor) -> Tensor:
+    """The gates' sums over the inputs of all steps, (T, B, G)."""
+    if x.is_floating_point():
+        return nn.functional.linear(x, W_in_IG.t(), bias_G)
+    return nn.functional.embedding(x, W_in_IG + bias_G)
+
+
+def _one_kernel(state_BH: Tensor) -> ModuleType | None:
+    """The module that reads a sequence in one kernel, if that is the fastest way from such states.
+
+    It has no backward pass.
+    """
+    if not may_use_triton(state_BH):
+        return None
+    from charrnn.backbone import lstm_triton_sequence  # cannot be imported where there is no Triton
+
+    return lstm_triton_sequence if lstm_triton_sequence.fits(*state_BH.shape) else None
 
 
 def _elementwise(like: Tensor) -> ModuleType:

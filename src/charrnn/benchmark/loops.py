@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from charrnn.benchmark.case import Case
 from charrnn.benchmark.measure import Entry, float32_products
 from charrnn.config import conf_folder
 from charrnn.datamodule.batches import Batch
-from charrnn.evaluation.perplexity import PROCEDURES, WINDOWS
+from charrnn.evaluation.perplexity import PROCEDURES, windows_at_a_time
 from charrnn.sampling.samplers import SAMPLERS, Choice
 from charrnn.schemes.base import MakeOptimizer, Scheme
 from charrnn.schemes.scheme_2 import Scheme2
@@ -138,8 +139,9 @@ def _adam() -> MakeOptimizer:
 
 def eval_windowed(case: Case) -> Entries:
     """Windowed perplexity; milliseconds per scored token."""
-    floor = floors.eval_windowed(case, WINDOWS)
-    return _evaluating("windowed", case, case.tokens(case.k2 + WINDOWS), WINDOWS, floor)
+    windows = windows_at_a_time(torch.device(case.device))
+    floor = floors.eval_windowed(case, windows)
+    return _evaluating("windowed", case, case.tokens(case.k2 + windows), windows, floor)
 
 
 def eval_progressive(case: Case) -> Entries:
