@@ -63,6 +63,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_graphs, "_recorded", {})
     monkeypatch.setattr(cuda_graphs, "_stream", lambda _: None)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(cuda_graphs, "_uses_graphs", lambda _: not cuda_graphs.is_eager_only())
     monkeypatch.setattr(lstm_fused, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)

@@ -99,7 +99,7 @@ def test_a_later_call_leaves_earlier_results_and_their_gradients_as_they_are(cel
             assert torch.equal(one, other)
 
 
-def test_graphs_are_forgotten_all_at_once(monkeypatch):
+def test_graphs_are_forgotten_all_at_once_when_none_runs(monkeypatch):
     """torch frees what the other graphs of a stream still use when one of them is dropped."""
     monkeypatch.setattr(cuda_graphs, "MOST", 3)
     made = []
@@ -112,12 +112,15 @@ def test_graphs_are_forgotten_all_at_once(monkeypatch):
             super().__init__()
             made.append(weakref.ref(self))
 
+    finished = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: finished.append(len(known())))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     for length in (1, 2, 3, 1, 2, 3, 1):
         assert replay(torch.sin, torch.zeros(length)).tolist() == [0] * length
     assert len(made) == len(known()) == 3
     assert replay(torch.sin, torch.zeros(4)).tolist() == [0, 0, 0, 0]
     assert not known()
+    assert finished == [3]  # all three were there when the GPU was waited for
     for _ in range(3):
         assert replay(torch.cos, torch.zeros(4)).tolist() == [1, 1, 1, 1]
     assert len(known()) == 1

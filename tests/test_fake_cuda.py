@@ -193,6 +193,7 @@ def short(monkeypatch):
     """So short chunks and blocks that the text takes several."""
     for module in ("perplexity", "by_position"):
         monkeypatch.setattr(f"charrnn.evaluation.{module}.WINDOWS", 16)
+    monkeypatch.setattr("charrnn.evaluation.perplexity.WINDOWS_ON_A_GPU", 16)
     for module in ("datamodule.parts", "evaluation.in_parts", "evaluation.perplexity"):
         monkeypatch.setattr(f"charrnn.{module}.CHUNK", 16)
     monkeypatch.setattr("charrnn.evaluation.perplexity.BLOCK", 10)

@@ -24,6 +24,7 @@ from watching import end, wait_until
 from charrnn.backbone import cuda_graphs
 from charrnn.backbone.acceleration import eager_only
 from charrnn.backbone.gru import GRUNetwork
+from charrnn.backbone.lstm_eager import FEW
 from charrnn.backbone.minimal import MinGRUNetwork, MinLSTMNetwork
 from charrnn.backbone.network import Backbone, Network
 from charrnn.backbone.rnn import RNNNetwork
@@ -371,22 +372,17 @@ def test_two_runs_at_once_share_a_gpu_and_say_its_name(start, tmp_path):
         assert machine["gpu"] == torch.cuda.get_device_name(machine["device"])
 
 
-@pytest.mark.parametrize("hidden_size", [21, 128, 129])
-@pytest.mark.parametrize("peepholes", ["lasagne", "paper", "none"])
-@pytest.mark.parametrize("sequences", [1, 3, 17])
-def test_reading_without_a_backward_pass_is_the_eager_one(hidden_size, peepholes, sequences):
-    """Few sequences and units take one kernel in all, more of either several for each step."""
-    network = Backbone(V, 2, hidden_size, 32, peepholes=peepholes).double()
-    generator = torch.Generator().manual_seed(0)
-    for parameter in network.parameters():
-        nn.init.normal_(parameter, 0, 0.2, generator=generator)
+@each_cell
+@pytest.mark.parametrize("sequences", [1, FEW, FEW + 1])
+def test_reading_without_a_backward_pass_is_that_of_the_cpu(make, sequences):
+    network = built(make, 2)
     texts = [tokens(number, 40, sequences) for number in range(3)]
 
     def read(place) -> list[torch.Tensor]:
         network.to(place)
         state, found = network.initial_state(sequences), []
         with torch.inference_mode():
-            for text in texts:
+            for text in texts:  # the second one is recorded, and the third one replayed
                 hidden, trajectory = network.recur(text.to(place), state)
                 state = [tuple(part[-1] for part in layer) for layer in trajectory]
                 found += [hidden.cpu(), *(part.cpu() for layer in state for part in layer)]

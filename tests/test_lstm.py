@@ -8,6 +8,7 @@ import torch
 from helpers import gradients, model_and_parameters
 
 from charrnn.backbone.lstm import PeepholeLSTM
+from charrnn.backbone.lstm_eager import FEW
 from charrnn.backbone.network import Backbone
 from charrnn.backbone.state import state_after
 from charrnn.schemes.scheme_2 import Scheme2
@@ -122,12 +123,13 @@ def test_gradcheck_where_clipping_is_inactive(peepholes, is_tokens):
     assert torch.autograd.gradcheck(run, (*state, x, *values))
 
 
-def test_without_gradients_the_states_are_the_same():
+@pytest.mark.parametrize("sequences", [1, FEW, FEW + 1])
+def test_without_gradients_the_states_are_the_same(sequences):
     backbone, _ = model_and_parameters(layers=2)
-    x = tokens()[:-1]
-    with_grad = backbone.recur(x, backbone.initial_state(BATCH))[1]
+    x = torch.cat([tokens(seed)[:-1] for seed in range(sequences)], dim=1)[:, :sequences]
+    with_grad = backbone.recur(x, backbone.initial_state(sequences))[1]
     with torch.no_grad():
-        without = backbone.recur(x, backbone.initial_state(BATCH))[1]
+        without = backbone.recur(x, backbone.initial_state(sequences))[1]
     for pair, expected in zip(without, with_grad, strict=True):
         torch.testing.assert_close(pair, expected, **TOLERANCE)
 

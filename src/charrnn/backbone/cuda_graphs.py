@@ -60,7 +60,7 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
     key = function, precision, _signature(arguments), _signature(tuple(in_place.values()))
     if key not in _recorded:
         if len(_recorded) == MOST:
-            _recorded.clear()
+            _forget()
         _recorded[key] = None
         return function(*arguments, **in_place)
     # Memory that belongs to inference mode could not be written to outside of it.
@@ -74,6 +74,12 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
             tensor.copy_(memory)
         # The next replay writes to the same memory.
         return _each(torch.clone, recorded.result)
+
+
+def _forget() -> None:
+    """Drop all graphs, once the GPU has finished the replays that use their memory."""
+    torch.cuda.synchronize()
+    _recorded.clear()
 
 
 def _record(

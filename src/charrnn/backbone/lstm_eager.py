@@ -17,6 +17,10 @@ from charrnn.backbone.acceleration import may_use_triton
 from charrnn.backbone.state import State
 from charrnn.schema.fields import Peepholes
 
+FEW = 16
+"""Sequences whose sums over the inputs are computed for all steps at once, without a backward pass:
+it spares every step a kernel. For more sequences that would take too much memory."""
+
 
 def forward(
     x: Tensor,
@@ -31,17 +35,17 @@ def forward(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """All hidden and cell states, each (T + 1, B, H), and tensors that only `backward` needs."""
     T, B, H = *x.shape[:2], len(W_hid_HG)
-    if not for_backward and (one_kernel := _one_kernel(h_BH)):
-        sums_TBG = _input_sums(x, W_in_IG, bias_G)
-        return *one_kernel.read(sums_TBG, (h_BH, c_BH), W_hid_HG, W_peep_3H, peepholes), []
     h, c = (state.new_empty(T + 1, B, H) for state in (h_BH, c_BH))
     h[0], c[0] = h_BH, c_BH
     if not for_backward:
         tanh_c_BH = c.new_empty(B, H)
+        sums_TBG = _input_sums(x, W_in_IG, bias_G) if B <= FEW else None
         # Add the bias to the whole table once: inside the loop it would cost as much as a step.
         table_IG = None if x.is_floating_point() else W_in_IG + bias_G
         for t in range(T):
-            if table_IG is None:
+            if sums_TBG is not None:
+                z_BG = sums_TBG[t]
+            elif table_IG is None:
                 z_BG = torch.addmm(bias_G, x[t], W_in_IG)
             else:
                 z_BG = table_IG.index_select(0, x[t])
@@ -143,18 +147,6 @@ def _input_sums(x: Tensor, W_in_IG: Tensor, bias_G: Tensor) -> Tensor:
     if x.is_floating_point():
         return nn.functional.linear(x, W_in_IG.t(), bias_G)
     return nn.functional.embedding(x, W_in_IG + bias_G)
-
-
-def _one_kernel(state_BH: Tensor) -> ModuleType | None:
-    """The module that reads a sequence in one kernel, if that is the fastest way from such states.
-
-    It has no backward pass.
-    """
-    if not may_use_triton(state_BH):
-        return None
-    from charrnn.backbone import lstm_triton_sequence  # cannot be imported where there is no Triton
-
-    return lstm_triton_sequence if lstm_triton_sequence.fits(*state_BH.shape) else None
 
 
 def _elementwise(like: Tensor) -> ModuleType:

@@ -32,7 +32,7 @@ def activate_(
 ) -> None:
     """Like charrnn.backbone.lstm_elementwise.activate_."""
     B, H = c_BH.shape
-    peeps, kind = peepholes_given(W_peep_3H, peepholes, c_BH)
+    peeps, kind = _peepholes(W_peep_3H, peepholes, c_BH)
     tensors = z_BG, c_BH, new_h_BH, new_c_BH, tanh_c_BH, peeps
     _activate[_programs(B * H)](*tensors, B * H, H, kind, BLOCK)
 
@@ -54,7 +54,7 @@ def differentiate_(
 ) -> None:
     """Like charrnn.backbone.lstm_elementwise.differentiate_."""
     B, H = c_BH.shape
-    peeps, kind = peepholes_given(W_peep_3H, peepholes, c_BH)
+    peeps, kind = _peepholes(W_peep_3H, peepholes, c_BH)
     own = own_dh_BH, own_dc_BH
     kept = gates_BG, tanh_c_BH, previous_c_BH, c_BH
     tensors = dh_BH, dc_BH, *own, *kept, dz_BG, dpeep_B3H, peeps
@@ -72,7 +72,7 @@ def try_out() -> None:
     activate_(z_BG, c_BH, written[0], written[1], written[2], None, "none")
 
 
-def peepholes_given(
+def _peepholes(
     W_peep_3H: Tensor | None, peepholes: Peepholes, unread: Tensor
 ) -> tuple[Tensor, int]:
     """The weights and kind that a kernel is given; without peepholes, some tensor and NONE."""
@@ -97,8 +97,16 @@ def _bounded(x, CLIP: tl.constexpr):
 
 
 @triton.jit
-def cell(i, f, g, o, before, peeps, unit, inside, H, KIND: tl.constexpr):
-    """The activated gates, the new cell state and its tanh, from the gates' sums."""
+def _activate(z, c, new_h, new_c, tanh_c, peeps, size, H, KIND: tl.constexpr, SIZE: tl.constexpr):
+    at = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
+    inside = at < size
+    unit = at % H
+    gates = z + (at // H) * 4 * H + unit
+    i = tl.load(gates, inside)
+    f = tl.load(gates + H, inside)
+    g = tl.load(gates + 2 * H, inside)
+    o = tl.load(gates + 3 * H, inside)
+    before = tl.load(c + at, inside)
     if KIND != NONE:
         i += before * tl.load(peeps + unit, inside)
         f += before * tl.load(peeps + H + unit, inside)
@@ -111,21 +119,7 @@ def cell(i, f, g, o, before, peeps, unit, inside, H, KIND: tl.constexpr):
     if KIND == LASAGNE:
         o += after * tl.load(peeps + 2 * H + unit, inside)
     o = _sigmoid(o)
-    return i, f, g, o, after, libdevice.tanh(after)
-
-
-@triton.jit
-def _activate(z, c, new_h, new_c, tanh_c, peeps, size, H, KIND: tl.constexpr, SIZE: tl.constexpr):
-    at = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
-    inside = at < size
-    unit = at % H
-    gates = z + (at // H) * 4 * H + unit
-    i = tl.load(gates, inside)
-    f = tl.load(gates + H, inside)
-    g = tl.load(gates + 2 * H, inside)
-    o = tl.load(gates + 3 * H, inside)
-    before = tl.load(c + at, inside)
-    i, f, g, o, after, squashed = cell(i, f, g, o, before, peeps, unit, inside, H, KIND)
+    squashed = libdevice.tanh(after)
     tl.store(gates, i, inside)
     tl.store(gates + H, f, inside)
     tl.store(gates + 2 * H, g, inside)
