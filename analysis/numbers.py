@@ -9,16 +9,12 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
 
 from analysis.claims.catalogue import CLAIMS, judge_all, papers
 from analysis.claims.evidence import TABLE4, read_evidence
 from analysis.claims.verdict import Verdict, false_verdicts, judge_together
-from analysis.curves import at, contrast, ends, gains_from_far_past
 from analysis.instability.tables import TABLES as INSTABILITY
 from analysis.markdown import markdown_head, markdown_row
 from analysis.reading_on import starts
@@ -27,42 +23,13 @@ from analysis.reading_on.post_training import against_control, with_before
 from analysis.reading_on.summary import costs, in_words
 from analysis.reference.table import reference_results
 from analysis.results import Results
+from analysis.results_tables import TABLES as RESULTS
 from analysis.speed.tables import TABLES as SPEED
-from analysis.statistics.units import percent
-from analysis.table_parts import TRAININGS, corpora_of, extent
 from charrnn.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
-
-
-def final_perplexities(experiment: str, scale: str) -> Iterator[str]:
-    """Final perplexity of each scheme on each corpus: geometric mean, and the range over cells."""
-    curves = reference_results()[experiment, scale].curves.assign(sweep=experiment)
-    values = ends(curves).map(np.exp)
-    schemes = {scheme: f"scheme {scheme}" for scheme in sorted(values.index.unique("scheme"))}
-    yield from _by_corpus(f"`scale={scale}`, {extent(curves)}", values, schemes, decimals=1)
-
-
-def far_past(experiment: str, scale: str) -> Iterator[str]:
-    """By which factor the true far past lowers perplexity: geometric mean, and range over cells."""
-    curves = reference_results()[experiment, scale].curves.assign(sweep=experiment)
-    gains = gains_from_far_past(curves).map(np.exp)
-    yield from _by_corpus(f"`scale={scale}`, {extent(curves)}", gains, TRAININGS, decimals=2)
-
-
-def early() -> Iterator[str]:
-    """The larger gamma of the paper over the smaller one, early in training, by corpus."""
-    curves = reference_results()["early", "laptop"].curves.assign(sweep="early")
-    ratios = contrast(ends(curves), "hidden_size", 512, 128)
-    corpora = corpora_of(ratios.index.unique("corpus"))
-    yield from markdown_head(f"scheme 1, {extent(curves)}", *corpora)
-    columns = []
-    for corpus in corpora:
-        own = at(ratios, "corpus", corpus)
-        columns.append(f"{percent(own.mean())} ({percent(own.min())} to {percent(own.max())})")
-    yield markdown_row("gamma 512 over gamma 128, mean (least to most)", *columns)
 
 
 def verdicts(scale: str, any_effect: bool = False) -> Iterator[str]:
@@ -114,10 +81,7 @@ def post_training() -> Iterable[str]:
 
 
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
-    "fig9-paper": lambda: final_perplexities("fig9", "paper"),
-    "far-past-paper": lambda: far_past("fig9", "paper"),
     "verdicts-paper": lambda: verdicts("paper", any_effect=True),
-    "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
     "reading-on-laptop": reading_on,
     "starts-costs": lambda: by_start(starts.costs_of_starts),
     "starts-near": lambda: by_start(lambda results: starts.against_no_start(results, "near")),
@@ -126,10 +90,10 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "starts-remembrance": lambda: by_start(starts.remembrance),
     "starts-rises": lambda: by_start(starts.rises_of_starts),
     "starts-readings": lambda: by_start(starts.readings_of_starts),
-    "early-laptop": early,
     "post-training": post_training,
     "questions-laptop": lambda: questions("readings", "laptop"),
     "verdicts-table4": speed,
+    **RESULTS,
     **SPEED,
     **INSTABILITY,
     "verdicts-laptop": lambda: verdicts("laptop"),
@@ -173,21 +137,6 @@ def _verdict_table(heading: str, judged: Iterable[Verdict]) -> Iterator[str]:
         why = "; ".join(filter(None, (one.reason, one.conditions)))
         yield markdown_row(
             f"`{one.claim.id}`", one.claim.says, one.outcome, one.effect or "none", why
-        )
-
-
-def _by_corpus(
-    heading: str, values: pd.Series, schemes: Mapping[int, str], decimals: int
-) -> Iterator[str]:
-    """A row per scheme, a column per corpus: the geometric mean of the cells, and their range."""
-    corpora = corpora_of(values.index.unique("corpus"))
-    yield from markdown_head(heading, *corpora)
-    for scheme, name in schemes.items():
-        own = at(values, "scheme", scheme)
-        cells = (at(own, "corpus", corpus) for corpus in corpora)
-        three = ((np.exp(np.log(c).mean()), c.min(), c.max()) for c in cells)
-        yield markdown_row(
-            name, *("{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*one, d=decimals) for one in three)
         )
 
 

@@ -36,6 +36,7 @@ def two_corpora(monkeypatch):
         place = {"corpus": corpus, "k1": k1, "seed": seed, "forget_bias": bias}
         worse = 1.1 + 0.1 * seed if bias else 1.0
         rows.append(place | {"scheme": 1, "windowed": 10.0, "progressive": 10 * worse})
+        rows.append(place | {"scheme": 2, "windowed": 15.0, "progressive": 90.0})
         rows.append(place | {"scheme": 4, "windowed": 40.0, "progressive": 20.0})
     of_reference(monkeypatch, *rows)
 
@@ -43,7 +44,9 @@ def two_corpora(monkeypatch):
 def test_schemes_are_compared_by_bias(two_corpora):
     head, _, *rows = map(cells_of, tables.schemes_by_bias())
     assert head[1:] == ["shakespeare", "chorales", "all of them"]
-    third, fourth, third_without, fourth_without = rows
+    second, third, fourth, second_without, third_without, fourth_without = rows
+    assert second[1:] == ["+50 % (+50 % to +50 %)"] * 3
+    assert second_without[0] == "scheme 2 over scheme 1, forget bias 0"
     mean = 100 * ((1.1 * 1.2 * 1.3) ** (1 / 3) - 1)
     assert third[0] == "scheme 3 over scheme 1, forget bias 5"
     for cell in third[1:]:

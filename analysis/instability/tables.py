@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.curves import at, contrast, ends, gaps
+from analysis.instability.content import content, effects
 from analysis.instability.restarts import restarts
 from analysis.markdown import markdown_head, markdown_row
 from analysis.reference.table import reference_results
@@ -21,7 +22,7 @@ BIASES = (5.0, 0.0)
 
 def readings(sweep: str = "readings") -> Iterator[str]:
     """Perplexity at the end, windowed / progressive; the gap; in brackets the number of cells."""
-    curves = reference_results()[sweep, "laptop"].curves.assign(sweep=sweep)
+    curves = _curves(sweep)
     corpora = corpora_of(curves["corpus"].unique())
     yield from markdown_head(f"up to {extent(curves)}", *corpora)
     both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
@@ -42,11 +43,13 @@ def readings(sweep: str = "readings") -> Iterator[str]:
 
 
 def schemes_by_bias() -> Iterator[str]:
-    """How far schemes 3 and 4 end above scheme 1 with each forget bias: means over replicates."""
-    curves = reference_results()["readings", "laptop"].curves.assign(sweep="readings")
+    """How far the other schemes end above scheme 1 with each forget bias, over replicates."""
+    curves = _curves("readings")
     windowed, progressive = (ends(curves.assign(perplexity=curves[one])) for one in READINGS)
     scheme_1 = at(windowed, "scheme", 1)
-    over = {3: at(progressive, "scheme", 1) - scheme_1, 4: at(progressive, "scheme", 4) - scheme_1}
+    read = {2: at(windowed, "scheme", 2), 3: at(progressive, "scheme", 1)}
+    read[4] = at(progressive, "scheme", 4)
+    over = {scheme: values - scheme_1 for scheme, values in read.items()}
     corpora = corpora_of(curves["corpus"].unique())
     yield from markdown_head(f"up to {extent(curves)}", *corpora, "all of them")
     for bias in BIASES:
@@ -61,7 +64,7 @@ def schemes_by_bias() -> Iterator[str]:
 
 def wide() -> Iterator[str]:
     """Both readings at the paper's width, the gap, and what bias 5 costs beside 0."""
-    curves = reference_results()["wide", "laptop"].curves.assign(sweep="wide")
+    curves = _curves("wide")
     both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
     gap = gaps(curves)
     yield from markdown_head(
@@ -102,6 +105,10 @@ def shortest() -> Iterator[str]:
         )
 
 
+def _curves(sweep: str) -> pd.DataFrame:
+    return reference_results()[sweep, "laptop"].curves.assign(sweep=sweep)
+
+
 def _lowest_and_end(values: pd.Series) -> str:
     """Perplexities by batch: the lowest and where it is, the largest that follows, and the last."""
     at_batch = int(values.index.to_numpy()[np.nanargmin(values)])
@@ -115,7 +122,9 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "readings-401-laptop": lambda: readings("readings-401"),
     "schemes-by-bias": schemes_by_bias,
     "wide-laptop": wide,
-    "restarts": lambda: restarts(reference_results()["restarts", "laptop"].curves),
+    "restarts": lambda: restarts(_curves("restarts")),
+    "content": lambda: content(_curves("length-or-content")),
+    "content-effects": lambda: effects(_curves("length-or-content")),
     "shortest": shortest,
 }
 """By the names that they have on pages."""

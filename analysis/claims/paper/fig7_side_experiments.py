@@ -68,7 +68,7 @@ def bump(curves: pd.DataFrame) -> Finding:
 
     The largest rise near 1,000 train sequences; a curve that only falls rises by nothing.
     """
-    return comparison(_bumps(curves), Interval(low=VISIBLE), by="k1")
+    return comparison(bumps(curves), Interval(low=VISIBLE), by="k1")
 
 
 @claim(
@@ -83,7 +83,7 @@ def bump_is_only_there(curves: pd.DataFrame) -> Finding:
 
     The largest rise near 1,000 train sequences on other corpora, and with the larger gamma.
     """
-    rises = _bumps(curves)
+    rises = bumps(curves)
     small, large = curves["hidden_size"].min(), curves["hidden_size"].max()
     places = [stands_for(corpus) for corpus in rises.index.get_level_values("corpus")]
     finnish = np.array(places) == "finnish"
@@ -105,7 +105,7 @@ def bump_is_lowered(curves: pd.DataFrame) -> Finding:
     times later; a curve that only falls rises by nothing.
     """
     (remedy,) = set(curves["sweep"]) - {"fig7"} or {""}
-    values = at(_bumps(curves), "sweep", "fig7") - at(_bumps(curves, LATEST), "sweep", remedy)
+    values = at(bumps(curves), "sweep", "fig7") - at(bumps(curves, LATEST), "sweep", remedy)
     return comparison(values.dropna(), by="k1")
 
 
@@ -129,6 +129,6 @@ def shuffling_changes_nothing(curves: pd.DataFrame) -> Finding:
     return every({f"scheme {s}": comparison(at(values, "scheme", s), ALIKE) for s in schemes})
 
 
-def _bumps(curves: pd.DataFrame, last: int = BUMP) -> Cells:
+def bumps(curves: pd.DataFrame, last: int = BUMP) -> Cells:
     """How far each cell's perplexity rises from ``START`` batches on; a fall is not less than 0."""
     return largest_rises(curves, START, last).clip(lower=0)
