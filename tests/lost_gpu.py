@@ -1,7 +1,9 @@
-"""A callback whose process loses its GPU, for `+callbacks.lost._target_=lost_gpu.LosesGPU`."""
+"""Callbacks whose process is lost, for `+callbacks.lost._target_=lost_gpu.LosesGPU`."""
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,10 @@ class LosesGPU(pl.Callback):
             lines.seek(0)
             if len(lines.readlines()) > self.times:
                 return
+        self.lose()
+
+    def lose(self) -> None:
+        """Let this process lose its GPU, and the run fail."""
 
         def fails() -> None:
             raise RuntimeError(ERROR)
@@ -39,3 +45,13 @@ class LosesGPU(pl.Callback):
         torch.cuda.is_initialized = lambda: True
         torch.cuda.synchronize = fails
         fails()
+
+
+class Crashes(LosesGPU):
+    """After three batches, the process reads memory that is not its own."""
+
+    identity_name = None
+
+    def lose(self) -> None:
+        """End this process as a bad pointer does."""
+        os.kill(os.getpid(), signal.SIGSEGV)

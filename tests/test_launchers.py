@@ -148,3 +148,16 @@ def test_a_new_process_goes_on_with_a_run_that_has_lost_its_gpu_but_not_for_ever
     assert log.count("a new one goes on with the run (attempt 2 of 3)") == 2
     (run,) = finished(tmp_path)
     assert "k1-40" in run
+
+
+@pytest.mark.slow
+def test_a_new_process_goes_on_with_the_run_of_one_that_crashed(tmp_path, start):
+    """A real SIGSEGV, from the first process that gets to its third batch."""
+    given = "lost._target_=lost_gpu.Crashes", f"lost.file={tmp_path / 'lost'}", "lost.times=1"
+    settings = (f"+callbacks.{each}" for each in given)
+    sweep = start("-m", "k1=20,40", "jobs=2", "num_batches=6", *settings)
+    log = end(sweep)
+    assert sweep.returncode == 0, log
+    assert "ended (SIGSEGV): a new one goes on with the run (attempt 2 of 3)" in log
+    assert (tmp_path / "lost").read_text() == 3 * "lost\n"
+    assert len(finished(tmp_path)) == 2

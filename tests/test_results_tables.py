@@ -74,9 +74,9 @@ def test_bumps_are_rises_over_the_lowest_so_far_within_the_first_batches(known):
     bumpy = [
         (kalevala, {6: 50.0, 13: 40.0, 30: 46.0, 101: 20.0, 401: 25.0}),
         (kalevala | {"k1": 100}, {6: 50.0, 13: 40.0, 30: 30.0, 101: 20.0, 401: 20.0}),
-        (kalevala | {"num_layers": 2}, {6: 50.0, 401: 16.0}),
+        (kalevala | {"num_layers": 2}, {6: 50.0, 30: 40.0, 401: 16.0}),
     ]
-    falling = [(kalevala | {"num_layers": n}, {6: 50.0, 401: 30.0}) for n in (1, 2)]
+    falling = [(kalevala | {"num_layers": n}, {6: 50.0, 30: 40.0, 401: 30.0}) for n in (1, 2)]
     known(bump=bumpy, bump_slow=falling, bump_rmsprop=falling)
     head, rows = rows_of(results_tables.bump())
     assert head[:2] == ["largest rise until batch 51: mean (most)", "until batch 401"]

@@ -31,6 +31,23 @@ LOOPS = (
 """Rows of `loops`: title, table, loop and implementation."""
 STEPS = {"LSTM": "train-step", "GRU": "train-step-gru", "RNN": "train-step-rnn"}
 """The benchmark's loops that time a training step of a cell."""
+ON_A_GPU = {
+    "ours": "ours",
+    "floor": "the matrix products alone, as one CUDA graph",
+    "nn.LSTM": "`torch.nn.LSTM` (cuDNN; no peepholes, no clipping)",
+    "ours, eager": "ours, without graphs and kernels",
+    "autograd-loop": "a loop of cells under plain autograd",
+    "ours, TF32": "ours, TF32",
+}
+"""Rows of `gpu`: implementations, and what they are called."""
+PAPERS_STEP = (138.8, 60.5, 267.4, 106.5)
+"""Milliseconds of a training step of scheme 1 in the paper's Table 4, for ARCHITECTURES."""
+SIDE_BY_SIDE = (
+    ("benchmark-together", 512, "gamma 512, taking turns"),
+    ("benchmark-together-mps", 512, "gamma 512, with MPS"),
+    ("benchmark-together-mps", 128, "gamma 128, with MPS"),
+)
+"""Columns of `together`: table, gamma, and title."""
 OF_TABLE4 = (
     ("training, scheme 1, ms per batch", "scheme 1: training"),
     ("training, scheme 2, ms per batch", "scheme 2: training"),
@@ -71,6 +88,39 @@ def cells() -> Iterator[str]:
             yield markdown_row(title, *("{:.2f} ({:.2f} to {:.2f})".format(*one) for one in known))
 
 
+def gpu() -> Iterator[str]:
+    """A training step on a GPU, by implementation; ours with the paper's in brackets."""
+    table = _measured("benchmark-gpu")
+    heads = (f"gamma {gamma}, r {r}" for r, gamma in ARCHITECTURES)
+    yield from markdown_head("ms (the paper's K40c in brackets)", *heads)
+    for implementation, title in ON_A_GPU.items():
+        rows = _of_architectures(table, loop="train-step", implementation=implementation)
+        ours = [_three_digits(ms) for ms in rows["ms_median"]]
+        if implementation == "ours":
+            ours = [f"{ms} ({papers})" for ms, papers in zip(ours, PAPERS_STEP, strict=True)]
+        yield markdown_row(title, *ours)
+
+
+def together() -> Iterator[str]:
+    """Batches per second of several processes on one GPU, and how many times those of one."""
+    yield from markdown_head("batches per second", *(title for *_, title in SIDE_BY_SIDE))
+    columns = []
+    for name, gamma, _ in SIDE_BY_SIDE:
+        table = pd.read_csv(MEASURED / f"{name}.csv").set_index("processes")
+        columns.append(table[table["case"].str.startswith(f"gamma={gamma},")])
+    for processes in sorted({count for column in columns for count in column.index}):
+        known = (column[column.index == processes] for column in columns)
+        yield markdown_row(
+            f"{processes} process{'es' * (processes > 1)}",
+            *(
+                f"{row['batches_per_s'].iloc[0]:.0f} ({row['speed_up'].iloc[0]:.2f})"
+                if len(row)
+                else ""
+                for row in known
+            ),
+        )
+
+
 def table4() -> Iterator[str]:
     """Table 4 of the paper, whose numbers are in brackets."""
     table = pd.read_csv(TABLE4).rename(columns={"num_layers": "r", "hidden_size": "gamma"})
@@ -109,6 +159,8 @@ def _of_architectures(table: pd.DataFrame, **place: str) -> pd.DataFrame:
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "loops": loops,
     "benchmark-cells": cells,
+    "benchmark-gpu": gpu,
+    "benchmark-together": together,
     "table4": table4,
 }
 """By the names that they have on pages."""

@@ -2,7 +2,7 @@
 
 Joblib's launcher would do, except that its pool (loky) ends all workers when one of them dies,
 together with the hours of training in them. Here a worker that dies loses its own run only. And
-where one can no longer use its GPU, another one goes on with its run.
+where one crashes, or can no longer use its GPU, another one goes on with its run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from charrnn.devices import has_lost_gpu
 from charrnn.errors import CharRNNError
 from charrnn.stopping import STOP
 from charrnn.sweeps.resources import workers
-from charrnn.sweeps.workers import Job, LostGPU
+from charrnn.sweeps.workers import CRASHES, NO_GPU, Job, Lost
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,9 @@ class LocalLauncher(BasicLauncher):
             job = waiting.popleft()
             (end,) = super().launch([job.overrides], initial_job_idx + job.number)
             lost = end.status is JobStatus.FAILED and has_lost_gpu()
-            if lost and (again := job.once_more()):  # this process can train no other run either
+            if lost and (
+                again := job.once_more(NO_GPU)
+            ):  # this process can train no other run either
                 waiting.appendleft(again)
                 break
             returns[job.number] = end
@@ -98,9 +100,9 @@ class LocalLauncher(BasicLauncher):
                         continue
                     del busy[connection]
                     reports.pop(job.number, None)
-                    if isinstance(result, LostGPU):
+                    if isinstance(result, Lost):
                         worker.process.join()
-                        if again := job.once_more():
+                        if again := job.once_more(result.why):
                             waiting.appendleft(again)
                             continue
                         result = result.end
@@ -142,8 +144,8 @@ class Worker:
             signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
         theirs.close()
 
-    def receive(self) -> JobReturn | Report | LostGPU:
-        """How far the worker's run is, or how it ended; a failure if the worker died."""
+    def receive(self) -> JobReturn | Report | Lost:
+        """How far the worker's run is, or how it ended; a failure if the worker was killed."""
         try:
             return self.connection.recv()
         except (EOFError, ConnectionResetError):  # the latter if it has not read what was sent
@@ -152,7 +154,7 @@ class Worker:
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
             job = JobReturn(status=JobStatus.FAILED)
             job.return_value = RuntimeError(f"its process ended ({how})")
-            return job
+            return Lost(job, f"ended ({how})") if -code in CRASHES else job
 
 
 def _work(
@@ -186,7 +188,7 @@ def _work(
             # Nobody reads them, and what a sweeper other than the project's adds cannot be sent.
             job.cfg = job.hydra_cfg = None
             if job.status is JobStatus.FAILED and has_lost_gpu():
-                connection.send(LostGPU(job))
+                connection.send(Lost(job, NO_GPU))
                 return
             connection.send(job)
 

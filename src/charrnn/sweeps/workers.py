@@ -21,9 +21,15 @@ log = logging.getLogger(__name__)
 POLL = 0.05
 """Seconds between two looks at the leases."""
 ATTEMPTS = 3
-"""How often a run is tried whose process loses its GPU. It may not be its fault: where processes
-share a GPU by MPS, an error of one ends the others.
+"""How often a run is tried whose process loses its GPU, or crashes. It may not be its fault: where
+processes share a GPU by MPS, an error of one ends the others.
 """
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT}
+"""What ends a process that reads or writes foreign memory. What a user or a machine without enough
+memory sends is not among them.
+"""
+NO_GPU = "cannot use its GPU any more"
+"""What has happened to a process, see Lost."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,18 @@ class Job:
     overrides: Sequence[str]
     attempts: int = 0
 
-    def once_more(self) -> Job | None:
-        """The job again, after its process has lost its GPU; None if that was the last attempt."""
+    def once_more(self, why: str) -> Job | None:
+        """The job again, after its process was lost; None if that was the last attempt.
+
+        Args:
+            why: what has happened to the process.
+        """
         attempts = self.attempts + 1
         if attempts == ATTEMPTS:
             return None
         log.warning(
-            "That process cannot use its GPU any more: a new one goes on with the run "
-            "(attempt %d of %d).",
+            "That process %s: a new one goes on with the run (attempt %d of %d).",
+            why,
             attempts + 1,
             ATTEMPTS,
         )
@@ -55,10 +65,16 @@ class Job:
 
 
 @dataclass(frozen=True)
-class LostGPU:
-    """What a worker sends last if it can no longer use its GPU: how its run ended."""
+class Lost:
+    """A worker has ended in the middle of a run, with which another one can go on.
+
+    Attributes:
+        end: how the run ended.
+        why: what has happened to the worker.
+    """
 
     end: JobReturn
+    why: str
 
 
 def stop_workers(cells: Sequence[Cell]) -> None:
