@@ -85,6 +85,15 @@ def test_a_table_gives_back_what_was_gathered_to_the_bit(grid, tmp_path):
     assert [cell[name] for name in ORIGIN] == expected
 
 
+def test_times_and_losses_keep_six_digits(grid, tmp_path):
+    path = tmp_path / "results.csv.xz"
+    table = gather([grid]).assign(train_seconds=1234.56789, train_loss=[2 / 3, float("nan"), 12])
+    write_reference(table, path)
+    kept = reference_results(path)["fig9", "smoke"].curves
+    assert (kept["train_seconds"] == 1234.57).all()
+    assert kept["train_loss"].fillna(0).tolist() == [0.666667, 0, 12]
+
+
 def test_equal_tables_are_equal_files(grid, tmp_path):
     files = [tmp_path / name for name in ("a", "b")]
     for file in files:
@@ -115,7 +124,7 @@ def test_results_are_read_from_the_runs_or_the_project_or_both(grid):
 
 
 def test_the_projects_own_table_has_provenance_for_every_run():
-    assert TABLE.stat().st_size < 1_000_000
+    assert TABLE.stat().st_size < 2_000_000
     for results in reference_results().values():
         for name in ("version", "commit", "trained_on", "torch"):
             assert (results.cells[name] != "").all(), name

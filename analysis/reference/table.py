@@ -32,6 +32,9 @@ EVALUATED = (
     FAR_PAST,
 )
 """The columns of numbers, see analysis.results.Results, analysis.baselines and .far_past."""
+ROUNDED = ("train_seconds", "train_cpu_seconds", "train_loss", "standard_error")
+"""Those of which six digits are kept, which make a third of the file. Perplexities are kept to the
+bit."""
 
 
 def reference_results(path: Path = TABLE) -> Mapping[tuple[str, str], Results]:
@@ -74,8 +77,15 @@ def gather(grids: Iterable[Path], far_past: bool = True) -> pd.DataFrame:
 
 
 def write_reference(table: pd.DataFrame, path: Path = TABLE) -> None:
-    """Write the table, compressed. Equal tables give equal files."""
+    """Write the table, compressed, with six digits of ROUNDED. Equal tables give equal files."""
+    rounded = {name: table[name].map(_six_digits) for name in ROUNDED if name in table}
+    table = table.assign(**rounded)
     write_atomically(path, lzma.compress(table.to_csv(index=False).encode(), preset=9))
+
+
+def _six_digits(number: float | str) -> str:
+    """A number, or its text, as text; empty for one that is missing."""
+    return "" if pd.isna(number) or number == "" else f"{float(number):.6g}"
 
 
 @cache
