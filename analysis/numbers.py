@@ -1,7 +1,8 @@
 """The numbers in README.md and docs/, made from the reference results: `make numbers`.
 
 A table stands between two comments, `<!-- numbers: NAME -->` and `<!-- end of numbers -->`, and is
-written anew by the function of that name in TABLES. Everything else on a page is left as it is.
+written anew by the function of that name in TABLES. Everything else on a page is left as it is, but
+an interval in a sentence has to be one of a table, with the effect before it: `18 % (8.2 to 28 %)`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from analysis.claims.catalogue import CLAIMS, judge_all, papers
@@ -28,7 +29,12 @@ from analysis.speed.tables import TABLES as SPEED
 from charrnn.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
+NUMBER = r"-?\d[\d.]*"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+IN_TABLES = re.compile(rf"({NUMBER}) % \((?:95 % interval )?({NUMBER}) % to ({NUMBER}) %")
+IN_SENTENCES = re.compile(
+    rf"(?:({NUMBER})\s+%\s+)?\((?:95\s+%\s+interval\s+)?({NUMBER})\s+to\s+({NUMBER})\s+%"
+)
 BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
 
 
@@ -117,6 +123,29 @@ def renewed(page: str) -> str:
     )
 
 
+def intervals(page: str) -> set[tuple[str, ...]]:
+    """Effect, low and high end of each interval in the tables of a page, in percent."""
+    tables = "".join(found[0] for found in BLOCK.finditer(page))
+    plain = tables.replace("+", "").replace("\N{MINUS SIGN}", "-")
+    return {found.groups() for found in IN_TABLES.finditer(plain)}
+
+
+def astray(page: str, known: Collection[tuple[str, ...]]) -> list[str]:
+    """The intervals in the sentences of a page that are not among those of tables.
+
+    Args:
+        page: its text.
+        known: see `intervals`.
+    """
+    ends = {(low, high) for _, low, high in known}
+    found = (one.groups() for one in IN_SENTENCES.finditer(BLOCK.sub("", page)))
+    return [
+        f"{effect or '...'} % ({low} to {high} %)"
+        for effect, low, high in found
+        if ((effect, low, high) not in known if effect else (low, high) not in ends)
+    ]
+
+
 def main() -> None:
     """Write the tables anew, or check that they are up to date."""
     parser = argparse.ArgumentParser(prog="python -m analysis.numbers", description=__doc__)
@@ -129,6 +158,13 @@ def main() -> None:
             write_atomically(page, renewed(page.read_text()))
     if check and old:
         sys.exit("error: the numbers are not those of the reference results: run make numbers.")
+    texts = {page: page.read_text() for page in PAGES}
+    known = set().union(*map(intervals, texts.values()))
+    wrong = {page: found for page, text in texts.items() if (found := astray(text, known))}
+    for page, found in wrong.items():
+        print(f"{page.relative_to(ROOT)}: no table has {'; '.join(found)}")
+    if wrong:
+        sys.exit("error: intervals in sentences are not those of a table: correct the sentences.")
 
 
 def _verdict_table(heading: str, judged: Iterable[Verdict]) -> Iterator[str]:

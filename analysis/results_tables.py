@@ -11,6 +11,7 @@ from analysis.claims.paper.fig7_side_experiments import BUMP, LATEST, bumps
 from analysis.curves import Cells, at, contrast, ends, gains_from_far_past, overfitting
 from analysis.markdown import markdown_head, markdown_row
 from analysis.reference.table import reference_results
+from analysis.statistics.bootstrap import bootstrap_interval, interquartile_mean
 from analysis.statistics.units import percent
 from analysis.table_parts import TRAININGS, corpora_of, extent, where, with_interval
 
@@ -65,6 +66,21 @@ def early() -> Iterator[str]:
         own = at(ratios, "corpus", corpus)
         columns.append(f"{percent(own.mean())} ({percent(own.min())} to {percent(own.max())})")
     yield markdown_row("gamma 512 over gamma 128, mean (least to most)", *columns)
+
+
+def middle_half() -> Iterator[str]:
+    """Interquartile means over all cells of Figure 9, with intervals of a stratified bootstrap."""
+    values = ends(_curves("fig9", "laptop"))
+    yield from markdown_head(
+        "final perplexity over that of scheme 1", "pairs", "interquartile mean (95 % interval)"
+    )
+    for scheme in (2, 3, 4):
+        apart = contrast(values, "scheme", scheme, 1)
+        strata = [own.to_numpy() for _, own in apart.groupby(["corpus", "k1"])]
+        mean, around = percent(float(interquartile_mean(apart.to_numpy()))), ""
+        if interval := bootstrap_interval(strata):
+            around = f" ({percent(interval.low)} to {percent(interval.high)})"
+        yield markdown_row(f"scheme {scheme}", len(apart), mean + around)
 
 
 def bump() -> Iterator[str]:
@@ -164,6 +180,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "fig8-laptop": lambda: final_perplexities("fig8", "laptop", ARCHITECTURES),
     "fig11-laptop": lambda: final_perplexities("fig11", "laptop", SCHEMES, "k2"),
     "ends-long": lambda: final_perplexities("ends", "long"),
+    "middle-half": middle_half,
     "early-laptop": early,
     "bump": bump,
     "dropout": dropout,

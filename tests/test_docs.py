@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from analysis.numbers import renewed
+from analysis.numbers import astray, intervals, renewed
 from conftest import ROOT
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
@@ -269,6 +269,26 @@ def test_modules_and_their_flags_exist(monkeypatch, capsys, module, flags):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_numbers_are_those_of_the_reference_results(page):
     assert renewed(page.read_text()) == page.read_text(), "run make numbers"
+
+
+def test_intervals_in_sentences_are_those_of_tables():
+    known = set().union(*(intervals(page.read_text()) for page in PAGES))
+    assert len(known) > 100
+    assert not [(page.name, one) for page in PAGES for one in astray(page.read_text(), known)]
+
+
+def test_an_interval_that_no_table_has_is_found():
+    table = (
+        "<!-- numbers: x -->\n| +18 % (95 % interval −2.0 % to +28 %) |\n<!-- end of numbers -->"
+    )
+    known = intervals(table)
+    assert known == {("18", "-2.0", "28")}
+    text = "It is 18 % (95 %\ninterval -2.0 to 28 %), 18 % higher (-2.0 to 28 %), or 3 (a to b)."
+    assert astray(table + text, known) == []
+    assert astray("17 % (-2.0 to 28 %); 18 % above (2.0 to 28 %)", known) == [
+        "17 % (-2.0 to 28 %)",
+        "... % (2.0 to 28 %)",
+    ]
 
 
 def test_a_table_that_was_changed_by_hand_is_written_anew():
