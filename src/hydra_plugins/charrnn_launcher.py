@@ -61,9 +61,8 @@ class LocalLauncher(BasicLauncher):
             job = waiting.popleft()
             (end,) = super().launch([job.overrides], initial_job_idx + job.number)
             lost = end.status is JobStatus.FAILED and has_lost_gpu()
-            if lost and (
-                again := job.once_more(NO_GPU)
-            ):  # this process can train no other run either
+            if lost and (again := job.once_more(NO_GPU)):
+                # This process can train no other run either.
                 waiting.appendleft(again)
                 break
             returns[job.number] = end

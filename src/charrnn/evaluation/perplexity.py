@@ -20,7 +20,7 @@ from charrnn.evaluation.procedures import SAMPLING_PROCEDURES
 WINDOWS = 256
 """Windows that are read side by side, enough for efficient matrix products."""
 WINDOWS_ON_A_GPU = 2048
-"""The same of a GPU, which reads them at almost the same speed as a few."""
+"""The same of a GPU, which would be idle most of the time with a few hundred."""
 STEPS = 10
 """Tokens of each window whose states are in memory at a time, few enough to fit into the cache."""
 NOT_SCORED = -100
