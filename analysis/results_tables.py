@@ -179,7 +179,6 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "fig7-laptop": lambda: final_perplexities("fig7", "laptop", ARCHITECTURES),
     "fig8-laptop": lambda: final_perplexities("fig8", "laptop", ARCHITECTURES),
     "fig11-laptop": lambda: final_perplexities("fig11", "laptop", SCHEMES, "k2"),
-    "ends-long": lambda: final_perplexities("ends", "long"),
     "middle-half": middle_half,
     "early-laptop": early,
     "bump": bump,

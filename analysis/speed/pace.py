@@ -34,13 +34,14 @@ def main() -> None:
         " rounds. Figures over training time and claims on it then go by these times.",
     )
     parser.add_argument("experiments", nargs="+", help="such as fig9 fig11")
+    parser.add_argument("--set", nargs="+", default=[], help="fields, such as k2=20,40,60,80,100")
     parser.add_argument("--scale", default="auto", help="of the experiments")
     parser.add_argument("--rounds", type=int, default=5, help="of half a second a configuration")
     parser.add_argument("--out", type=Path, default=Path("multirun/figures"), help="folder")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
     with refusing():
-        words = [f"scale={arguments.scale}", "data=stdlib", "seed=0"]
+        words = [f"scale={arguments.scale}", "data=stdlib", "seed=0", *arguments.set]
         cells = [cfg for name in arguments.experiments for cfg in compose_cells(name, words)]
         table = paces(cells, arguments.rounds)
         path = table_of_paces(arguments.out, cells[0].scale.name)
