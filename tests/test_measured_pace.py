@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pandas as pd
 import pytest
 from analysis.pace import seconds_per_batch, table_of_paces, with_measured_paces
 from analysis.results import Results
-from analysis.speed.pace import paces
+from analysis.speed.pace import main, paces
 
 from charrnn.sweeps.cells import compose_cells
 
@@ -52,3 +53,12 @@ def test_every_configuration_of_an_experiment_is_timed_once_a_round():
     assert (table["lower"] <= table["seconds"]).all()
     assert (table["seconds"] <= table["upper"]).all()
     assert (table["seconds"] > 0).all()
+
+
+def test_the_command_times_other_values_than_the_experiments_own(tmp_path, monkeypatch, capsys):
+    words = ["pace", "fig11", "--scale", "smoke", "--rounds", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [*words, "--set", "k2=20,40", "scheme=1"])
+    main()
+    table = pd.read_csv(table_of_paces(tmp_path, "smoke"))
+    assert table["k2"].tolist() == [20, 40]
+    assert str(table_of_paces(tmp_path, "smoke")) in capsys.readouterr().out
