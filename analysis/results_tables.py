@@ -180,6 +180,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "fig8-laptop": lambda: final_perplexities("fig8", "laptop", ARCHITECTURES),
     "fig11-laptop": lambda: final_perplexities("fig11", "laptop", SCHEMES, "k2"),
     "middle-half": middle_half,
+    "ends-long": lambda: final_perplexities("ends", "long"),
     "early-laptop": early,
     "bump": bump,
     "dropout": dropout,
