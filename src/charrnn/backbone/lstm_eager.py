@@ -7,6 +7,7 @@ product is in charrnn.backbone.lstm_elementwise; on GPUs charrnn.backbone.lstm_t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 
 import torch
@@ -39,16 +40,7 @@ def forward(
     h[0], c[0] = h_BH, c_BH
     if not for_backward:
         tanh_c_BH = c.new_empty(B, H)
-        sums_TBG = _input_sums(x, W_in_IG, bias_G) if B <= FEW else None
-        # Add the bias to the whole table once: inside the loop it would cost as much as a step.
-        table_IG = None if x.is_floating_point() else W_in_IG + bias_G
-        for t in range(T):
-            if sums_TBG is not None:
-                z_BG = sums_TBG[t]
-            elif table_IG is None:
-                z_BG = torch.addmm(bias_G, x[t], W_in_IG)
-            else:
-                z_BG = table_IG.index_select(0, x[t])
+        for t, z_BG in enumerate(_sums_of_steps(x, W_in_IG, bias_G)):
             before, after = (h[t], c[t]), (h[t + 1], c[t + 1])
             _step_(z_BG, before, after, tanh_c_BH, W_hid_HG, W_peep_3H, peepholes)
         return h, c, []
@@ -140,6 +132,20 @@ def _step_(
     h_BH, c_BH = before
     z_BG.addmm_(h_BH, W_hid_HG)
     _elementwise(z_BG).activate_(z_BG, c_BH, *after, tanh_c_BH, W_peep_3H, peepholes)
+
+
+def _sums_of_steps(x: Tensor, W_in_IG: Tensor, bias_G: Tensor) -> Iterator[Tensor]:
+    """The gates' sums over the inputs of each step, (B, G), in memory that may be overwritten."""
+    if x.shape[1] <= FEW:
+        yield from _input_sums(x, W_in_IG, bias_G)
+    elif x.is_floating_point():
+        for x_BI in x:
+            yield torch.addmm(bias_G, x_BI, W_in_IG)
+    else:
+        # Add the bias to the whole table once: for each step it would cost as much as the step.
+        table_IG = W_in_IG + bias_G
+        for tokens_B in x:
+            yield table_IG.index_select(0, tokens_B)
 
 
 def _input_sums(x: Tensor, W_in_IG: Tensor, bias_G: Tensor) -> Tensor:
