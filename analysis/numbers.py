@@ -2,7 +2,8 @@
 
 A table stands between two comments, `<!-- numbers: NAME -->` and `<!-- end of numbers -->`, and is
 written anew by the function of that name in TABLES. Everything else on a page is left as it is, but
-an interval in a sentence has to be one of a table, with the effect before it: `18 % (8.2 to 28 %)`.
+an interval in a sentence, and the effect right before it, has to be one of a table: `18 % (8.2 to
+28 %)`.
 """
 
 from __future__ import annotations
@@ -29,13 +30,16 @@ from analysis.speed.tables import TABLES as SPEED
 from charrnn.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
-NUMBER = r"-?\d[\d.]*"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+NUMBER = r"-?\d[\d.]*"
 IN_TABLES = re.compile(rf"({NUMBER}) % \((?:95 % interval )?({NUMBER}) % to ({NUMBER}) %")
+"""An effect and its interval in a table."""
 IN_SENTENCES = re.compile(
     rf"(?:({NUMBER})\s+%\s+)?\((?:95\s+%\s+interval\s+)?({NUMBER})\s+to\s+({NUMBER})\s+%"
 )
+"""An interval in a sentence, with the effect if that stands right before it."""
 BLOCK = re.compile(r"<!-- numbers: ([\w-]+) -->\n.*?<!-- end of numbers -->", re.DOTALL)
+"""A table on a page."""
 
 
 def verdicts(scale: str, any_effect: bool = False) -> Iterator[str]:
@@ -123,9 +127,9 @@ def renewed(page: str) -> str:
     )
 
 
-def intervals(page: str) -> set[tuple[str, ...]]:
-    """Effect, low and high end of each interval in the tables of a page, in percent."""
-    tables = "".join(found[0] for found in BLOCK.finditer(page))
+def intervals(pages: Iterable[str]) -> set[tuple[str, ...]]:
+    """Effect, low and high end of each interval in the tables of pages, in percent."""
+    tables = "".join(found[0] for page in pages for found in BLOCK.finditer(page))
     plain = tables.replace("+", "").replace("\N{MINUS SIGN}", "-")
     return {found.groups() for found in IN_TABLES.finditer(plain)}
 
@@ -159,7 +163,7 @@ def main() -> None:
     if check and old:
         sys.exit("error: the numbers are not those of the reference results: run make numbers.")
     texts = {page: page.read_text() for page in PAGES}
-    known = set().union(*map(intervals, texts.values()))
+    known = intervals(texts.values())
     wrong = {page: found for page, text in texts.items() if (found := astray(text, known))}
     for page, found in wrong.items():
         print(f"{page.relative_to(ROOT)}: no table has {'; '.join(found)}")

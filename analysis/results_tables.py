@@ -10,10 +10,9 @@ import pandas as pd
 from analysis.claims.paper.fig7_side_experiments import BUMP, LATEST, bumps
 from analysis.curves import Cells, at, contrast, ends, gains_from_far_past, overfitting
 from analysis.markdown import markdown_head, markdown_row
-from analysis.reference.table import reference_results
 from analysis.statistics.bootstrap import bootstrap_interval, interquartile_mean
 from analysis.statistics.units import percent
-from analysis.table_parts import TRAININGS, corpora_of, extent, where, with_interval
+from analysis.table_parts import TRAININGS, by_corpus, corpora_of, curves_of, extent, where
 
 Place = list[tuple[str, object]]
 """Columns of cells, and a value in each."""
@@ -32,7 +31,7 @@ CURES = {
 
 
 def final_perplexities(
-    experiment: str, scale: str, rows: Mapping[str, Place] = SCHEMES, columns: str = "corpus"
+    experiment: str, scale: str, rows: Mapping[str, Place] = SCHEMES, column: str = "corpus"
 ) -> Iterator[str]:
     """Final perplexity of each row's cells: geometric mean, and the range over cells.
 
@@ -40,16 +39,16 @@ def final_perplexities(
         experiment: its name.
         scale: its scale.
         rows: which cells each has.
-        columns: the column of cells that has a column of its own for each value.
+        column: the one of cells whose values have a column each.
     """
-    curves = _curves(experiment, scale)
+    curves = curves_of(experiment, scale)
     values = ends(curves).map(np.exp)
-    yield from _means(f"`scale={scale}`, {extent(curves)}", values, rows, columns, decimals=1)
+    yield from _means(f"`scale={scale}`, {extent(curves)}", values, rows, column, decimals=1)
 
 
 def far_past(experiment: str, scale: str) -> Iterator[str]:
     """By which factor the true far past lowers perplexity: geometric mean, and range over cells."""
-    curves = _curves(experiment, scale)
+    curves = curves_of(experiment, scale)
     gains = gains_from_far_past(curves).map(np.exp)
     rows: dict[str, Place] = {name: [("scheme", scheme)] for scheme, name in TRAININGS.items()}
     yield from _means(f"`scale={scale}`, {extent(curves)}", gains, rows, "corpus", decimals=2)
@@ -57,7 +56,7 @@ def far_past(experiment: str, scale: str) -> Iterator[str]:
 
 def early() -> Iterator[str]:
     """The larger gamma of the paper over the smaller one, early in training, by corpus."""
-    curves = _curves("early", "laptop")
+    curves = curves_of("early")
     ratios = contrast(ends(curves), "hidden_size", 512, 128)
     corpora = corpora_of(ratios.index.unique("corpus"))
     yield from markdown_head(f"scheme 1, {extent(curves)}", *corpora)
@@ -70,7 +69,7 @@ def early() -> Iterator[str]:
 
 def middle_half() -> Iterator[str]:
     """Interquartile means over all cells of Figure 9, with intervals of a stratified bootstrap."""
-    values = ends(_curves("fig9", "laptop"))
+    values = ends(curves_of("fig9"))
     yield from markdown_head(
         "final perplexity over that of scheme 1", "pairs", "interquartile mean (95 % interval)"
     )
@@ -85,7 +84,7 @@ def middle_half() -> Iterator[str]:
 
 def bump() -> Iterator[str]:
     """Rises of scheme 1 on kalevala with the paper's smaller gamma, and with each cure."""
-    curves = {name: _curves(name, "laptop") for name in CURES}
+    curves = {name: curves_of(name) for name in CURES}
     yield from markdown_head(
         f"kalevala, gamma 128, {extent(curves['bump'])}",
         f"largest rise until batch {BUMP}: mean (most)",
@@ -107,7 +106,7 @@ def bump() -> Iterator[str]:
 
 def dropout() -> Iterator[str]:
     """Overfitting of scheme 1 on the chorales at gamma 512, without and with dropout."""
-    curves = _curves("overfitting", "laptop")
+    curves = curves_of("overfitting")
     yield from markdown_head(
         f"chorales, gamma 512, {extent(curves)}",
         "whole epochs",
@@ -130,23 +129,13 @@ def dropout() -> Iterator[str]:
 
 def shuffled() -> Iterator[str]:
     """How far shuffled training sequences end above equidistant ones, with intervals."""
-    sweeps = pd.concat([_curves(name, "laptop") for name in ("shuffled", "fig9")])
+    sweeps = pd.concat([curves_of(name) for name in ("shuffled", "fig9")])
     apart = contrast(ends(sweeps), "sweep", "shuffled", "fig9")
-    means = apart.groupby(["scheme", "corpus", "seed"]).mean()
-    corpora = corpora_of(means.index.unique("corpus"))
+    corpora = corpora_of(apart.index.unique("corpus"))
     extents = extent(sweeps[sweeps["sweep"] == "shuffled"])
     yield from markdown_head(f"shuffled over equidistant, {extents}", *corpora, "all of them")
-    for scheme in means.index.unique("scheme"):
-        own = at(means, "scheme", scheme)
-        yield markdown_row(
-            f"scheme {scheme}",
-            *(with_interval(at(own, "corpus", corpus), percent) for corpus in corpora),
-            with_interval(own.groupby("seed").mean(), percent),
-        )
-
-
-def _curves(experiment: str, scale: str) -> pd.DataFrame:
-    return reference_results()[experiment, scale].curves.assign(sweep=experiment)
+    for scheme in apart.index.unique("scheme"):
+        yield markdown_row(f"scheme {scheme}", *by_corpus(at(apart, "scheme", scheme), corpora))
 
 
 def _means(

@@ -114,3 +114,8 @@ def evaluation(batches: int, procedure: str, perplexity: float, **more: float) -
         "tokens_scored": 200,
     }
     return Evaluation(batches=batches, procedure=procedure, perplexity=perplexity, **row | more)
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a row of a Markdown table."""
+    return [cell.strip() for cell in line.split("|")[1:-1]]

@@ -272,7 +272,7 @@ def test_numbers_are_those_of_the_reference_results(page):
 
 
 def test_intervals_in_sentences_are_those_of_tables():
-    known = set().union(*(intervals(page.read_text()) for page in PAGES))
+    known = intervals(page.read_text() for page in PAGES)
     assert len(known) > 100
     assert not [(page.name, one) for page in PAGES for one in astray(page.read_text(), known)]
 
@@ -281,7 +281,7 @@ def test_an_interval_that_no_table_has_is_found():
     table = (
         "<!-- numbers: x -->\n| +18 % (95 % interval −2.0 % to +28 %) |\n<!-- end of numbers -->"
     )
-    known = intervals(table)
+    known = intervals([table])
     assert known == {("18", "-2.0", "28")}
     text = "It is 18 % (95 %\ninterval -2.0 to 28 %), 18 % higher (-2.0 to 28 %), or 3 (a to b)."
     assert astray(table + text, known) == []

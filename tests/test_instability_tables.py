@@ -4,8 +4,10 @@ import math
 
 import pandas as pd
 import pytest
+from analysis import table_parts
 from analysis.instability import tables
 from analysis.results import Results
+from helpers import cells_of
 
 PLACE = {"num_layers": 1, "hidden_size": 128, "k2": 100, "batches": 100}
 
@@ -14,11 +16,7 @@ def of_reference(monkeypatch, *rows: dict) -> None:
     """Let these be the reference results of the experiment `readings`: one evaluation a cell."""
     curves = pd.DataFrame([PLACE | row for row in rows])
     known = {("readings", "laptop"): Results(curves, curves)}
-    monkeypatch.setattr(tables, "reference_results", lambda: known)
-
-
-def cells_of(line):
-    return [cell.strip() for cell in line.split("|")[1:-1]]
+    monkeypatch.setattr(table_parts, "reference_results", lambda: known)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 from analysis.instability.restarts import around_restarts, restarts
+from helpers import cells_of
 
 
 def curve(perplexities, suspect="none", seed=0):
@@ -14,10 +15,6 @@ def curve(perplexities, suspect="none", seed=0):
     table = pd.DataFrame({"batches": range(8), "epoch": epochs, "progressive": perplexities})
     table["windowed"] = table["progressive"] * (3 if seed == 2 else 2)
     return table.assign(suspect=suspect, seed=seed)
-
-
-def cells_of(line):
-    return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
 def test_the_ends_of_epochs_and_their_starts():

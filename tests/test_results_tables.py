@@ -2,15 +2,12 @@
 
 import pandas as pd
 import pytest
-from analysis import results_tables
+from analysis import results_tables, table_parts
 from analysis.instability.content import content, effects
 from analysis.results import Results
+from helpers import cells_of
 
 PLACE = {"scheme": 1, "num_layers": 1, "hidden_size": 128, "k1": 20, "k2": 100, "seed": 0}
-
-
-def cells_of(line):
-    return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
 def rows_of(table):
@@ -33,7 +30,7 @@ def known(monkeypatch):
             of_reference[name.replace("_", "-"), scale] = Results(
                 pd.DataFrame(), pd.DataFrame(rows)
             )
-        monkeypatch.setattr(results_tables, "reference_results", lambda: of_reference)
+        monkeypatch.setattr(table_parts, "reference_results", lambda: of_reference)
 
     return make
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from analysis.speed.tables import TABLES
+from helpers import cells_of
 
 ANALYSIS = Path(__file__).parent.parent / "analysis"
 
@@ -18,7 +19,7 @@ def rows_of(file, **place):
 
 def printed(table, title):
     """The cells of a row, by the table's heads."""
-    head, _, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in TABLES[table]())
+    head, _, *lines = map(cells_of, TABLES[table]())
     (row,) = (line for line in lines if line[0] == title)
     return dict(zip(head[1:], row[1:], strict=True))
 

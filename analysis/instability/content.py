@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.curves import Cells, at, ends, gaps
+from analysis.curves import Cells, at, gaps
 from analysis.instability.definition import largest_rises
 from analysis.markdown import markdown_head, markdown_row
 from analysis.statistics.units import percent
-from analysis.table_parts import TRAININGS, extent, where, with_interval
+from analysis.table_parts import BIASES, TRAININGS, ends_by_reading, extent, where, with_interval
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES as READINGS
 
 CORPORA = {
@@ -34,14 +34,14 @@ PROGRESSIVE = {1: "scheme 3", 4: "scheme 4"}
 
 def content(curves: pd.DataFrame) -> Iterator[str]:
     """A table: both readings at the end, the gap, and the largest rise read progressively."""
-    both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
+    both = ends_by_reading(curves)
     gap, rise = gaps(curves), _rises(curves)
     heads = "whole epochs", *READINGS, "gap", "largest rise, progressive: mean (most)"
     yield from markdown_head(f"gamma 128, {extent(curves)}", *heads)
     epochs = curves.groupby(["corpus", "k1"])["epoch"].max()
     for corpus, name in CORPORA.items():
         for scheme in PROGRESSIVE:
-            for bias in (5.0, 0.0):
+            for bias in BIASES:
                 place = [("corpus", corpus), ("scheme", scheme), ("forget_bias", bias)]
                 windowed, progressive, apart, rises = (
                     where(one, place) for one in (*both, gap, rise)
@@ -59,7 +59,7 @@ def effects(curves: pd.DataFrame) -> Iterator[str]:
     """A table: by how much the largest rises of two corpora differ, read progressively."""
     rise = _rises(curves)
     yield from markdown_head("largest rise, over that of the other corpus", *COMPARED)
-    for bias in (5.0, 0.0):
+    for bias in BIASES:
         for scheme, name in PROGRESSIVE.items():
             own = where(rise, [("scheme", scheme), ("forget_bias", bias)])
             differences = (

@@ -7,25 +7,31 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.curves import at, contrast, ends, gaps
+from analysis.curves import at, contrast, gaps
 from analysis.instability.content import content, effects
 from analysis.instability.restarts import restarts
 from analysis.markdown import markdown_head, markdown_row
-from analysis.reference.table import reference_results
 from analysis.statistics.units import percent
-from analysis.table_parts import TRAININGS, corpora_of, extent, where, with_interval
+from analysis.table_parts import (
+    BIASES,
+    TRAININGS,
+    by_corpus,
+    corpora_of,
+    curves_of,
+    ends_by_reading,
+    extent,
+    where,
+    with_interval,
+)
 from charrnn.evaluation.procedures import SAMPLING_PROCEDURES as READINGS
-
-BIASES = (5.0, 0.0)
-"""The forget bias of the authors' code, and none."""
 
 
 def readings(sweep: str = "readings") -> Iterator[str]:
     """Perplexity at the end, windowed / progressive; the gap; in brackets the number of cells."""
-    curves = _curves(sweep)
+    curves = curves_of(sweep)
     corpora = corpora_of(curves["corpus"].unique())
     yield from markdown_head(f"up to {extent(curves)}", *corpora)
-    both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
+    both = ends_by_reading(curves)
     gap = gaps(curves)
     for bias in sorted(curves["forget_bias"].unique(), reverse=True):
         for scheme, name in TRAININGS.items():
@@ -44,8 +50,8 @@ def readings(sweep: str = "readings") -> Iterator[str]:
 
 def schemes_by_bias() -> Iterator[str]:
     """How far the other schemes end above scheme 1 with each forget bias, over replicates."""
-    curves = _curves("readings")
-    windowed, progressive = (ends(curves.assign(perplexity=curves[one])) for one in READINGS)
+    curves = curves_of("readings")
+    windowed, progressive = ends_by_reading(curves)
     scheme_1 = at(windowed, "scheme", 1)
     read = {2: at(windowed, "scheme", 2), 3: at(progressive, "scheme", 1)}
     read[4] = at(progressive, "scheme", 4)
@@ -54,18 +60,15 @@ def schemes_by_bias() -> Iterator[str]:
     yield from markdown_head(f"up to {extent(curves)}", *corpora, "all of them")
     for bias in BIASES:
         for scheme, apart in over.items():
-            own = at(apart, "forget_bias", bias).dropna().groupby(["corpus", "seed"]).mean()
-            yield markdown_row(
-                f"scheme {scheme} over scheme 1, forget bias {bias:g}",
-                *(with_interval(at(own, "corpus", corpus), percent) for corpus in corpora),
-                with_interval(own.groupby("seed").mean(), percent),
-            )
+            own = at(apart, "forget_bias", bias).dropna()
+            name = f"scheme {scheme} over scheme 1, forget bias {bias:g}"
+            yield markdown_row(name, *by_corpus(own, corpora))
 
 
 def wide() -> Iterator[str]:
     """Both readings at the paper's width, the gap, and what bias 5 costs beside 0."""
-    curves = _curves("wide")
-    both = [ends(curves.assign(perplexity=curves[reading])) for reading in READINGS]
+    curves = curves_of("wide")
+    both = ends_by_reading(curves)
     gap = gaps(curves)
     yield from markdown_head(
         f"gamma 512, {extent(curves)}", *READINGS, "gap", "progressive, over bias 0"
@@ -73,8 +76,8 @@ def wide() -> Iterator[str]:
     for corpus in gap.index.unique("corpus"):
         for scheme in gap.index.unique("scheme"):
             place = [("corpus", corpus), ("scheme", scheme)]
-            costs = contrast(where(both[1], place), "forget_bias", 5.0, 0.0)
-            for bias in (5.0, 0.0):
+            costs = contrast(where(both[1], place), "forget_bias", *BIASES)
+            for bias in BIASES:
                 here = [*place, ("forget_bias", bias)]
                 windowed, progressive, apart = (where(one, here) for one in (*both, gap))
                 if len(apart):
@@ -88,8 +91,7 @@ def wide() -> Iterator[str]:
 
 def shortest() -> Iterator[str]:
     """Schemes 3 and 4 with k2 = 20 at the paper's size: both readings, at their lowest and ends."""
-    known = reference_results()
-    sweeps = (known[name, "long"].curves.assign(sweep=name) for name in ("shortest-3", "shortest"))
+    sweeps = (curves_of(name, "long") for name in ("shortest-3", "shortest"))
     curves = pd.concat(sweeps, ignore_index=True)
     yield from markdown_head(
         f"chorales, {extent(curves)}",
@@ -105,10 +107,6 @@ def shortest() -> Iterator[str]:
         )
 
 
-def _curves(sweep: str) -> pd.DataFrame:
-    return reference_results()[sweep, "laptop"].curves.assign(sweep=sweep)
-
-
 def _lowest_and_end(values: pd.Series) -> str:
     """Perplexities by batch: the lowest and where it is, the largest that follows, and the last."""
     at_batch = int(values.index.to_numpy()[np.nanargmin(values)])
@@ -122,9 +120,9 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "readings-401-laptop": lambda: readings("readings-401"),
     "schemes-by-bias": schemes_by_bias,
     "wide-laptop": wide,
-    "restarts": lambda: restarts(_curves("restarts")),
-    "content": lambda: content(_curves("length-or-content")),
-    "content-effects": lambda: effects(_curves("length-or-content")),
+    "restarts": lambda: restarts(curves_of("restarts")),
+    "content": lambda: content(curves_of("length-or-content")),
+    "content-effects": lambda: effects(curves_of("length-or-content")),
     "shortest": shortest,
 }
 """By the names that they have on pages."""

@@ -18,6 +18,7 @@ MEASURED = Path(__file__).parent.parent / "figures"
 TABLE4 = Path(__file__).parent.parent / "reference" / "table4-paper.csv"
 ARCHITECTURES = [(1, 512), (1, 128), (2, 512), (2, 128)]
 """r and gamma."""
+HEADS = [f"gamma {gamma}, r {r}" for r, gamma in ARCHITECTURES]
 LOOPS = (
     ("a training step of scheme 1, batch 64", "benchmark", "train-step", "ours"),
     ("... without the compiled part", "benchmark", "train-step", "ours, eager"),
@@ -40,8 +41,6 @@ ON_A_GPU = {
     "ours, TF32": "ours, TF32",
 }
 """Rows of `gpu`: implementations, and what they are called."""
-PAPERS_STEP = (138.8, 60.5, 267.4, 106.5)
-"""Milliseconds of a training step of scheme 1 in the paper's Table 4, for ARCHITECTURES."""
 SIDE_BY_SIDE = (
     ("benchmark-together", 512, "gamma 512, taking turns"),
     ("benchmark-together-mps", 512, "gamma 512, with MPS"),
@@ -63,8 +62,7 @@ OF_TABLE4 = (
 def loops() -> Iterator[str]:
     """What each loop takes, relative to its matrix products and to torch.nn.LSTM."""
     tables = {name: _measured(name) for name in {name for _, name, _, _ in LOOPS}}
-    heads = (f"gamma {gamma}, r {r}" for r, gamma in ARCHITECTURES)
-    yield from markdown_head("one thread; our time / products, our time / `nn.LSTM`", *heads)
+    yield from markdown_head("one thread; our time / products, our time / `nn.LSTM`", *HEADS)
     for title, name, loop, implementation in LOOPS:
         rows = _of_architectures(tables[name], loop=loop, implementation=implementation)
         yield markdown_row(
@@ -76,8 +74,7 @@ def loops() -> Iterator[str]:
 def cells() -> Iterator[str]:
     """A training step of each cell that torch has, over its products, and torch's over it."""
     table = _measured("benchmark-cells")
-    heads = (f"gamma {gamma}, r {r}" for r, gamma in ARCHITECTURES)
-    yield from markdown_head(f"{table['machine'].iloc[0]}, one thread", *heads)
+    yield from markdown_head(f"{table['machine'].iloc[0]}, one thread", *HEADS)
     for cell, loop in STEPS.items():
         for title, implementation, column in (
             (f"{cell}: our time / its products'", "ours", "ratio_to_floor"),
@@ -91,13 +88,13 @@ def cells() -> Iterator[str]:
 def gpu() -> Iterator[str]:
     """A training step on a GPU, by implementation; ours with the paper's in brackets."""
     table = _measured("benchmark-gpu")
-    heads = (f"gamma {gamma}, r {r}" for r, gamma in ARCHITECTURES)
-    yield from markdown_head("ms (the paper's K40c in brackets)", *heads)
+    yield from markdown_head("ms (the paper's K40c in brackets)", *HEADS)
     for implementation, title in ON_A_GPU.items():
         rows = _of_architectures(table, loop="train-step", implementation=implementation)
         ours = [_three_digits(ms) for ms in rows["ms_median"]]
         if implementation == "ours":
-            ours = [f"{ms} ({papers})" for ms, papers in zip(ours, PAPERS_STEP, strict=True)]
+            papers = _of_architectures(_table4(), what="scheme 1: training")["paper"]
+            ours = [f"{ms} ({paper})" for ms, paper in zip(ours, papers, strict=True)]
         yield markdown_row(title, *ours)
 
 
@@ -123,13 +120,13 @@ def together() -> Iterator[str]:
 
 def table4() -> Iterator[str]:
     """Table 4 of the paper, whose numbers are in brackets."""
-    table = pd.read_csv(TABLE4).rename(columns={"num_layers": "r", "hidden_size": "gamma"})
-    yield from markdown_head("", *(f"gamma {gamma}, r {r}" for r, gamma in ARCHITECTURES))
+    table = _table4()
+    yield from markdown_head("", *HEADS)
     for title, what in OF_TABLE4:
         as_ours, as_papers = (
             (share, share) if "saved" in title else (_three_digits, "{:.4g}".format)
         )
-        rows = _of_architectures(table[table["threads"] == 1], what=what)
+        rows = _of_architectures(table, what=what)
         known = zip(rows["median"].map(as_ours), rows["paper"], strict=True)
         yield markdown_row(
             title,
@@ -139,6 +136,12 @@ def table4() -> Iterator[str]:
 
 def _three_digits(number: float) -> str:
     return f"{number:.{max(0, 2 - math.floor(math.log10(number)))}f}"
+
+
+def _table4() -> pd.DataFrame:
+    """The measurements of Table 4, of one thread."""
+    table = pd.read_csv(TABLE4).rename(columns={"num_layers": "r", "hidden_size": "gamma"})
+    return table[table["threads"] == 1]
 
 
 def _measured(name: str) -> pd.DataFrame:
