@@ -17,6 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from charrnn.backbone import cuda_graphs, lstm_fused
 
+CLEAR = "_cuda_clearCublasWorkspaces"
+"""A function of torch._C that builds for CPUs don't have."""
+
 
 class FakeGraph:
     """In place of torch.cuda.CUDAGraph."""
@@ -64,7 +67,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_graphs, "_stream", lambda _: None)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    monkeypatch.setattr(cuda_graphs, "_uses_graphs", lambda _: not cuda_graphs.is_eager_only())
+    monkeypatch.setattr(torch._C, CLEAR, lambda: None, raising=False)
+    monkeypatch.setattr(cuda_graphs, "uses_graphs", lambda _: not cuda_graphs.is_eager_only())
     monkeypatch.setattr(lstm_fused, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph", FakeRecording)

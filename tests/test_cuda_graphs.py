@@ -10,18 +10,19 @@ import weakref
 import fake_graphs
 import pytest
 import torch
-from fake_graphs import FakeGraph
+from fake_graphs import CLEAR, FakeGraph
 from test_fake_cuda import CELLS
 from torch import nn
 
 from charrnn.backbone import cuda_graphs
 from charrnn.backbone.acceleration import eager_only
 from charrnn.backbone.cuda_graphs import replay
+from charrnn.backbone.cuda_graphs_autograd import replay_with_gradients
 
 V, H, T, B = 5, 4, 6, 3
 BITING_CLIP = 0.02
-# The minimal cells have a handful of kernels; the passes of normalised ones are autograd's.
-RECORDED = [cell for cell in CELLS if not cell.startswith("min") and "normalised" not in cell]
+# The minimal cells have a handful of kernels.
+RECORDED = [cell for cell in CELLS if not cell.startswith("min")]
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +76,9 @@ def test_replayed_passes_are_the_eager_ones(cell):
                     each.sub_(0.1 * each.detach().cos())
     # For each batch size there are 16 training passes and 16 readings (4 rounds, 2 networks, 2
     # layers). Only the first call of a graph's is not replayed. The layers share their graphs, and
-    # readings those of forward passes; an LSTM's have six, as its first layer reads tokens.
-    assert FakeGraph.replays == 2 * (48 - (6 if cell.startswith("lstm") else 2))
+    # readings those of forward passes; a plain LSTM's have six, as its first layer reads tokens.
+    plain = cell.startswith("lstm") and "normalised" not in cell
+    assert FakeGraph.replays == 2 * (48 - (6 if plain else 2))
 
 
 @pytest.mark.parametrize("cell", RECORDED)
@@ -99,8 +101,44 @@ def test_a_later_call_leaves_earlier_results_and_their_gradients_as_they_are(cel
             assert torch.equal(one, other)
 
 
+def product_and_sine(x, y, factor):
+    """A function with results that may not be used, and one argument that is no tensor."""
+    return x * y * factor, y.sin()
+
+
+def test_gradients_are_those_of_autograd():
+    x, y = (torch.rand(3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    for _ in range(3):
+        assert torch.autograd.gradcheck(
+            lambda x, y: replay_with_gradients(product_and_sine, x, y, 2.0), (x, y)
+        )
+    product, sine = replay_with_gradients(product_and_sine, x, y, 2.0)
+    assert [*torch.autograd.grad(product.sum(), (x, y))] == [
+        pytest.approx(2 * y.detach()),
+        pytest.approx(2 * x.detach()),
+    ]
+    # x has no part in the sine.
+    _, sine = replay_with_gradients(product_and_sine, x, y, 2.0)
+    dx, dy = torch.autograd.grad(sine.sum(), (x, y), allow_unused=True)
+    assert dx is None
+    assert dy == pytest.approx(y.detach().cos())
+
+
+def test_only_the_gradients_that_are_needed_are_computed():
+    x = torch.rand(3, dtype=torch.float64, requires_grad=True)
+    fixed = torch.rand(3, dtype=torch.float64)
+    for _ in range(3):
+        product, sine = replay_with_gradients(product_and_sine, x, fixed, 2.0)
+        assert torch.equal(sine, fixed.sin())
+        (dx,) = torch.autograd.grad(product.sum(), x)
+        torch.testing.assert_close(dx, 2 * fixed)
+
+
 def test_graphs_are_forgotten_all_at_once_when_none_runs(monkeypatch):
-    """torch frees what the other graphs of a stream still use when one of them is dropped."""
+    """torch frees what the other graphs of a stream still use when one of them is dropped.
+
+    Later graphs are not to use cuBLAS's memory, which was part of a dropped one.
+    """
     monkeypatch.setattr(cuda_graphs, "MOST", 3)
     made = []
 
@@ -112,8 +150,9 @@ def test_graphs_are_forgotten_all_at_once_when_none_runs(monkeypatch):
             super().__init__()
             made.append(weakref.ref(self))
 
-    finished = []
+    finished, cleared = [], []
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: finished.append(len(known())))
+    monkeypatch.setattr(torch._C, CLEAR, lambda: cleared.append(len(known())))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     for length in (1, 2, 3, 1, 2, 3, 1):
         assert replay(torch.sin, torch.zeros(length)).tolist() == [0] * length
@@ -121,6 +160,7 @@ def test_graphs_are_forgotten_all_at_once_when_none_runs(monkeypatch):
     assert replay(torch.sin, torch.zeros(4)).tolist() == [0, 0, 0, 0]
     assert not known()
     assert finished == [3]  # all three were there when the GPU was waited for
+    assert cleared == [0]
     for _ in range(3):
         assert replay(torch.cos, torch.zeros(4)).tolist() == [1, 1, 1, 1]
     assert len(known()) == 1

@@ -53,9 +53,9 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
     Returns:
         What the function returns: tensors and None, in tuples and lists.
     """
-    if not _uses_graphs(arguments):
+    if not uses_graphs(arguments):
         return function(*arguments, **in_place)
-    tensors, changed = list(_tensors(arguments)), list(_tensors(tuple(in_place.values())))
+    tensors, changed = list(tensors_of(arguments)), list(tensors_of(tuple(in_place.values())))
     precision = torch.get_float32_matmul_precision()
     key = function, precision, _signature(arguments), _signature(tuple(in_place.values()))
     if key not in _recorded:
@@ -77,9 +77,14 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
 
 
 def _forget() -> None:
-    """Drop all graphs, once the GPU has finished the replays that use their memory."""
+    """Drop all graphs, once the GPU has finished the replays that use their memory.
+
+    And the memory of cuBLAS: it is part of a graph that was dropped. The next graph would use it
+    all the same, and Lightning frees it at the end of a run.
+    """
     torch.cuda.synchronize()
     _recorded.clear()
+    torch._C._cuda_clearCublasWorkspaces()
 
 
 def _record(
@@ -97,7 +102,7 @@ def _record(
     stream = _stream(torch.cuda.current_device())
     with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         result = function(*own, **own_in_place)
-    return _Recorded(graph, inputs, list(_tensors(tuple(own_in_place.values()))), result)
+    return _Recorded(graph, inputs, list(tensors_of(tuple(own_in_place.values()))), result)
 
 
 @cache
@@ -106,8 +111,9 @@ def _stream(device: int) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-def _uses_graphs(arguments: tuple[Any, ...]) -> bool:
-    on_gpu = all(tensor.is_cuda for tensor in _tensors(arguments))
+def uses_graphs(arguments: tuple[Any, ...]) -> bool:
+    """Whether a function of these arguments is replayed."""
+    on_gpu = all(tensor.is_cuda for tensor in tensors_of(arguments))
     return on_gpu and not is_eager_only() and not _is_recording()
 
 
@@ -116,12 +122,13 @@ def _is_recording() -> bool:
     return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_of(value: Any) -> Iterator[Tensor]:
+    """All tensors in a value, and in the tuples and lists of it."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple | list):
         for part in value:
-            yield from _tensors(part)
+            yield from tensors_of(part)
 
 
 def _each(change: Callable[[Tensor], Tensor], value: Any) -> Any:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.backbone import gru_recurrence
+from charrnn.backbone.cuda_graphs_autograd import replay_with_gradients
 from charrnn.backbone.layer import LayerOfSums, orthogonal_
 from charrnn.backbone.network import Network
 from charrnn.backbone.state import State
@@ -86,11 +87,12 @@ class GRULayer(LayerOfSums):
     def recur(self, sums_TBG: Tensor, state: State) -> State:
         (h_BH,) = state
         weights = self.W_hid_HG, self.b_new_H
-        clipping = self.grad_clip, self.num_clipped
         if self.gains_2G is None:
+            clipping = self.grad_clip, self.num_clipped
             return (gru_recurrence.run(sums_TBG, h_BH, *weights, *clipping),)
-        gains_G = self.gains_2G[1]
-        return (gru_recurrence.run_normalised(sums_TBG, h_BH, *weights, gains_G, *clipping),)
+        run, gains_G = gru_recurrence.run_normalised, self.gains_2G[1]
+        arguments = sums_TBG, h_BH, *weights, gains_G, self.grad_clip
+        return (replay_with_gradients(run, *arguments, num_clipped=self.num_clipped),)
 
 
 class GRUNetwork(Network):

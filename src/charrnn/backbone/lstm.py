@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from charrnn.backbone import lstm_autograd as recurrence
 from charrnn.backbone import lstm_normalised as normalised
+from charrnn.backbone.cuda_graphs_autograd import replay_with_gradients
 from charrnn.backbone.layer import RecurrentLayer, Step
 from charrnn.backbone.state import State
 from charrnn.schema.fields import Peepholes, check_arguments
@@ -32,7 +33,7 @@ class PeepholeLSTM(RecurrentLayer):
         grad_clip: bound on each element of the gradient at the gates' pre-activations, at every
             time step; None does not clip.
         layer_norm: whether sums and cell states are normalised, see
-            charrnn.backbone.lstm_normalised. That has no fused passes.
+            charrnn.backbone.lstm_normalised. That has no fused passes on a CPU.
 
     Raises:
         BadInput: if an argument is out of its range.
@@ -85,14 +86,14 @@ class PeepholeLSTM(RecurrentLayer):
                 zero.zero_()
 
     def forward(self, x: Tensor, state: State) -> State:
-        clipping = self.grad_clip, self.num_clipped
         if self.gains_2G is not None and self.cell_2H is not None:
             in_G, hid_G = self.gains_2G
             sums_TBG = normalised.input_sums(x, self.W_in_IG, self.bias_G, in_G)
             weights = self.W_hid_HG, self.W_peep_3H, hid_G, self.cell_2H
-            return normalised.run(sums_TBG, state, *weights, self.peepholes, *clipping)
+            arguments = sums_TBG, *state, *weights, self.peepholes, self.grad_clip
+            return replay_with_gradients(normalised.run, *arguments, num_clipped=self.num_clipped)
         own = self.W_in_IG, self.bias_G, self.W_hid_HG, self.W_peep_3H
-        return recurrence.run(x, state, *own, self.peepholes, *clipping)
+        return recurrence.run(x, state, *own, self.peepholes, self.grad_clip, self.num_clipped)
 
     def stepper(self) -> Step:
         if self.gains_2G is not None:

@@ -1,7 +1,8 @@
 """The LSTM with layer normalisation (Ba et al. 2016, Eq. 20 to 22), under plain autograd.
 
 The gates' sums over the inputs and over the state are normalised, and so is the cell state on its
-way to the hidden state. Shapes are those of charrnn.backbone.lstm.
+way to the hidden state. Shapes are those of charrnn.backbone.lstm. On a GPU, `run` is replayed by
+charrnn.backbone.cuda_graphs_autograd.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def input_sums(x: Tensor, W_in_IG: Tensor, bias_G: Tensor, gains_G: Tensor) -> T
 
 def run(
     sums_TBG: Tensor,
-    state: State,
+    h_BH: Tensor,
+    c_BH: Tensor,
     W_hid_HG: Tensor,
     W_peep_3H: Tensor | None,
     gains_G: Tensor,
@@ -36,7 +38,8 @@ def run(
 
     Args:
         sums_TBG: from `input_sums`.
-        state: the state before the first step, each (B, H).
+        h_BH: the hidden state before the first step.
+        c_BH: the cell state before it.
         W_hid_HG: weights of the hidden state.
         W_peep_3H: peepholes of the input, forget and output gate, or None.
         gains_G: gains of the sums over the state.
@@ -45,7 +48,7 @@ def run(
         grad_clip: bound on the gradients at the gates' pre-activations, or None.
         num_clipped: where the clipped ones are counted, or None.
     """
-    (h_BH, c_BH), states = state, []
+    states = []
     for sums_BG in sums_TBG:
         sums_BG = sums_BG + normalised(h_BH @ W_hid_HG, gains_G)
         i, f, g, o = clip_gradient(sums_BG, grad_clip, num_clipped).chunk(4, dim=1)
