@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from processes import Command
+from pytorch_lightning.accelerators import CUDAAccelerator
 from test_resume import assert_same
 from torch import nn
 from watching import end, wait_until
@@ -286,6 +287,30 @@ def test_graphs_that_are_forgotten_leave_later_ones_in_order(monkeypatch):
         for batch in range(1, 7):
             for _ in range(4):
                 assert_close(computed(network, batch=batch), expected[batch - 1], 1e-12)
+
+
+def test_graphs_outlive_what_is_freed_after_a_run(monkeypatch):
+    """Lightning frees cuBLAS's memory, too. The next run may have the same shapes."""
+    monkeypatch.setattr(cuda_graphs, "MOST", 4)
+    network = built(Backbone).float().to(GPU)
+
+    def gradient(length: int) -> dict[str, torch.Tensor]:
+        network.zero_grad()
+        read = tokens(0, length, 64).to(GPU)
+        network.recur(read, network.initial_state(64))[0].square().mean().backward()
+        return {"W_hid": network.layers[0].W_hid_HG.grad.clone()}
+
+    for length in range(100, 106):  # graphs are forgotten at the third and the fifth
+        for _ in range(3):
+            gradient(length)
+        with eager_only():
+            expected = gradient(length)
+        CUDAAccelerator().teardown()
+        # They take what was freed.
+        others = [torch.zeros(1 << 20, device=GPU) for _ in range(100)]
+        for _ in range(3):
+            assert_close(gradient(length), expected, 1e-5)
+        assert not any(other.any() for other in others)
 
 
 BATCHES = 60
