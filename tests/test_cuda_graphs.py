@@ -166,6 +166,19 @@ def test_graphs_are_forgotten_all_at_once_when_none_runs(monkeypatch):
     assert len(known()) == 1
 
 
+def test_the_first_call_reads_memory_as_a_graph_does():
+    """A product with other strides may have other last bits, and a resumed run others than one."""
+    read = []
+
+    def reads(x):
+        read.append(x.stride())
+        return x + 1
+
+    for _ in range(2):
+        replay(reads, torch.zeros(3).expand(2, 3))
+    assert read == [(3, 1), (3, 1)]
+
+
 def test_what_looks_at_values_is_not_recorded():
     def looks(x):
         return x + x.sum().item()

@@ -62,7 +62,8 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
         if len(_recorded) == MOST:
             _forget()
         _recorded[key] = None
-        return function(*arguments, **in_place)
+        # Contiguous as in a graph: with other strides other kernels, and so other last bits.
+        return function(*_each(Tensor.contiguous, arguments), **in_place)
     # Memory that belongs to inference mode could not be written to outside of it.
     with torch.inference_mode(False), torch.no_grad():
         recorded = _recorded[key] or _record(function, arguments, in_place)
