@@ -107,18 +107,37 @@ def bump() -> Iterator[str]:
 def dropout() -> Iterator[str]:
     """Overfitting of scheme 1 on the chorales at gamma 512, without and with dropout."""
     curves = curves_of("overfitting")
+    rows = {
+        f"dropout {share:g}, k1 = {stride}": curve
+        for (share, stride), curve in curves.groupby(["dropout", "k1"])
+    }
+    yield from _overfitting(f"chorales, gamma 512, {extent(curves)}", rows)
+
+
+def overfitting_paper() -> Iterator[str]:
+    """Overfitting of all schemes on the chorales at the paper's size."""
+    curves = curves_of("fig9", "paper").query("corpus == 'chorales'")
+    rows = {
+        f"scheme {scheme}, k1 = {stride}": curve
+        for (scheme, stride), curve in curves.groupby(["scheme", "k1"])
+    }
+    yield from _overfitting(f"chorales, `scale=paper`, {extent(curves)}", rows)
+
+
+def _overfitting(heading: str, rows: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """How far the curves of single cells end above their lowest perplexity."""
     yield from markdown_head(
-        f"chorales, gamma 512, {extent(curves)}",
+        heading,
         "whole epochs",
         "lowest perplexity (at batch)",
         "final",
         "final over lowest",
         "perplexity of the last training batches",
     )
-    for (share, stride), curve in curves.groupby(["dropout", "k1"]):
+    for name, curve in rows.items():
         lowest = curve.sort_values("perplexity").iloc[0]
         yield markdown_row(
-            f"dropout {share:g}, k1 = {stride}",
+            name,
             curve["epoch"].max(),
             f"{lowest['perplexity']:.1f} ({lowest['batches']:,})",
             f"{np.exp(ends(curve).iloc[0]):.1f}",
@@ -164,6 +183,7 @@ def _mean(values: Cells, decimals: int) -> str:
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "fig9-paper": lambda: final_perplexities("fig9", "paper"),
     "far-past-paper": lambda: far_past("fig9", "paper"),
+    "overfitting-paper": overfitting_paper,
     "fig9-laptop": lambda: final_perplexities("fig9", "laptop"),
     "fig7-laptop": lambda: final_perplexities("fig7", "laptop", ARCHITECTURES),
     "fig8-laptop": lambda: final_perplexities("fig8", "laptop", ARCHITECTURES),
