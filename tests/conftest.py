@@ -24,7 +24,7 @@ from omegaconf import DictConfig
 from processes import ROOT
 
 from charrnn import cli
-from charrnn.backbone import lstm_fused as fused
+from charrnn.backbone import compiled
 from charrnn.backbone.acceleration import eager_only
 from charrnn.config import conf_folder, register_resolvers
 
@@ -212,8 +212,8 @@ def started(*words, flags=(), **environment) -> Iterator[subprocess.Popen[bytes]
 def passes(request):
     """With the recurrence's compiled passes, and again with torch's operations."""
     if request.param == "fused":
-        if not fused.is_available():
-            pytest.skip("the fused recurrence cannot be compiled here")
+        if not compiled.is_available():
+            pytest.skip("the compiled passes cannot be compiled here")
         yield
     else:
         with eager_only():

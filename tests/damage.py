@@ -35,7 +35,7 @@ from processes import ROOT
 from test_resume import assert_same
 
 from charrnn import cli, results
-from charrnn.backbone import lstm_fused
+from charrnn.backbone import compiled
 from charrnn.commands.trained_run import open_run
 from charrnn.commands.which_run import add_run_arguments, find_runs
 from charrnn.data.cache import FORMAT, read_cached, write_cached
@@ -176,8 +176,8 @@ def keep_caches(world: World) -> None:
     (world.cache / "corpus_1_all.deb").write_bytes(draw.randbytes(5000))
     digest = hashlib.sha256((world.cache / "corpus_1_all.deb").read_bytes()).hexdigest()
     (world.cache / "corpus_1_all.sha256").write_text(digest)
-    assert lstm_fused.is_available()
-    library = lstm_fused.library_path()
+    assert compiled.is_available()
+    library = compiled.library_path()
     for path in (library, library.with_suffix(".sha256")):
         shutil.copy(path, world.cache / path.name)
 
@@ -366,7 +366,7 @@ def deb(world: World) -> Facts:
 def library(world: World) -> Facts:
     """Whether the compiled passes are those that were compiled."""
     path = world.cache / "fused.so"
-    if not lstm_fused._is_intact(path):
+    if not compiled._is_intact(path):
         raise CharRNNError("compiled again")
     return {"library": hashlib.sha256(path.read_bytes()).hexdigest()}
 

@@ -15,7 +15,7 @@ from fake_cuda import READ, mapped
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from charrnn.backbone import cuda_graphs, lstm_fused
+from charrnn.backbone import compiled, cuda_graphs
 
 CLEAR = "_cuda_clearCublasWorkspaces"
 """A function of torch._C that builds for CPUs don't have."""
@@ -69,7 +69,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(torch._C, CLEAR, lambda: None, raising=False)
     monkeypatch.setattr(cuda_graphs, "uses_graphs", lambda _: not cuda_graphs.is_eager_only())
-    monkeypatch.setattr(lstm_fused, "is_available", lambda: False)
+    monkeypatch.setattr(compiled, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph", FakeRecording)
     # What a recording computes is thrown away, but these must be tokens.

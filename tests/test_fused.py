@@ -12,6 +12,7 @@ import torch
 from processes import Command
 from torch.utils import cpp_extension
 
+from charrnn.backbone import compiled
 from charrnn.backbone import lstm_eager as eager
 from charrnn.backbone import lstm_fused as fused
 from charrnn.backbone.acceleration import eager_only
@@ -21,8 +22,8 @@ needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ 
 
 
 @pytest.fixture
-def compiled():
-    assert fused.is_available()
+def available():
+    assert compiled.is_available()
 
 
 def layer(inputs, hidden, dtype, seed=0):
@@ -52,7 +53,7 @@ def states_and_gradients(x, hidden, dtype, grad_clip):
 @pytest.mark.parametrize("of_tokens", [True, False])
 @pytest.mark.parametrize("grad_clip", [None, 0.5])
 def test_both_paths_agree_where_units_and_steps_come_in_several_pieces(
-    compiled, of_tokens, grad_clip
+    available, of_tokens, grad_clip
 ):
     # 270 units are two blocks, the second not full; 16 steps of 64 sequences are three chunks.
     T, B, H = 16, 64, 270
@@ -64,7 +65,7 @@ def test_both_paths_agree_where_units_and_steps_come_in_several_pieces(
 
 
 @needs_compiler
-def test_single_precision_is_as_close_to_double_as_the_eager_path_is(compiled):
+def test_single_precision_is_as_close_to_double_as_the_eager_path_is(available):
     x = torch.randint(7, (30, 8))
     exact = states_and_gradients(x, 33, torch.float64, None)
     found = states_and_gradients(x, 33, torch.float32, None)
@@ -77,7 +78,7 @@ def test_single_precision_is_as_close_to_double_as_the_eager_path_is(compiled):
 
 @needs_compiler
 @pytest.mark.parametrize(("dtype", "ulp"), [(torch.float32, 6e-8), (torch.float64, 1.2e-16)])
-def test_sigmoid_and_tanh_are_right_to_the_last_digits(compiled, dtype, ulp):
+def test_sigmoid_and_tanh_are_right_to_the_last_digits(available, dtype, ulp):
     """One unit without peepholes, whose gates are seen as they are kept for the backward pass."""
     z = torch.cat([torch.linspace(-30, 30, 4001), torch.logspace(-30, 1, 400), torch.zeros(1)])
     table = torch.cat([z, -z]).to(dtype)[:, None].expand(-1, 4).contiguous()
@@ -93,7 +94,7 @@ def test_sigmoid_and_tanh_are_right_to_the_last_digits(compiled, dtype, ulp):
 
 
 @needs_compiler
-def test_what_is_not_finite_stays_so(compiled):
+def test_what_is_not_finite_stays_so(available):
     """A diverged model is never taken for a good one; and what overflows saturates."""
     table = torch.tensor([[torch.nan], [torch.inf], [-torch.inf], [1e30], [-1e30]]).expand(5, 4)
     start = torch.zeros(5, 1)
@@ -105,7 +106,7 @@ def test_what_is_not_finite_stays_so(compiled):
 
 @needs_compiler
 @pytest.mark.parametrize("token", [-1, 7])
-def test_a_token_beyond_the_vocabulary_is_refused(compiled, token):
+def test_a_token_beyond_the_vocabulary_is_refused(available, token):
     weights = layer(7, 3, torch.float32)
     with pytest.raises(IndexError, match="token out of range: there are 7"):
         run(torch.tensor([[token]]), (torch.zeros(1, 3),) * 2, *weights, "lasagne", None)
@@ -113,7 +114,7 @@ def test_a_token_beyond_the_vocabulary_is_refused(compiled, token):
 
 PROGRAM = """
 import logging, sys, torch
-from charrnn.backbone import lstm_fused as fused
+from charrnn.backbone import compiled
 from charrnn.backbone.network import Backbone
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 if sys.argv[1:]:  # a library that is copied instead of compiled
@@ -126,7 +127,7 @@ if sys.argv[1:]:  # a library that is copied instead of compiled
     cpp_extension.load = copy
 backbone = Backbone(7, hidden_size=3, dense_size=None)
 hidden, _ = backbone.recur(torch.tensor([[1]]), backbone.initial_state(1))
-print(fused.is_available(), round(hidden.sum().item(), 4))
+print(compiled.is_available(), round(hidden.sum().item(), 4))
 """
 
 
@@ -148,14 +149,14 @@ def start(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="the cache folder is named by XDG_CACHE_HOME")
 @pytest.mark.parametrize("compiler", ["copies", pytest.param("real", marks=pytest.mark.long)])
 def test_processes_that_start_together_compile_once_even_over_a_damaged_file(
-    compiled, start, tmp_path, monkeypatch, compiler
+    available, start, tmp_path, monkeypatch, compiler
 ):
-    whole = fused.library_path()
+    whole = compiled.library_path()
     content = whole.read_bytes()
     words = [whole] if compiler == "copies" else []
     cache = tmp_path / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    path = fused.library_path()
+    path = compiled.library_path()
     (path.parent / "compiling-killed").mkdir(parents=True)
     middle = len(content) // 2
     path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
@@ -171,10 +172,12 @@ def test_processes_that_start_together_compile_once_even_over_a_damaged_file(
 
 
 @needs_compiler
-def test_compiling_does_not_change_where_the_library_is_looked_for(compiled, tmp_path, monkeypatch):
-    whole = fused.library_path()
+def test_compiling_does_not_change_where_the_library_is_looked_for(
+    available, tmp_path, monkeypatch
+):
+    whole = compiled.library_path()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    path = fused.library_path()
+    path = compiled.library_path()
 
     def load(name, sources, extra_cflags, extra_ldflags, build_directory, **_):
         extra_cflags.append("-I/torch")  # as torch does
@@ -182,9 +185,9 @@ def test_compiling_does_not_change_where_the_library_is_looked_for(compiled, tmp
         shutil.copy(whole, f"{build_directory}/{name}.so")
 
     monkeypatch.setattr(cpp_extension, "load", load)
-    assert fused.is_available.__wrapped__()
+    assert compiled.is_available.__wrapped__()
     assert path.read_bytes() == whole.read_bytes()
-    assert fused.library_path() == path
+    assert compiled.library_path() == path
 
 
 def test_without_a_compiler_the_eager_path_runs_and_one_line_says_so(start, tmp_path):
@@ -193,13 +196,13 @@ def test_without_a_compiler_the_eager_path_runs_and_one_line_says_so(start, tmp_
     out, err = missing.communicate()
     assert out.startswith("False ")
     assert err.splitlines() == [
-        "the fused recurrence is not used, which only costs speed: "
+        "the compiled passes are not used, which only costs speed: "
         "there is no C++ compiler (no-such-compiler)"
     ]
     other, err = turned_off.communicate()
     assert other == out
     assert err.splitlines() == [
-        "the fused recurrence is turned off by CHARRNN_FUSED=0, which only costs speed"
+        "the compiled passes are turned off by CHARRNN_FUSED=0, which only costs speed"
     ]
 
 
@@ -207,7 +210,7 @@ def test_asking_for_the_passes_leaves_small_numbers_alone_and_preparing_flushes_
     try:
         torch.set_flush_denormal(False)
         tiny = torch.tensor(1e-39)
-        fused.is_available.__wrapped__()
+        compiled.is_available.__wrapped__()
         assert tiny / 2 > 0
         prepare_cpu()
         assert tiny / 2 == 0
@@ -219,9 +222,9 @@ def test_a_compiler_that_fails_is_reported_in_one_line(tmp_path, monkeypatch, ca
     monkeypatch.setenv("CXX", "false")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with caplog.at_level(logging.WARNING):
-        assert not fused.is_available.__wrapped__()
+        assert not compiled.is_available.__wrapped__()
     (message,) = caplog.messages
-    assert message.startswith("the fused recurrence is not used, which only costs speed: ")
+    assert message.startswith("the compiled passes are not used, which only costs speed: ")
     assert "\n" not in message
 
 
@@ -231,10 +234,10 @@ def test_a_compiler_that_hangs_is_not_waited_for(tmp_path, monkeypatch, caplog):
     compiler.chmod(0o755)
     monkeypatch.setenv("CXX", str(compiler))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(fused, "PATIENCE", 0.2)
-    assert not fused.is_available.__wrapped__()
+    monkeypatch.setattr(compiled, "PATIENCE", 0.2)
+    assert not compiled.is_available.__wrapped__()
     assert caplog.messages == [
-        "the fused recurrence is not used, which only costs speed: "
+        "the compiled passes are not used, which only costs speed: "
         f"the C++ compiler ({compiler}) has not ended after 0.2 seconds"
     ]
 
@@ -243,10 +246,10 @@ def test_a_compiler_that_hangs_is_not_waited_for(tmp_path, monkeypatch, caplog):
 def test_source_that_does_not_compile_is_reported_in_one_line(tmp_path, monkeypatch, caplog):
     source = tmp_path / "fused.cpp"
     source.write_text("int main() { return no_such_name; }")
-    monkeypatch.setattr(fused, "SOURCE", source)
+    monkeypatch.setattr(compiled, "SOURCES", [source])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with caplog.at_level(logging.WARNING):
-        assert not fused.is_available.__wrapped__()
+        assert not compiled.is_available.__wrapped__()
     (message,) = caplog.messages
     assert "no_such_name" in message
     assert "\n" not in message

@@ -13,7 +13,7 @@ import torch
 from helpers import random_arrays
 from omegaconf import OmegaConf
 
-from charrnn.backbone import lstm_fused
+from charrnn.backbone import compiled
 from charrnn.backbone.network import Backbone
 from charrnn.callbacks import evaluation
 from charrnn.data.corpora.base import TextFile
@@ -84,7 +84,7 @@ def test_a_run_leaves_its_table_configuration_provenance_and_weights(config):
     provenance = json.loads((folder.path / "provenance.json").read_text())
     assert provenance["packages"]["torch"] == torch.__version__
     assert provenance["machine"]["threads"] == 1
-    assert provenance["recurrence"] == ("fused" if lstm_fused.is_available() else "torch")
+    assert provenance["recurrence"] == ("fused" if compiled.is_available() else "torch")
     for procedure in ("windowed", "progressive"):
         sample = (folder.path / f"sample-{procedure}.txt").read_text()
         assert len(sample) == 100 + 5

@@ -1,6 +1,6 @@
 """What makes recurrent layers fast, and can be switched off: torch's own operations give the same.
 
-On a CPU that is the compiled passes of charrnn.backbone.lstm_fused; on a GPU the kernels of
+On a CPU that is the passes of charrnn.backbone.compiled; on a GPU the kernels of
 charrnn.backbone.lstm_triton and the CUDA graphs of charrnn.backbone.cuda_graphs.
 """
 

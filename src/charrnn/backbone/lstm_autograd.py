@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from charrnn.backbone import lstm_eager as eager
 from charrnn.backbone import lstm_fused as fused
-from charrnn.backbone.acceleration import DTYPES, is_eager_only
+from charrnn.backbone.compiled import can_compute, is_available
 from charrnn.backbone.cuda_graphs import replay
 from charrnn.backbone.precision import without_autocast
 from charrnn.backbone.state import State
@@ -33,7 +33,7 @@ def prepare_cpu() -> None:
     long, and change no result.
     """
     torch.set_flush_denormal(True)
-    fused.is_available()
+    is_available()
 
 
 def run(
@@ -97,8 +97,7 @@ def step_(
 
 def _passes(like: Tensor) -> ModuleType:
     """The module with the passes for the device and precision of ``like``."""
-    fits = like.device.type == "cpu" and like.dtype in DTYPES and not is_eager_only()
-    return fused if fits and fused.is_available() else eager
+    return fused if can_compute(like) else eager
 
 
 class _Recurrence(torch.autograd.Function):

@@ -1,48 +1,14 @@
-"""The recurrent layer's passes in C++ (lstm_fused.cpp), compiled at first use and cached."""
+"""The recurrent layer's passes in C++ (lstm_fused.cpp); see charrnn.backbone.compiled."""
 
 from __future__ import annotations
 
-import functools
-import logging
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
-import ninja
-import platformdirs
 import torch
-from filelock import FileLock
 from torch import Tensor
 
-from charrnn.errors import reason
-from charrnn.files import read_file, write_atomically
-from charrnn.seals import Damaged, prove, sha256_of
-
-log = logging.getLogger(__name__)
-
-SOURCE = Path(__file__).with_suffix(".cpp")
 PEEPHOLES = ("none", "paper", "lasagne")
 """In the order of lstm_fused.cpp's enumeration."""
-PATIENCE = 60
-"""Seconds that a C++ compiler may take for an empty file."""
-
-# None of these lets the compiler reorder a sum.
-FLAGS = ("-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
-# On other systems, lstm_fused.cpp runs on one thread.
-THREADS = ("-fopenmp",) if sys.platform == "linux" else ()
-# By what torch itself found usable instead of -march=native: machines may share a cache folder.
-VECTOR_WIDTH = {
-    "AVX2": ("-mavx2", "-mfma"),
-    "AVX512": (
-        *(f"-mavx512{extension}" for extension in ("f", "dq", "bw", "vl")),
-        "-mfma",
-        "-mprefer-vector-width=512",
-    ),
-}
 
 
 def forward(*arguments: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -63,103 +29,3 @@ def step_(*arguments: Any) -> None:
     inputs, tokens_B, before, after, W_hid_HG, W_peep_3H, peepholes = arguments
     kind = PEEPHOLES.index(peepholes)
     torch.ops.charrnn.step_(inputs, tokens_B, *before, *after, W_hid_HG, W_peep_3H, kind)
-
-
-@functools.cache
-def is_available() -> bool:
-    """Return whether the fused passes can be used; if not, log why in one line.
-
-    The first call in a process loads them, and compiles them if necessary. ``CHARRNN_FUSED=0`` in
-    the environment turns them off.
-    """
-    if os.environ.get("CHARRNN_FUSED") == "0":
-        log.info("the fused recurrence is turned off by CHARRNN_FUSED=0, which only costs speed")
-        return False
-    try:
-        _load_library()
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        problem = reason(error)
-        lines = [line for line in problem.splitlines() if " error: " in line] or [problem]
-        log.warning("the fused recurrence is not used, which only costs speed: %s", lines[0])
-        return False
-    return True
-
-
-def library_path() -> Path:
-    """The compiled passes: in a folder for each source, torch version and kind of processor."""
-    key = sha256_of("\n".join([torch.__version__, *_flags(), SOURCE.read_text()]).encode())
-    return platformdirs.user_cache_path("charrnn") / "fused" / key[:16] / "fused.so"
-
-
-def _require_an_end(compiler: str) -> None:
-    """Refuse a compiler that hangs, for which torch would wait without end.
-
-    Raises:
-        OSError: if nothing at all takes it longer than `PATIENCE`.
-    """
-    nothing = [compiler, "-x", "c++", "-fsyntax-only", os.devnull]
-    try:
-        subprocess.run(nothing, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
-    except subprocess.TimeoutExpired as error:
-        hangs = f"the C++ compiler ({compiler}) has not ended after {PATIENCE} seconds"
-        raise OSError(hangs) from error
-
-
-def _flags() -> list[str]:
-    return [*FLAGS, *THREADS, *VECTOR_WIDTH.get(torch.backends.cpu.get_cpu_capability(), ())]
-
-
-def _load_library() -> None:
-    library = library_path()
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(library.with_name("lock")):
-        if library.exists():
-            if _is_intact(library):
-                torch.ops.load_library(library)
-                return
-            log.warning("%s is damaged and is compiled again.", library)
-        _compile(library)
-
-
-def _is_intact(library: Path) -> bool:
-    """Whether the library is the one that was compiled; loading another can kill the process."""
-    try:
-        prove(read_file(library), read_file(_digest_file(library)).hex())
-    except (FileNotFoundError, Damaged):
-        return False
-    return True
-
-
-def _digest_file(library: Path) -> Path:
-    return library.with_suffix(".sha256")
-
-
-def _compile(library: Path) -> None:
-    """Compile the passes, load them, and keep them as ``library``."""
-    # Slow to import, and rarely needed.
-    from torch.utils import cpp_extension
-
-    compiler = cpp_extension.get_cxx_compiler()
-    if not shutil.which(compiler):
-        raise OSError(f"there is no C++ compiler ({compiler})")
-    _require_an_end(compiler)
-    log.info("compiling the fused recurrence, once for this machine")
-    path = os.environ["PATH"]
-    os.environ["PATH"] = os.pathsep.join([ninja.BIN_DIR, path])
-    try:
-        for left_over in library.parent.glob("compiling-*"):  # by a killed process
-            shutil.rmtree(left_over)
-        with tempfile.TemporaryDirectory(prefix="compiling-", dir=library.parent) as folder:
-            cpp_extension.load(
-                "fused",
-                [str(SOURCE)],
-                extra_cflags=_flags(),
-                extra_ldflags=list(THREADS),  # a copy, because torch extends it
-                build_directory=folder,
-                is_python_module=False,
-            )
-            compiled = Path(folder, "fused.so")
-            write_atomically(_digest_file(library), bytes.fromhex(sha256_of(read_file(compiled))))
-            os.replace(compiled, library)
-    finally:
-        os.environ["PATH"] = path

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from charrnn.backbone import dense_fused
 from charrnn.backbone.layer import RecurrentLayer
 from charrnn.backbone.lstm import PeepholeLSTM
 from charrnn.backbone.precision import without_autocast
@@ -16,10 +17,6 @@ from charrnn.schema.fields import Peepholes, check_arguments
 
 LEAKINESS = 0.01
 """Slope of the leaky ReLU below zero (Table 3)."""
-LARGE = 8 << 20
-"""Bytes of the hidden dense layer's result from which a CPU computes some of its rows at a time."""
-AT_A_TIME = 5 << 18
-"""Bytes of these rows. Measured on a core with 2 MiB of its own cache."""
 
 
 class Network(nn.Module):
@@ -140,40 +137,15 @@ class Network(nn.Module):
         return x, trajectory
 
     def readout(self, hidden: Tensor) -> Tensor:
-        """Apply the dense layers: from hidden states (..., H) to logits (..., |V|).
-
-        On a CPU the layers take many rows in several calls, see `rows_at_a_time`.
-        """
-        shape = hidden.shape[:-1]
-        most = rows_at_a_time(shape.numel(), self.arguments["dense_size"], hidden)
-        if most >= shape.numel():
-            return self._dense_layers(hidden)
-        parts = hidden.flatten(0, -2).split(most)
-        return torch.cat([self._dense_layers(part) for part in parts]).unflatten(0, shape)
-
-    def _dense_layers(self, hidden: Tensor) -> Tensor:
+        """Apply the dense layers: from hidden states (..., H) to logits (..., |V|)."""
         if self.dense is not None:
+            drops = self.training and self.dropout.p > 0
+            if not drops and dense_fused.fits(hidden, self.dense, self.output):
+                return dense_fused.logits(hidden, self.dense, self.output, LEAKINESS)
             hidden = self.dense(self.dropout(hidden))
             # In place, because this is the largest array of a training step.
             hidden = nn.functional.leaky_relu(hidden, LEAKINESS, inplace=True)
         return self.output(self.dropout(hidden))
-
-
-def rows_at_a_time(rows: int, dense_size: int | None, like: Tensor) -> int:
-    """How many rows go through the dense layers at a time: all of them, unless they are many.
-
-    The hidden dense layer's result is the largest array of a training step. If it does not fit into
-    the cache, a CPU waits for memory in every pass over it, forward and backward.
-
-    Args:
-        rows: how many there are.
-        dense_size: units in the hidden dense layer; None if there is no such layer.
-        like: a tensor of the same precision and on the same device.
-    """
-    row = (dense_size or 0) * like.element_size()
-    if like.device.type != "cpu" or rows * row < LARGE:
-        return rows
-    return max(1, AT_A_TIME // row)
 
 
 class Backbone(Network):

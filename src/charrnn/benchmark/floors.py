@@ -20,7 +20,7 @@ from typing import Concatenate, ParamSpec
 import torch
 from torch import Tensor
 
-from charrnn.backbone.network import rows_at_a_time
+from charrnn.backbone.dense_fused import rows_at_a_time
 from charrnn.benchmark.case import Case
 from charrnn.evaluation.perplexity import STEPS
 
@@ -97,7 +97,8 @@ class _Forward:
     def parts(self, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
         """The rows that the network's dense layers take at a time, of each tensor."""
         rows, dense_size = self.dense_ND.shape
-        most = rows_at_a_time(rows, dense_size, self.dense_ND)
+        on_cpu = self.dense_ND.device.type == "cpu"
+        most = rows_at_a_time(dense_size, self.dense_ND) if on_cpu else rows
         return zip(*(tensor.split(most) for tensor in tensors), strict=True)
 
     def __call__(self) -> None:
@@ -113,7 +114,7 @@ def train_step(case: Case) -> Products:
     the recurrent weights' gradient. Layers above the first: once (TB, H) x (H, G) for their input,
     and (TB, G) x (G, H) and (H, TB) x (TB, G) for its gradients. Dense layers: (TB, H) x (H, D) and
     (TB, D) x (D, V), and for each of these the two products of its gradients; a part of the TB rows
-    at a time where the network does so, see charrnn.backbone.network.rows_at_a_time.
+    at a time where the network does so, see charrnn.backbone.dense_fused.
     """
     T, B = case.k2, case.batch
     weights = _Weights(case)

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins import CheckpointIO
 
-from charrnn.backbone import lstm_fused as fused
+from charrnn.backbone import compiled
 from charrnn.backbone.acceleration import triton_works
 from charrnn.callbacks.clock import Clock, finish_queued_work
 from charrnn.errors import CannotRead
@@ -165,5 +165,5 @@ def computed_on() -> str:
     if torch.cuda.is_initialized():
         kernels = "Triton's" if triton_works() else "torch's"
         return f"{torch.cuda.get_device_name()}, {kernels} kernels"
-    passes = "fused" if fused.is_available() else "eager"
+    passes = "fused" if compiled.is_available() else "eager"
     return f"a CPU with threads={torch.get_num_threads()}, {passes} passes"

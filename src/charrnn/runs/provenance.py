@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from charrnn import __version__
-from charrnn.backbone import lstm_fused
+from charrnn.backbone import compiled
 from charrnn.backbone.acceleration import triton_works
 from charrnn.devices import Place
 
@@ -54,7 +54,7 @@ def provenance(corpus: dict[str, Any], place: Place) -> dict[str, Any]:
 def _recurrence(place: Place) -> str:
     if place.gpu is not None:
         return "triton" if triton_works() else "torch"
-    return "fused" if lstm_fused.is_available() else "torch"
+    return "fused" if compiled.is_available() else "torch"
 
 
 def machine() -> dict[str, Any]:
