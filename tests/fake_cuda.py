@@ -3,17 +3,8 @@
 Like a GPU's, they refuse to be computed with together with tensors that are elsewhere, and it is
 noted where a program waits for the GPU.
 
-torch's own fake tensors cannot take its place. They have no values, so that nothing that draws or
-reads a number can run. And in a torch that was built without CUDA (seen with 2.13) this
-
-    with FakeTensorMode():
-        torch.ones(2, 3, device="cuda")[0]
-
-raises "PyTorch is not linked with support for cuda devices", and so does `copy_`, without which no
-cell can write its state. With `torch.ones(3, device="cuda", requires_grad=True).sum()` in place of
-the second line the same error is thrown where nothing can catch it, and ends the process. A device
-guard for CUDA that does nothing, registered from C++, lets tensors be sliced. `backward()` still
-fails then: "Cannot access accelerator device when none is available".
+torch's own fake tensors cannot take its place, since they have no values, so that nothing that draws
+or reads a number can run. What can run on them does so in test_fake_tensors.py.
 """
 
 from __future__ import annotations
