@@ -3,8 +3,8 @@
 Like a GPU's, they refuse to be computed with together with tensors that are elsewhere, and it is
 noted where a program waits for the GPU.
 
-torch's own fake tensors cannot take its place, since they have no values, so that nothing that draws
-or reads a number can run. What can run on them does so in test_fake_tensors.py.
+torch's own fake tensors cannot take its place: they have no values, so that nothing can run that
+draws or reads a number. What can run on them does so in test_fake_tensors.py.
 """
 
 from __future__ import annotations

@@ -132,6 +132,13 @@ def test_layers_that_a_user_has_changed_are_called(backbone):
     torch.testing.assert_close(other.readout(x), expected, **TOLERANCE)
 
 
+def test_without_compiled_passes_rows_are_divided_too(backbone):
+    seen = []
+    backbone.dense.register_forward_hook(lambda layer, inputs, result: seen.append(len(result)))
+    backbone.readout(torch.zeros(2 * ROWS + 1, H, dtype=torch.float64))
+    assert seen == [ROWS, ROWS, 1]
+
+
 def test_how_many_rows_are_computed_at_a_time():
     like = torch.zeros(())
     assert rows_at_a_time(1024, like) == 160  # 640 KiB in single precision

@@ -54,8 +54,8 @@ def test_the_row_of_avx2_is_of_a_table_of_its_own():
 
 def test_a_cell_of_torchs_is_compared_with_ours():
     place = {"loop": "train-step-gru", "implementation": "nn.GRU", "r": "1", "gamma": "128"}
-    (row,) = rows_of("figures/benchmark-cells.csv", **place)
-    known = printed("benchmark-cells", "GRU: the time of `nn.GRU` / ours")["gamma 128, r 1"]
+    (row,) = rows_of("figures/benchmark.csv", **place)
+    known = printed("cells", "GRU: the time of `nn.GRU` / ours")["gamma 128, r 1"]
     middle, lower, _, upper = known.replace("(", "").replace(")", "").split()
     for text, end in ((middle, ""), (lower, "_q1"), (upper, "_q3")):
         assert float(text) == pytest.approx(float(row[f"ratio_to_ours{end}"]), abs=0.005)

@@ -6,7 +6,7 @@ A column is an architecture: the paper's two widths, each with one and two layer
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +30,11 @@ LOOPS = (
     ("progressive sampling", "benchmark", "sampling-progressive", "ours"),
 )
 """Rows of `loops`: title, table, loop and implementation."""
+PACE = (
+    ("with AVX-512", "benchmark", "train-step", "ours"),
+    ("the same, limited to AVX2", "benchmark-avx2", "train-step", "ours"),
+)
+"""Rows of `pace`."""
 STEPS = {"LSTM": "train-step", "GRU": "train-step-gru", "RNN": "train-step-rnn"}
 """The benchmark's loops that time a training step of a cell."""
 ON_A_GPU = {
@@ -61,10 +66,19 @@ OF_TABLE4 = (
 
 def loops() -> Iterator[str]:
     """What each loop takes, relative to its matrix products and to torch.nn.LSTM."""
-    tables = {name: _measured(name) for name in {name for _, name, _, _ in LOOPS}}
-    yield from markdown_head("one thread; our time / products, our time / `nn.LSTM`", *HEADS)
-    for title, name, loop, implementation in LOOPS:
-        rows = _of_architectures(tables[name], loop=loop, implementation=implementation)
+    yield from _ratios("one thread; our time / products, our time / `nn.LSTM`", LOOPS)
+
+
+def pace() -> Iterator[str]:
+    """What a training step takes, with either kind of processor."""
+    machine = _measured("benchmark")["machine"].iloc[0]
+    yield from _ratios(f"{machine}, one thread; our time / products, our time / `nn.LSTM`", PACE)
+
+
+def _ratios(heading: str, lines: Iterable[tuple[str, str, str, str]]) -> Iterator[str]:
+    yield from markdown_head(heading, *HEADS)
+    for title, name, loop, implementation in lines:
+        rows = _of_architectures(_measured(name), loop=loop, implementation=implementation)
         yield markdown_row(
             title,
             *(f"{row.ratio_to_floor:.2f}, {row.ratio_to_nn_lstm:.2f}" for row in rows.itertuples()),
@@ -73,7 +87,7 @@ def loops() -> Iterator[str]:
 
 def cells() -> Iterator[str]:
     """A training step of each cell that torch has, over its products, and torch's over it."""
-    table = _measured("benchmark-cells")
+    table = _measured("benchmark")
     yield from markdown_head(f"{table['machine'].iloc[0]}, one thread", *HEADS)
     for cell, loop in STEPS.items():
         for title, implementation, column in (
@@ -161,7 +175,8 @@ def _of_architectures(table: pd.DataFrame, **place: str) -> pd.DataFrame:
 
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "loops": loops,
-    "benchmark-cells": cells,
+    "pace": pace,
+    "cells": cells,
     "benchmark-gpu": gpu,
     "benchmark-together": together,
     "table4": table4,

@@ -137,11 +137,24 @@ class Network(nn.Module):
         return x, trajectory
 
     def readout(self, hidden: Tensor) -> Tensor:
-        """Apply the dense layers: from hidden states (..., H) to logits (..., |V|)."""
+        """Apply the dense layers: from hidden states (..., H) to logits (..., |V|).
+
+        On a CPU the layers take some of the rows at a time, see charrnn.backbone.dense_fused.
+        """
+        if self.dense is None or hidden.device.type != "cpu":
+            return self._dense_layers(hidden)
+        drops = self.training and self.dropout.p > 0
+        if not drops and dense_fused.fits(hidden, self.dense, self.output):
+            return dense_fused.logits(hidden, self.dense, self.output, LEAKINESS)
+        most = dense_fused.rows_at_a_time(self.dense.out_features, hidden)
+        shape = hidden.shape[:-1]
+        if shape.numel() <= most:
+            return self._dense_layers(hidden)
+        parts = hidden.flatten(0, -2).split(most)
+        return torch.cat([self._dense_layers(part) for part in parts]).unflatten(0, shape)
+
+    def _dense_layers(self, hidden: Tensor) -> Tensor:
         if self.dense is not None:
-            drops = self.training and self.dropout.p > 0
-            if not drops and dense_fused.fits(hidden, self.dense, self.output):
-                return dense_fused.logits(hidden, self.dense, self.output, LEAKINESS)
             hidden = self.dense(self.dropout(hidden))
             # In place, because this is the largest array of a training step.
             hidden = nn.functional.leaky_relu(hidden, LEAKINESS, inplace=True)

@@ -97,8 +97,9 @@ class _Forward:
     def parts(self, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
         """The rows that the network's dense layers take at a time, of each tensor."""
         rows, dense_size = self.dense_ND.shape
-        on_cpu = self.dense_ND.device.type == "cpu"
-        most = rows_at_a_time(dense_size, self.dense_ND) if on_cpu else rows
+        most = rows_at_a_time(dense_size, self.dense_ND)
+        if rows <= most or self.dense_ND.device.type != "cpu":
+            return [tensors]
         return zip(*(tensor.split(most) for tensor in tensors), strict=True)
 
     def __call__(self) -> None:
