@@ -210,10 +210,10 @@ def started(*words, flags=(), **environment) -> Iterator[subprocess.Popen[bytes]
 
 @pytest.fixture(params=["fused", "eager"])
 def passes(request):
-    """With the recurrence's compiled passes, and again with torch's operations."""
+    """With the compiled passes, and again with torch's operations."""
     if request.param == "fused":
         if not compiled.is_available():
-            pytest.skip("the compiled passes cannot be compiled here")
+            pytest.skip("there is no C++ compiler here")
         yield
     else:
         with eager_only():

@@ -102,7 +102,7 @@ def test_a_later_call_leaves_earlier_results_and_their_gradients_as_they_are(cel
 
 
 def product_and_sine(x, y, factor):
-    """A function with results that may not be used, and one argument that is no tensor."""
+    """Two results, of which a caller may use one; and one argument is no tensor."""
     return x * y * factor, y.sin()
 
 
@@ -122,6 +122,14 @@ def test_gradients_are_those_of_autograd():
     dx, dy = torch.autograd.grad(sine.sum(), (x, y), allow_unused=True)
     assert dx is None
     assert dy == pytest.approx(y.detach().cos())
+
+
+def test_a_second_derivative_is_refused():
+    x = torch.rand(3, dtype=torch.float64, requires_grad=True)
+    product, _ = replay_with_gradients(product_and_sine, x, x, 2.0)
+    (dx,) = torch.autograd.grad(product.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        dx.sum().backward()
 
 
 def test_only_the_gradients_that_are_needed_are_computed():

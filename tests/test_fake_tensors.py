@@ -47,11 +47,11 @@ def pretend_cuda(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def on_fake_tensors(pretend_cuda, monkeypatch):
-    # Fake tensors cannot be pinned, which only says how fast they are copied.
+    # Fake tensors cannot be pinned, which would only make copies faster.
     monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
-    # The CPU's tensors have no values here either, but one start is drawn by such a number.
+    # The CPU's tensors have no values here either, but start=passed draws such a number.
     monkeypatch.setattr(torch, "randint", lambda *_: 1)
-    # The first backward pass of a process starts a thread for every device, here for none.
+    # The first backward pass of a process starts a thread for each device; here there is none yet.
     torch.ones((), requires_grad=True).backward()
     with contextlib.ExitStack() as entered:
         pretend_cuda(True)
@@ -84,15 +84,15 @@ def train_two_batches(make, cell, layers=1, optimizer="adam"):
 
         scheme.optimizer_step(0, number, made, closure)
     assert learns == {name for name, p in backbone.named_parameters() if p.requires_grad}
-    states = (
-        part for layers in (scheme.carried, scheme.reached) for layer in layers for part in layer
-    )
-    assert all(part.is_cuda for part in states)
+    states = [*scheme.carried, *scheme.reached]
+    assert all(part.is_cuda for layer in states for part in layer)
+    return scheme
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_trains(cell):
-    train_two_batches(ALL_OF_4, CELLS[cell], layers=2)
+    scheme = train_two_batches(ALL_OF_4, CELLS[cell], layers=2)
+    assert len(scheme.carried) == 2
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

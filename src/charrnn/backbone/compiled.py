@@ -73,7 +73,7 @@ def is_available() -> bool:
 
 
 def library_path() -> Path:
-    """The compiled passes: in a folder for each source, torch version and kind of processor."""
+    """The compiled passes: in a folder for each text, version of torch and kind of processor."""
     sources = (source.read_text() for source in SOURCES)
     key = sha256_of("\n".join([torch.__version__, *_flags(), *sources]).encode())
     return platformdirs.user_cache_path("charrnn") / "fused" / key[:16] / "fused.so"

@@ -62,7 +62,7 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
         if len(_recorded) == MOST:
             _forget()
         _recorded[key] = None
-        # Contiguous as in a graph: with other strides other kernels, and so other last bits.
+        # Contiguous as in a graph: other strides can select other kernels, which round differently.
         return function(*_each(Tensor.contiguous, arguments), **in_place)
     # Memory that belongs to inference mode could not be written to outside of it.
     with torch.inference_mode(False), torch.no_grad():
@@ -80,8 +80,8 @@ def replay(function: Callable[..., Any], *arguments: Any, **in_place: Tensor | N
 def _forget() -> None:
     """Drop all graphs, once the GPU has finished the replays that use their memory.
 
-    And the memory of cuBLAS: it is part of a graph that was dropped. The next graph would use it
-    all the same, and Lightning frees it at the end of a run.
+    cuBLAS's workspace is freed as well. It was allocated within a graph that is now dropped; later
+    graphs would still use it, and Lightning frees it at the end of a run.
     """
     torch.cuda.synchronize()
     _recorded.clear()

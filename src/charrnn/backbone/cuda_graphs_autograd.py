@@ -20,10 +20,11 @@ def replay_with_gradients(
     """`charrnn.backbone.cuda_graphs.replay` of a function whose gradients are autograd's.
 
     The backward pass is a graph, too. It computes the function once more, so that nothing but the
-    arguments is kept for it. Where there are no graphs, this is an ordinary call.
+    arguments is kept for it, and without autocast. On a GPU the result can be differentiated once;
+    a second time is an error. Where there are no graphs, this is an ordinary call.
 
     Args:
-        function: as for `replay`.
+        function: as for `replay`, and the same object each time: not one that is made for the call.
         *arguments: tensors, None and hashable values.
         **in_place: tensors that the backward pass changes.
 

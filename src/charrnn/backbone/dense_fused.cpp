@@ -22,7 +22,7 @@ constexpr int64_t BLOCK = 256;
 
 template <typename Work>
 void for_blocks(int64_t rows, int64_t D, const Work& work) {
-  // Waking a thread only pays off for a few ten thousand numbers.
+  // Waking a thread only pays off for some tens of thousands of numbers.
   const int64_t blocks = (D + BLOCK - 1) / BLOCK;
   const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, rows * BLOCK));
   at::parallel_for(0, blocks, grain, [&](int64_t first, int64_t last) {
@@ -76,14 +76,14 @@ std::tuple<Tensor, Tensor> forward(const Tensor& hidden_NH, const Tensor& W_DH,
   const int64_t N = hidden_NH.size(0), D = W_DH.size(0);
   const Tensor active_ND = at::empty({keep ? N : std::min(N, at_a_time), D}, W_DH.options());
   Tensor logits_NV = at::empty({N, W_out_VD.size(0)}, W_DH.options());
-  const Tensor W_HD = W_DH.t(), W_out_DV = W_out_VD.t();
+  const Tensor W_HD = W_DH.t(), W_out_DV = W_out_VD.t(), bias = bias_D.contiguous();
   of_precision(W_DH, [&]<typename Real>() {
     for (int64_t n = 0; n < N; n += at_a_time) {
       const int64_t rows = std::min(at_a_time, N - n);
       Tensor active = active_ND.narrow(0, keep ? n : 0, rows), logits = logits_NV.narrow(0, n, rows);
       at::mm_out(active, hidden_NH.narrow(0, n, rows), W_HD);
       for_blocks(rows, D, [&](int64_t begin, int64_t end) {
-        activate(active.data_ptr<Real>(), bias_D.data_ptr<Real>(), static_cast<Real>(slope), rows,
+        activate(active.data_ptr<Real>(), bias.data_ptr<Real>(), static_cast<Real>(slope), rows,
                  D, begin, end);
       });
       at::addmm_out(logits, bias_out_V, active, W_out_DV);

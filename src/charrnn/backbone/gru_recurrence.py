@@ -1,8 +1,8 @@
 """The recurrence of a GRU layer, given its sums over the inputs; equations and shapes as in gru.
 
 `run` has a hand-written backward pass. `run_normalised`, which few will use, leaves it to autograd:
-charrnn.backbone.cuda_graphs_autograd calls it.
-The reset gate comes after the matrix product if there is a bias ``b_new_H`` that it multiplies.
+charrnn.backbone.cuda_graphs_autograd calls it. The reset gate comes after the matrix product if
+there is a bias ``b_new_H`` that it multiplies.
 """
 
 from __future__ import annotations

@@ -143,10 +143,9 @@ class Network(nn.Module):
         """
         if self.dense is None or hidden.device.type != "cpu":
             return self._dense_layers(hidden)
-        drops = self.training and self.dropout.p > 0
-        if not drops and dense_fused.fits(hidden, self.dense, self.output):
+        if dense_fused.fits(hidden, self.dense, self.dropout, self.output):
             return dense_fused.logits(hidden, self.dense, self.output, LEAKINESS)
-        most = dense_fused.rows_at_a_time(self.dense.out_features, hidden)
+        most = dense_fused.rows_at_a_time(self.arguments["dense_size"], hidden)
         shape = hidden.shape[:-1]
         if shape.numel() <= most:
             return self._dense_layers(hidden)
@@ -156,8 +155,10 @@ class Network(nn.Module):
     def _dense_layers(self, hidden: Tensor) -> Tensor:
         if self.dense is not None:
             hidden = self.dense(self.dropout(hidden))
-            # In place, because this is the largest array of a training step.
-            hidden = nn.functional.leaky_relu(hidden, LEAKINESS, inplace=True)
+            # In place, because this is the largest array of a training step; torch forbids it
+            # where a user's hook has seen that array.
+            in_place = not dense_fused.is_changed(self.dense)
+            hidden = nn.functional.leaky_relu(hidden, LEAKINESS, inplace=in_place)
         return self.output(self.dropout(hidden))
 
 
