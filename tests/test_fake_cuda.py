@@ -96,6 +96,22 @@ def optimizer_of(name):
     return make if make.keywords.get("fused") or "lasagne" in name else partial(make, foreach=True)
 
 
+def train_on(batch, scheme, optimizer, number):
+    """The loss of a batch; its gradients stay where they are."""
+    losses = []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = scheme.training_step(batch)
+        loss.backward()
+        losses.append(loss.detach())
+        return loss
+
+    scheme.optimizer_step(0, number, optimizer, closure)
+    (loss,) = losses
+    return loss
+
+
 def trained(make, backbone, device, optimizer="adam"):
     """Losses, weights and states after four batches, and where the last two waited."""
     torch.manual_seed(0)
@@ -106,15 +122,7 @@ def trained(make, backbone, device, optimizer="adam"):
         if n == 2:  # constants have been copied
             FakeCuda.now.waits.clear()
         batch = Batch(tokens_TB[n % 2, :-1], tokens_TB[n % 2, 1:], number=n % 2)
-
-        def closure(batch=batch):
-            made.zero_grad()
-            loss = scheme.training_step(batch)
-            loss.backward()
-            losses.append(loss.detach())
-            return loss
-
-        scheme.optimizer_step(0, n, made, closure)
+        losses.append(train_on(batch, scheme, made, n))
     waits = [*FakeCuda.now.waits]
     values = [*losses, *scheme.parameters()]
     values += [x for layers in (scheme.carried, scheme.reached) for layer in layers for x in layer]

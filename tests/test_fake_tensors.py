@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_fake_cuda import ALL_OF_4, CELLS, OPTIMIZERS, SCHEMES, V, optimizer_of
+from test_fake_cuda import ALL_OF_4, CELLS, OPTIMIZERS, SCHEMES, V, optimizer_of, train_on
 from torch._subclasses import FakeTensorMode
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
@@ -70,19 +70,10 @@ def train_two_batches(make, cell, layers=1, optimizer="adam"):
     made, learns = scheme.configure_optimizers(), set()
     for number in range(2):
         tokens_TB = torch.zeros(4, 3, dtype=torch.int64, device="cuda")
-        batch = Batch(tokens_TB[:-1], tokens_TB[1:], number)
-
-        def closure(batch=batch):
-            made.zero_grad()
-            loss = scheme.training_step(batch)
-            loss.backward()
-            gradients = {name: p.grad for name, p in backbone.named_parameters()}
-            given = {name for name, gradient in gradients.items() if gradient is not None}
-            assert all(gradients[name].is_cuda for name in given)
-            learns.update(given)
-            return loss
-
-        scheme.optimizer_step(0, number, made, closure)
+        train_on(Batch(tokens_TB[:-1], tokens_TB[1:], number), scheme, made, number)
+        given = {name: p.grad for name, p in backbone.named_parameters() if p.grad is not None}
+        assert all(gradient.is_cuda for gradient in given.values())
+        learns.update(given)
     assert learns == {name for name, p in backbone.named_parameters() if p.requires_grad}
     states = [*scheme.carried, *scheme.reached]
     assert all(part.is_cuda for layer in states for part in layer)

@@ -115,6 +115,8 @@ def test_parameters_can_be_frozen(passes, backbone, frozen, create_graph):
     exact = torch.autograd.grad((by_hand(x, backbone) * weights).sum(), learned)
     for ours, expected in zip(found, exact, strict=True):
         torch.testing.assert_close(ours, expected, **TOLERANCE)
+    (backbone.readout(x) * weights).sum().backward()
+    assert backbone.get_parameter(frozen).grad is None
 
 
 def test_parameters_of_any_memory_are_read(passes, backbone):

@@ -28,6 +28,8 @@ from charrnn.seals import Damaged, prove, sha256_of
 log = logging.getLogger(__name__)
 
 SOURCES = tuple(Path(__file__).with_name(f"{name}_fused.cpp") for name in ("lstm", "dense"))
+SHARED = Path(__file__).with_name("fused.h")
+"""What they include."""
 PATIENCE = 60
 """Seconds that a C++ compiler may take for an empty file."""
 
@@ -73,8 +75,11 @@ def is_available() -> bool:
 
 
 def library_path() -> Path:
-    """The compiled passes: in a folder for each text, version of torch and kind of processor."""
-    sources = (source.read_text() for source in SOURCES)
+    """The compiled passes.
+
+    The folder differs with the text of the sources, the version of torch and the kind of processor.
+    """
+    sources = (source.read_text() for source in (*SOURCES, SHARED))
     key = sha256_of("\n".join([torch.__version__, *_flags(), *sources]).encode())
     return platformdirs.user_cache_path("charrnn") / "fused" / key[:16] / "fused.so"
 

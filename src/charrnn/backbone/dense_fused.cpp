@@ -4,31 +4,18 @@
 // So many rows are computed at a time that what lies between the two layers stays in the cache. The
 // matrix products are torch's.
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
-#include <algorithm>
-#include <cstdint>
 #include <tuple>
+
+#include "fused.h"
 
 namespace {
 
 using at::Tensor;
 
-// Units that a thread works on at a time. Threads divide the units among them, not the rows, so that
-// sums over rows always have the same order.
-constexpr int64_t BLOCK = 256;
-
-template <typename Work>
-void for_blocks(int64_t rows, int64_t D, const Work& work) {
-  // Waking a thread only pays off for some tens of thousands of numbers.
-  const int64_t blocks = (D + BLOCK - 1) / BLOCK;
-  const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(1, rows * BLOCK));
-  at::parallel_for(0, blocks, grain, [&](int64_t first, int64_t last) {
-    for (int64_t n = first; n < last; ++n) work(n * BLOCK, std::min(D, (n + 1) * BLOCK));
-  });
-}
+// Numbers for which waking a thread pays off: an element takes only a few operations.
+constexpr int64_t ENOUGH = 32768;
 
 // Adds the bias, and applies the leaky ReLU.
 template <typename Real>
@@ -62,17 +49,11 @@ void differentiate(Real* d_ND, const Real* active_ND, Real* dbias_D, Real slope,
   for (int64_t j = begin; j < end; ++j) dbias_D[j] += sums[j - begin];
 }
 
-template <typename Work>
-void of_precision(const Tensor& like, const Work& work) {
-  if (like.scalar_type() == at::kDouble) return work.template operator()<double>();
-  TORCH_CHECK(like.scalar_type() == at::kFloat, "unknown precision: ", like.scalar_type());
-  work.template operator()<float>();
-}
-
 // Logits (N, V), and the activations between the layers: all (N, D), or those of the last rows.
 std::tuple<Tensor, Tensor> forward(const Tensor& hidden_NH, const Tensor& W_DH,
                                    const Tensor& bias_D, const Tensor& W_out_VD,
-                                   const Tensor& bias_out_V, double slope, int64_t at_a_time, bool keep) {
+                                   const Tensor& bias_out_V, double slope, int64_t at_a_time,
+                                   bool keep) {
   const int64_t N = hidden_NH.size(0), D = W_DH.size(0);
   const Tensor active_ND = at::empty({keep ? N : std::min(N, at_a_time), D}, W_DH.options());
   Tensor logits_NV = at::empty({N, W_out_VD.size(0)}, W_DH.options());
@@ -82,7 +63,7 @@ std::tuple<Tensor, Tensor> forward(const Tensor& hidden_NH, const Tensor& W_DH,
       const int64_t rows = std::min(at_a_time, N - n);
       Tensor active = active_ND.narrow(0, keep ? n : 0, rows), logits = logits_NV.narrow(0, n, rows);
       at::mm_out(active, hidden_NH.narrow(0, n, rows), W_HD);
-      for_blocks(rows, D, [&](int64_t begin, int64_t end) {
+      for_blocks(rows, D, ENOUGH, [&](int64_t begin, int64_t end) {
         activate(active.data_ptr<Real>(), bias.data_ptr<Real>(), static_cast<Real>(slope), rows,
                  D, begin, end);
       });
@@ -110,7 +91,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> backward(
       Tensor d = between_ND.narrow(0, 0, rows), dhidden = dhidden_NH.narrow(0, n, rows);
       dW_out_VD.addmm_(dlogits.t(), active);
       at::mm_out(d, dlogits, W_out_VD);
-      for_blocks(rows, D, [&](int64_t begin, int64_t end) {
+      for_blocks(rows, D, ENOUGH, [&](int64_t begin, int64_t end) {
         differentiate(d.data_ptr<Real>(), active.data_ptr<Real>(), dbias_D.data_ptr<Real>(),
                       static_cast<Real>(slope), rows, D, begin, end);
       });

@@ -7,8 +7,6 @@
 // Arrays with G columns are held for only a few steps at a time, so that they stay in the cache:
 // storing all T steps would cost more time, in page faults, than the elementwise work itself.
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #ifdef __GLIBC__
@@ -24,6 +22,8 @@
 #include <optional>
 #include <tuple>
 #include <vector>
+
+#include "fused.h"
 
 namespace {
 
@@ -111,15 +111,11 @@ INLINE Real tanh(Real x) {
 }
 
 // ---- one time step -------------------------------------------------------------------------------
-//
-// Threads divide the hidden units among them, not the sequences, so that sums over sequences always
-// have the same order and results do not depend on the number of threads.
 
 enum class Peepholes : int64_t { none, paper, lasagne };  // numbered as in lstm_fused.py
 
-// Hidden units that a thread works on at a time. Shorter rows defeat prefetching: with 64, the
-// elementwise work took twice as long.
-constexpr int64_t BLOCK = 256;
+// Hidden units of all sequences for which waking a thread pays off.
+constexpr int64_t ENOUGH = 4096;
 
 // The four gates of one sequence.
 template <typename Real>
@@ -276,24 +272,12 @@ void go_back(const StepBack<Real>& s, int64_t B, int64_t H, int64_t begin, int64
 // Calls `work` with the precision of `like` and the kind of peepholes as template arguments.
 template <typename Work>
 void specialised(const Tensor& like, int64_t peepholes, const Work& work) {
-  const auto of_precision = [&]<typename Real>() {
+  of_precision(like, [&]<typename Real>() {
     switch (static_cast<Peepholes>(peepholes)) {
       case Peepholes::none: return work.template operator()<Real, Peepholes::none>();
       case Peepholes::paper: return work.template operator()<Real, Peepholes::paper>();
       case Peepholes::lasagne: return work.template operator()<Real, Peepholes::lasagne>();
     }
-  };
-  if (like.scalar_type() == at::kDouble) return of_precision.template operator()<double>();
-  TORCH_CHECK(like.scalar_type() == at::kFloat, "unknown precision: ", like.scalar_type());
-  of_precision.template operator()<float>();
-}
-
-template <typename Work>
-void for_blocks(int64_t B, int64_t H, const Work& work) {
-  // Waking a thread only pays off for a few thousand units.
-  const int64_t blocks = (H + BLOCK - 1) / BLOCK, grain = std::max<int64_t>(1, 4096 / (B * BLOCK));
-  at::parallel_for(0, blocks, grain, [&](int64_t first, int64_t last) {
-    for (int64_t n = first; n < last; ++n) work(n * BLOCK, std::min(H, (n + 1) * BLOCK));
   });
 }
 
@@ -350,7 +334,7 @@ void step_(const Tensor& inputs, const OptionalTensor& tokens_B, const Tensor& h
         .new_h_BH = new_h_BH.data_ptr<Real>(),
         .new_c_BH = new_c_BH.data_ptr<Real>(),
     };
-    for_blocks(B, H, [&](int64_t begin, int64_t end) {
+    for_blocks(B, H, ENOUGH, [&](int64_t begin, int64_t end) {
       advance<Real, kind, false>(step, B, H, begin, end);
     });
   });
@@ -394,7 +378,7 @@ std::tuple<Tensor, Tensor, std::vector<Tensor>> forward(
       if (keep_gates)
         step.gates_BH = {at_step<Real>(gates[0], t), at_step<Real>(gates[1], t),
                          at_step<Real>(gates[2], t), at_step<Real>(gates[3], t)};
-      for_blocks(B, H, [&](int64_t begin, int64_t end) {
+      for_blocks(B, H, ENOUGH, [&](int64_t begin, int64_t end) {
         if (keep_gates)
           advance<Real, kind, true>(step, B, H, begin, end);
         else
@@ -446,7 +430,7 @@ std::tuple<OptionalTensor, Tensor, Tensor, Tensor, Tensor, Tensor, OptionalTenso
                      is_tokens ? at_step<int64_t>(x, t) : nullptr},
           .clip = static_cast<Real>(clip.value_or(std::numeric_limits<double>::infinity())),
       };
-      for_blocks(B, H, [&](int64_t begin, int64_t end) {
+      for_blocks(B, H, ENOUGH, [&](int64_t begin, int64_t end) {
         go_back<Real, kind>(step, B, H, begin, end);
       });
       at::mm_out(dh_BH, dz_BG, W_hid_GH);
